@@ -1,0 +1,2 @@
+//! The `mrl` command line.
+fn main() {}

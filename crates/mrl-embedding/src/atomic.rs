@@ -1,0 +1,74 @@
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+/// Writes a file so that after a crash at any moment either the old file or the whole new one is there.
+///
+/// The bytes go to a temporary file in the same folder, which is flushed to the disk and renamed over `path`.
+///
+/// # Errors
+/// When the folder is missing, the disk is full, or `write` fails; `path` is then as it was.
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let temporary = tempfile::Builder::new().prefix(".mrl-").suffix(".tmp").permissions_like(path).tempfile_in(folder)?;
+    let mut buffer = BufWriter::with_capacity(1 << 20, temporary.as_file());
+    write(&mut buffer)?;
+    buffer.flush()?;
+    drop(buffer);
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
+/// Makes the rename itself survive a power cut; only Unix lets a folder be synced.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// `tempfile` makes files that only their owner can read; ours shall be as readable as any other file.
+trait PermissionsLike {
+    fn permissions_like(&mut self, path: &Path) -> &mut Self;
+}
+
+impl PermissionsLike for tempfile::Builder<'_, '_> {
+    #[cfg(unix)]
+    fn permissions_like(&mut self, path: &Path) -> &mut Self {
+        use std::os::unix::fs::PermissionsExt;
+        // A new file gets 0o666 less the process's umask, which the system applies when it creates the file.
+        let permissions = std::fs::metadata(path)
+            .map_or_else(|_| std::fs::Permissions::from_mode(0o666), |metadata| metadata.permissions());
+        self.permissions(permissions)
+    }
+
+    #[cfg(not(unix))]
+    fn permissions_like(&mut self, _path: &Path) -> &mut Self {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_atomically(&path, |file| file.write_all(b"old")).unwrap();
+        let failed = write_atomically(&path, |file| {
+            file.write_all(b"half of the new")?;
+            Err(io::Error::other("disk full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

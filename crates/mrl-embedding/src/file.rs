@@ -1,0 +1,230 @@
+//! The safetensors form of an embedding set: `embeddings` f32 `[n, d]`, optional `labels` i64 `[n]`, optional ids as
+//! `ids` u8 (all names, one after the other) and `id_ends` i64 `[n]`; [`Metadata`] as string entries of the header.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fs::File,
+    io::{self, Write},
+    path::Path,
+};
+
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
+
+use crate::{EmbeddingSet, Error, Metadata, Nesting, write_atomically};
+
+pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    // SAFETY: the map is read once, here, and copied; as with every memory map, another process that truncates the
+    // file meanwhile can end this one, which our own atomic writes never do.
+    let bytes = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
+    parse(path, &bytes)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<EmbeddingSet, Error> {
+    let not_safetensors =
+        |error| Error::damaged(path, format!("is not a whole safetensors file ({error}); write it again with `mrl embed`"));
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
+
+    let embeddings = tensors
+        .tensor("embeddings")
+        .map_err(|_| Error::damaged(path, "has no tensor `embeddings`; an embedding set is what `mrl embed` writes"))?;
+    let &[_, width] = embeddings.shape() else {
+        return Err(Error::damaged(path, format!("`embeddings` has shape {:?}, not [n, d]", embeddings.shape())));
+    };
+    let values = decode(path, "embeddings", Dtype::F32, &embeddings, f32::from_le_bytes)?;
+    let within = |error: Error| Error::damaged(path, error.to_string());
+    let mut set = EmbeddingSet::new(values, width).map_err(within)?;
+    if let Ok(labels) = tensors.tensor("labels") {
+        set = set.with_labels(decode(path, "labels", Dtype::I64, &labels, i64::from_le_bytes)?).map_err(within)?;
+    }
+    if let (Ok(ids), Ok(ends)) = (tensors.tensor("ids"), tensors.tensor("id_ends")) {
+        let ends = decode(path, "id_ends", Dtype::I64, &ends, i64::from_le_bytes)?;
+        set = set.with_ids(split_ids(path, ids.data(), &ends)?).map_err(within)?;
+    }
+    set.metadata = read_metadata(path, header.metadata().as_ref())?;
+    if let Some(nesting) = &set.metadata.nesting
+        && nesting.width() != width
+    {
+        return Err(Error::damaged(path, format!("says its nesting is {nesting}, but its embeddings are {width} wide")));
+    }
+    Ok(set)
+}
+
+fn decode<T, const N: usize>(
+    path: &Path,
+    name: &str,
+    dtype: Dtype,
+    tensor: &TensorView<'_>,
+    from_bytes: fn([u8; N]) -> T,
+) -> Result<Vec<T>, Error> {
+    if tensor.dtype() != dtype {
+        return Err(Error::damaged(path, format!("`{name}` is {:?}; store it as {dtype:?}", tensor.dtype())));
+    }
+    Ok(tensor.data().as_chunks::<N>().0.iter().map(|&chunk| from_bytes(chunk)).collect())
+}
+
+fn split_ids(path: &Path, bytes: &[u8], ends: &[i64]) -> Result<Vec<String>, Error> {
+    let damaged = || Error::damaged(path, "`ids` and `id_ends` do not fit each other");
+    let mut start = 0;
+    let mut ids = Vec::with_capacity(ends.len());
+    for &end in ends {
+        let end = usize::try_from(end).map_err(|_| damaged())?;
+        let id = bytes.get(start..end).ok_or_else(damaged)?;
+        ids.push(std::str::from_utf8(id).map_err(|_| damaged())?.to_owned());
+        start = end;
+    }
+    Ok(ids)
+}
+
+const NESTING: &str = "nesting";
+const CLASS_NAMES: &str = "class_names";
+
+fn read_metadata(path: &Path, header: Option<&HashMap<String, String>>) -> Result<Metadata, Error> {
+    let entry = |key: &str| header.and_then(|header| header.get(key)).cloned();
+    let nesting = entry(NESTING)
+        .map(|text| Nesting::parse(&text).map_err(|error| Error::damaged(path, error.to_string())))
+        .transpose()?;
+    let class_names = entry(CLASS_NAMES)
+        .map(|text| serde_json::from_str(&text).map_err(|error| Error::damaged(path, format!("`class_names`: {error}"))))
+        .transpose()?;
+    Ok(Metadata {
+        nesting,
+        encoder: entry("encoder"),
+        network: entry("network"),
+        preprocessing: entry("preprocessing"),
+        dataset: entry("dataset"),
+        config: entry("config"),
+        version: entry("version"),
+        class_names,
+    })
+}
+
+fn write_metadata(metadata: &Metadata) -> HashMap<String, String> {
+    let class_names = metadata.class_names.as_ref().map(|names| serde_json::json!(names).to_string());
+    let entries = [
+        (NESTING, metadata.nesting.as_ref().map(ToString::to_string)),
+        ("encoder", metadata.encoder.clone()),
+        ("network", metadata.network.clone()),
+        ("preprocessing", metadata.preprocessing.clone()),
+        ("dataset", metadata.dataset.clone()),
+        ("config", metadata.config.clone()),
+        ("version", metadata.version.clone()),
+        (CLASS_NAMES, class_names),
+    ];
+    entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
+    let (n, d) = (set.len(), set.width());
+    let mut tensors = vec![("embeddings", Column::new(Dtype::F32, vec![n, d], little_endian(set.embeddings(), f32::to_le_bytes)))];
+    if let Some(labels) = set.labels() {
+        tensors.push(("labels", Column::new(Dtype::I64, vec![n], little_endian(labels, i64::to_le_bytes))));
+    }
+    if let Some(ids) = set.ids() {
+        let ends: Vec<i64> = ids
+            .iter()
+            .scan(0, |end, id| {
+                *end += id.len() as i64;
+                Some(*end)
+            })
+            .collect();
+        let names = ids.concat().into_bytes();
+        tensors.push(("ids", Column::new(Dtype::U8, vec![names.len()], names)));
+        tensors.push(("id_ends", Column::new(Dtype::I64, vec![n], little_endian(&ends, i64::to_le_bytes))));
+    }
+    let bytes = safetensors::serialize(tensors, Some(write_metadata(&set.metadata)))
+        .map_err(|error| Error::io(path)(io::Error::other(error)))?;
+    write_atomically(path, |file| file.write_all(&bytes)).map_err(Error::io(path))
+}
+
+fn little_endian<T: Copy, const N: usize>(values: &[T], to_bytes: fn(T) -> [u8; N]) -> Vec<u8> {
+    values.iter().flat_map(|&value| to_bytes(value)).collect()
+}
+
+/// One tensor to be written.
+struct Column {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Column {
+    fn new(dtype: Dtype, shape: Vec<usize>, bytes: Vec<u8>) -> Self {
+        Self { dtype, shape, bytes }
+    }
+}
+
+impl View for Column {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> EmbeddingSet {
+        let mut set = EmbeddingSet::new((0..12u8).map(f32::from).collect(), 4)
+            .unwrap()
+            .with_labels(vec![3, -1, 0])
+            .unwrap()
+            .with_ids(vec!["a".into(), String::new(), "ünï".into()])
+            .unwrap();
+        set.metadata = Metadata {
+            nesting: Some(Nesting::new([2, 4], 4).unwrap()),
+            encoder: Some("resnet18".into()),
+            class_names: Some(vec!["cat".into(), "dog".into()]),
+            ..Metadata::default()
+        };
+        set
+    }
+
+    fn written(set: &EmbeddingSet) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.safetensors");
+        write(set, &path).unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn a_set_survives_the_file() {
+        let set = sample();
+        assert_eq!(parse(Path::new("set"), &written(&set)).unwrap(), set);
+    }
+
+    #[test]
+    fn a_cut_file_is_named() {
+        let bytes = written(&sample());
+        let error = parse(Path::new("cut.safetensors"), &bytes[..bytes.len() - 1]).unwrap_err().to_string();
+        assert!(error.starts_with("cut.safetensors: is not a whole safetensors file"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_bytes_never_panic(cut in 0usize..600, at in 0usize..600, value: u8) {
+            let mut bytes = written(&sample());
+            let at = at % bytes.len();
+            bytes[at] = value;
+            bytes.truncate(bytes.len().saturating_sub(cut));
+            let _ = parse(Path::new("damaged"), &bytes);
+        }
+    }
+}

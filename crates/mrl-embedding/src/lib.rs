@@ -1,0 +1,34 @@
+//! The narrow waist of `mrl`: what training writes and evaluation and search read.
+//!
+//! An [`EmbeddingSet`] is `n` rows of `d` numbers with optional labels and ids, and the [`Metadata`] that say where
+//! they come from; it lives in one safetensors file. A [`Nesting`] is the list of prefix lengths that were trained.
+//! Nothing here knows about images or tensors libraries.
+//!
+//! ```
+//! use mrl_embedding::{EmbeddingSet, Nesting};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("set.safetensors");
+//! let mut set = EmbeddingSet::new(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], 4)?;
+//! set.metadata.nesting = Some(Nesting::new([2, 4], 4)?);
+//! set.write(&path)?;
+//!
+//! let back = EmbeddingSet::read(&path)?;
+//! assert_eq!(back.row(1), [4.0, 5.0, 6.0, 7.0]);
+//! assert_eq!(back.metadata.nesting.unwrap().dims(), [2, 4]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod atomic;
+mod error;
+mod file;
+mod nesting;
+mod npy;
+mod set;
+
+pub use atomic::write_atomically;
+pub use error::Error;
+pub use nesting::{Nesting, NestingError};
+pub use set::{EmbeddingSet, Metadata};

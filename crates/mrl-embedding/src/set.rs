@@ -1,0 +1,143 @@
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Nesting, file, npy};
+
+/// `n` embeddings of `d` numbers, row by row, with what is known about them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmbeddingSet {
+    /// `[n, d]`, row-major.
+    embeddings: Vec<f32>,
+    width: usize,
+    labels: Option<Vec<i64>>,
+    ids: Option<Vec<String>>,
+    /// Where the embeddings come from.
+    pub metadata: Metadata,
+}
+
+/// Where embeddings come from. Everything is optional: a set may come from another program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The prefix lengths that were trained.
+    #[serde(skip)]
+    pub nesting: Option<Nesting>,
+    /// The encoder, e.g. `resnet18`, with its stem and width.
+    pub encoder: Option<String>,
+    /// Which of the two networks of a run: `target` or `online`.
+    pub network: Option<String>,
+    /// How an image became the encoder's input.
+    pub preprocessing: Option<String>,
+    /// The data set and its split, e.g. `cifar10 test`.
+    pub dataset: Option<String>,
+    /// The resolved configuration of the run, as TOML.
+    pub config: Option<String>,
+    /// The version of the program that wrote the set.
+    pub version: Option<String>,
+    /// The names of the classes: label `i` is `class_names[i]`.
+    pub class_names: Option<Vec<String>>,
+}
+
+impl EmbeddingSet {
+    /// A set of `embeddings.len() / width` rows.
+    ///
+    /// # Errors
+    /// When `width` is 0 or does not divide the number of values.
+    pub fn new(embeddings: Vec<f32>, width: usize) -> Result<Self, Error> {
+        if width == 0 || !embeddings.len().is_multiple_of(width) {
+            let values = embeddings.len();
+            return Err(Error::Shape(format!("{values} values do not make rows of width {width}")));
+        }
+        Ok(Self { embeddings, width, labels: None, ids: None, metadata: Metadata::default() })
+    }
+
+    /// Adds a label for each row.
+    ///
+    /// # Errors
+    /// When there is not exactly one label a row.
+    pub fn with_labels(mut self, labels: Vec<i64>) -> Result<Self, Error> {
+        self.check_count("labels", labels.len())?;
+        self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// Adds an id for each row.
+    ///
+    /// # Errors
+    /// When there is not exactly one id a row.
+    pub fn with_ids(mut self, ids: Vec<String>) -> Result<Self, Error> {
+        self.check_count("ids", ids.len())?;
+        self.ids = Some(ids);
+        Ok(self)
+    }
+
+    fn check_count(&self, what: &str, count: usize) -> Result<(), Error> {
+        if count == self.len() {
+            return Ok(());
+        }
+        Err(Error::Shape(format!("{count} {what} for {} embeddings; give one for each", self.len())))
+    }
+
+    /// Reads a set from safetensors, or from `.npy` (embeddings alone).
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged, or holds no `f32` matrix `embeddings`.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        if npy::is_npy(path) { npy::read(path) } else { file::read(path) }
+    }
+
+    /// Writes the set to safetensors, or its embeddings alone to `.npy`. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        if npy::is_npy(path) { npy::write(self, path) } else { file::write(self, path) }
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.embeddings.len() / self.width
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.embeddings.is_empty()
+    }
+
+    /// The numbers in a row.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// All rows, `[n, d]` row-major.
+    #[must_use]
+    pub fn embeddings(&self) -> &[f32] {
+        &self.embeddings
+    }
+
+    /// Row `index`, `[d]`.
+    ///
+    /// # Panics
+    /// When `index` is not below [`EmbeddingSet::len`].
+    #[must_use]
+    pub fn row(&self, index: usize) -> &[f32] {
+        &self.embeddings[index * self.width..][..self.width]
+    }
+
+    /// A label a row, where they are known.
+    #[must_use]
+    pub fn labels(&self) -> Option<&[i64]> {
+        self.labels.as_deref()
+    }
+
+    /// An id a row, where they are known.
+    #[must_use]
+    pub fn ids(&self) -> Option<&[String]> {
+        self.ids.as_deref()
+    }
+}
