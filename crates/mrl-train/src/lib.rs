@@ -1,1 +1,52 @@
-//! Placeholder.
+//! Training and running Matryoshka encoders on libtorch: the encoders, the nested heads, the objective, the loop, its
+//! checkpoints, and embedding. This is the only crate that knows tensors.
+//!
+//! ```no_run
+//! use std::{path::Path, sync::Arc};
+//!
+//! use mrl_data::{DatasetKind, OpenOptions, Split, open};
+//! use mrl_train::{Config, Embedder, NetworkChoice, Observer, RunFolder, pretrain};
+//!
+//! struct Quiet;
+//! impl Observer for Quiet {}
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let images = open(DatasetKind::Cifar10, Path::new("data"), Split::Train, &OpenOptions::default(), &|_| {})?;
+//! let config = Config::default().resolve(32)?;
+//! let run = RunFolder::open(Path::new("runs/first"), &config, false)?;
+//! pretrain(&config, Arc::new(images), &run, &mut Quiet)?;
+//!
+//! let test = open(DatasetKind::Cifar10, Path::new("data"), Split::Test, &OpenOptions::default(), &|_| {})?;
+//! let encoder = Embedder::open(run.path(), NetworkChoice::Online)?;
+//! encoder.embed(&test, &mut |_, _| {})?.write("test.safetensors")?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod checkpoint;
+mod config;
+mod device;
+mod embed;
+mod encoder_file;
+mod error;
+mod loss_scale;
+mod model;
+mod objective;
+mod optimiser;
+mod pretrain;
+mod run_folder;
+mod tensor_file;
+mod trainer;
+
+pub use config::{
+    Config, DataConfig, DeviceChoice, Encoder, Head, ModelConfig, ObjectiveConfig, OptimiserConfig, Precision,
+    RunConfig, Schedule, Stem, TargetConfig,
+};
+pub use embed::{Embedder, NetworkChoice, embed_pixels};
+pub use error::TrainError;
+pub use pretrain::{Observer, Outcome, Start, pretrain};
+pub use run_folder::RunFolder;
+pub use trainer::StepRecord;
+
+/// The version that artefacts carry.
+const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,383 @@
+use std::path::PathBuf;
+
+use mrl_data::{Augmentation, DatasetKind, Split};
+use mrl_embedding::Nesting;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
+
+use crate::TrainError;
+
+/// Everything a training run depends on. `config.toml` of a run folder and the presets are this, as TOML.
+///
+/// What is left out of a file has the default here, which is the reference's recipe.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The images.
+    pub data: DataConfig,
+    /// The encoder and its nested heads.
+    pub model: ModelConfig,
+    /// The loss.
+    pub objective: ObjectiveConfig,
+    /// The optimiser and its learning rate.
+    pub optimiser: OptimiserConfig,
+    /// The target network.
+    pub target: TargetConfig,
+    /// How long, in which batches, on what.
+    pub run: RunConfig,
+    /// How a view is made from an image.
+    pub views: Augmentation,
+}
+
+/// The images to train on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// The format; a preset may leave it open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetKind>,
+    /// The folder of the data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// The part to train on; labels are never looked at. Default: `unlabeled` for STL-10, `train` elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    /// Only the first so many images of each class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subset_per_class: Option<usize>,
+    /// How many unreadable images of a folder may be skipped.
+    pub max_corrupt: usize,
+    /// The side of a view in pixels. Default: that of the data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<usize>,
+}
+
+/// The encoder and its nested heads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// The architecture.
+    pub encoder: Encoder,
+    /// Factor on the number of channels: 1 is torchvision's network.
+    pub width: f64,
+    /// The first layers.
+    pub stem: Stem,
+    /// The prefixes that are trained. Default: powers of two from 8 to the encoder's width.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nesting: Option<Vec<usize>>,
+    /// Shared or separate projectors.
+    pub head: Head,
+    /// The projector's output dims.
+    pub projection_dim: usize,
+}
+
+/// The architecture of the encoder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Encoder {
+    /// 18 layers, 512 features.
+    #[default]
+    #[serde(rename = "resnet18")]
+    #[strum(serialize = "resnet18")]
+    ResNet18,
+    /// 34 layers, 512 features.
+    #[serde(rename = "resnet34")]
+    #[strum(serialize = "resnet34")]
+    ResNet34,
+    /// 50 layers, 2048 features.
+    #[serde(rename = "resnet50")]
+    #[strum(serialize = "resnet50")]
+    ResNet50,
+}
+
+/// The first layers of the encoder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Stem {
+    /// `cifar` for views up to 64 pixels, `imagenet` above.
+    #[default]
+    Auto,
+    /// 3×3 convolution of stride 1, no pooling (SimCLR, arXiv 2002.05709, appendix B.9).
+    Cifar,
+    /// 7×7 convolution of stride 2 and max-pooling (arXiv 1512.03385).
+    Imagenet,
+}
+
+/// How the prefixes share a projector (arXiv 2205.13147, section 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Head {
+    /// One projector whose prefixes serve the prefixes (the paper's efficient form).
+    #[default]
+    MrlE,
+    /// A projector of its own for each prefix.
+    Mrl,
+}
+
+/// The ReLIC loss (arXiv 2010.07922).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectiveConfig {
+    /// Weight of the invariance (KL) term.
+    pub alpha: f64,
+}
+
+/// The optimiser: Adam.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimiserConfig {
+    /// The learning rate, at its highest.
+    pub lr: f64,
+    /// L2 weight decay, added to the gradient.
+    pub weight_decay: f64,
+    /// The learning rate over time.
+    pub schedule: Schedule,
+}
+
+/// The learning rate over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Schedule {
+    /// The same throughout.
+    #[default]
+    Constant,
+    /// Half a cosine from `lr` to 0 (arXiv 1608.03983, without restarts).
+    Cosine,
+}
+
+/// The target network: a moving average of the online network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TargetConfig {
+    /// The average's decay at the start; it rises to 1 by a cosine.
+    pub gamma: f64,
+    /// Up to and including this step, counted from 0, the target is a copy of the online network.
+    pub update_gamma_after_step: u64,
+    /// Average every so many steps.
+    pub update_gamma_every_n_steps: u64,
+}
+
+/// How long, in which batches, on what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunConfig {
+    /// Passes over the images. Default, when there is no `max_steps` either: 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Steps in all; 0 writes the untrained encoder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
+    /// Images in a step; the epoch's incomplete last batch is dropped.
+    pub batch_size: usize,
+    /// The number format of the activations.
+    pub precision: Precision,
+    /// `auto`, `cpu`, `cuda:N` or `mps`.
+    pub device: DeviceChoice,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// A line in `metrics.jsonl` every so many steps.
+    pub log_every: u64,
+    /// A checkpoint every so many steps. Default: every epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<u64>,
+}
+
+/// The number format of the activations; weights, statistics and loss are always f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Precision {
+    /// `bf16` where the processor computes in it, `f32` elsewhere.
+    #[default]
+    Auto,
+    /// 32 bits.
+    F32,
+    /// 16 bits with the range of f32.
+    Bf16,
+    /// IEEE half precision, with dynamic loss scaling.
+    F16,
+}
+
+pub use crate::device::DeviceChoice;
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { dataset: None, data_dir: None, split: None, subset_per_class: None, max_corrupt: 0, image_size: None }
+    }
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            encoder: Encoder::default(),
+            width: 1.0,
+            stem: Stem::default(),
+            nesting: None,
+            head: Head::default(),
+            projection_dim: 64,
+        }
+    }
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        Self { alpha: 1.0 }
+    }
+}
+
+impl Default for OptimiserConfig {
+    fn default() -> Self {
+        Self { lr: 3e-4, weight_decay: 1e-5, schedule: Schedule::default() }
+    }
+}
+
+impl Default for TargetConfig {
+    fn default() -> Self {
+        Self { gamma: 0.995, update_gamma_after_step: 1, update_gamma_every_n_steps: 1 }
+    }
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            epochs: None,
+            max_steps: None,
+            batch_size: 256,
+            precision: Precision::default(),
+            device: DeviceChoice::default(),
+            seed: 0,
+            log_every: 10,
+            checkpoint_every: None,
+        }
+    }
+}
+
+/// The default when neither `epochs` nor `max_steps` is given: the reference's.
+const DEFAULT_EPOCHS: u64 = 100;
+
+impl Config {
+    /// Checks what can be checked without the images.
+    ///
+    /// # Errors
+    /// One sentence that names the value and the cure.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        let RunConfig { epochs, max_steps, batch_size, log_every, checkpoint_every, .. } = self.run;
+        let checks = [
+            (epochs.is_none() || max_steps.is_none(), "epochs and max-steps are both given; choose one"),
+            (epochs != Some(0), "epochs is 0; use 1 or more, or max-steps 0 for the untrained encoder"),
+            (batch_size >= 2, "batch-size must be 2 or more: a contrastive loss needs other images to compare with"),
+            (log_every >= 1, "log-every must be 1 or more"),
+            (checkpoint_every != Some(0), "checkpoint-every must be 1 or more"),
+            (self.data.image_size != Some(0), "image-size must be 1 or more"),
+            (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),
+            (self.model.projection_dim >= 1, "projection_dim must be 1 or more"),
+            (self.model.width > 0.0 && self.model.width <= 16.0, "width must be above 0 and at most 16"),
+            (self.optimiser.lr > 0.0 && self.optimiser.lr.is_finite(), "lr must be a positive number"),
+            (self.optimiser.weight_decay >= 0.0, "weight_decay must not be negative"),
+            ((0.0..=1.0).contains(&self.target.gamma), "gamma must be between 0 and 1"),
+            (self.target.update_gamma_every_n_steps >= 1, "update_gamma_every_n_steps must be 1 or more"),
+            (self.objective.alpha >= 0.0 && self.objective.alpha.is_finite(), "alpha must not be negative"),
+        ];
+        if let Some((_, problem)) = checks.iter().find(|(holds, _)| !holds) {
+            return Err(TrainError::Config((*problem).to_owned()));
+        }
+        self.nesting()?;
+        self.views.validate().map_err(|error| TrainError::Config(error.to_string()))
+    }
+
+    /// The nesting dims, checked against the encoder's width.
+    ///
+    /// # Errors
+    /// When they do not fit.
+    pub fn nesting(&self) -> Result<Nesting, TrainError> {
+        let width = self.model.features();
+        let nesting = match &self.model.nesting {
+            Some(dims) => Nesting::new(dims.clone(), width),
+            None => Nesting::powers_of_two(width),
+        };
+        Ok(nesting?)
+    }
+
+    /// Replaces every `auto` and every default that depends on the images or the machine by what it stands for.
+    ///
+    /// # Errors
+    /// As [`Config::validate`], and when the device is not there.
+    pub fn resolve(mut self, native_size: usize) -> Result<Self, TrainError> {
+        self.validate()?;
+        let image_size = *self.data.image_size.get_or_insert(native_size);
+        if self.model.stem == Stem::Auto {
+            self.model.stem = if image_size <= 64 { Stem::Cifar } else { Stem::Imagenet };
+        }
+        self.model.nesting = Some(self.nesting()?.dims().to_vec());
+        self.run.device = self.run.device.resolve()?;
+        self.run.precision = self.run.precision.resolve(&self.run.device);
+        if self.run.epochs.is_none() && self.run.max_steps.is_none() {
+            self.run.epochs = Some(DEFAULT_EPOCHS);
+        }
+        Ok(self)
+    }
+
+    /// The split to train on.
+    #[must_use]
+    pub fn split(&self) -> Split {
+        let natural = if self.data.dataset == Some(DatasetKind::Stl10) { Split::Unlabeled } else { Split::Train };
+        self.data.split.unwrap_or(natural)
+    }
+
+    /// Steps of the whole run, at so many steps an epoch.
+    #[must_use]
+    pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
+        self.run.max_steps.unwrap_or_else(|| self.run.epochs.unwrap_or(DEFAULT_EPOCHS) * steps_per_epoch)
+    }
+
+    /// The file's form.
+    ///
+    /// # Panics
+    /// Never: every value of a configuration can be written as TOML.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration is plain TOML")
+    }
+}
+
+impl ModelConfig {
+    /// Channels of the first stage: 64 times the width, in steps of 8, which vector units like.
+    #[must_use]
+    pub fn base_channels(&self) -> usize {
+        ((64.0 * self.width / 8.0).round() as usize).max(1) * 8
+    }
+
+    /// The encoder's output width.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.base_channels() * 8 * self.encoder.expansion()
+    }
+
+    /// A short name for reports, e.g. `resnet18 x0.25, cifar stem`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let factor = if (self.width - 1.0).abs() < f64::EPSILON { String::new() } else { format!(" x{}", self.width) };
+        format!("{}{factor}, {} stem", self.encoder, self.stem)
+    }
+}
+
+impl Encoder {
+    /// The number of blocks in each stage.
+    #[must_use]
+    pub fn blocks(self) -> [usize; 4] {
+        match self {
+            Self::ResNet18 => [2, 2, 2, 2],
+            Self::ResNet34 | Self::ResNet50 => [3, 4, 6, 3],
+        }
+    }
+
+    /// How many times wider than its inner channels a block's output is.
+    #[must_use]
+    pub fn expansion(self) -> usize {
+        if self == Self::ResNet50 { 4 } else { 1 }
+    }
+}

@@ -1,0 +1,77 @@
+//! `encoder.safetensors` and `online.safetensors`: an encoder's weights under torchvision's names.
+
+use std::{collections::HashMap, path::Path};
+
+use mrl_embedding::Metadata;
+use serde::Serialize;
+use tch::Tensor;
+
+use crate::{
+    Config, NetworkChoice, TrainError,
+    checkpoint::copy_checked,
+    model::{Network, is_encoder},
+    tensor_file::{self, TensorFile},
+};
+
+/// How an image becomes the encoder's input: what `mrl_data::prepare` does.
+#[derive(Debug, Serialize)]
+struct Preprocessing {
+    image_size: usize,
+    resize: &'static str,
+    crop: &'static str,
+    range: [f32; 2],
+}
+
+/// The text entries that say what made the weights; an embedding set carries them on.
+pub(crate) fn metadata(config: &Config, network: NetworkChoice) -> Result<Metadata, TrainError> {
+    let preprocessing = Preprocessing {
+        image_size: config.data.image_size.unwrap_or_default(),
+        resize: "shorter side, bilinear, antialiased",
+        crop: "centre",
+        range: [0.0, 1.0],
+    };
+    Ok(Metadata {
+        nesting: Some(config.nesting()?),
+        encoder: Some(config.model.describe()),
+        network: Some(network.to_string()),
+        preprocessing: Some(serde_json::to_string(&preprocessing).expect("plain values")),
+        config: Some(config.to_toml()),
+        version: Some(crate::VERSION.to_owned()),
+        ..Metadata::default()
+    })
+}
+
+/// Writes the encoder of `network`, without the projector.
+pub(crate) fn write(path: &Path, network: &Network, metadata: Metadata) -> Result<(), TrainError> {
+    let mut tensors = Vec::new();
+    for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
+        if let Some(norm) = name.strip_suffix("running_mean") {
+            tensors.push((format!("{norm}num_batches_tracked"), Tensor::from(network.batches_tracked().get())));
+        }
+        tensors.push((name.to_owned(), tensor));
+    }
+    let entries = [
+        ("nesting", metadata.nesting.map(|nesting| nesting.to_string())),
+        ("encoder", metadata.encoder),
+        ("network", metadata.network),
+        ("preprocessing", metadata.preprocessing),
+        ("config", metadata.config),
+        ("version", metadata.version),
+    ];
+    let entries = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+    tensor_file::write(path, tensors.into_iter(), entries)
+}
+
+/// Fills the encoder of `network`; in the file its tensors' names start with `prefix`.
+pub(crate) fn fill(path: &Path, file: &TensorFile, prefix: &str, network: &Network) -> Result<(), TrainError> {
+    for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
+        copy_checked(path, &file.tensors, &format!("{prefix}{name}"), tensor)?;
+    }
+    Ok(())
+}
+
+/// The configuration in a file's header.
+pub(crate) fn config(path: &Path, entries: &HashMap<String, String>) -> Result<Config, TrainError> {
+    let text = entries.get("config").ok_or_else(|| TrainError::damaged(path, "does not say how it was trained"))?;
+    toml::from_str(text).map_err(|error| TrainError::damaged(path, format!("has a damaged configuration: {error}")))
+}

@@ -1,0 +1,85 @@
+use std::{io, path::{Path, PathBuf}};
+
+use mrl_data::DataError;
+use mrl_embedding::NestingError;
+
+/// What can stop a training run or an embedding.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Config(String),
+    /// The nesting dims do not fit the encoder.
+    #[error(transparent)]
+    Nesting(#[from] NestingError),
+    /// The images cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// An embedding set cannot be made or written.
+    #[error(transparent)]
+    Embedding(#[from] mrl_embedding::Error),
+    /// The operating system refused.
+    #[error("{}: {source}{}", path.display(), cure(source))]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// A file of a run folder is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong, and the cure.
+        problem: String,
+    },
+    /// There is a run in the folder already.
+    #[error("{} already holds a run; continue it with --resume, or choose another --out", .0.display())]
+    RunExists(PathBuf),
+    /// Another process trains in the folder.
+    #[error("{} is in use by another process; wait for it, or choose another --out", .0.display())]
+    RunLocked(PathBuf),
+    /// The loss is not a number any more. Nothing was updated with it.
+    #[error(
+        "the loss of dim {dim} is {loss} at step {step}; the last good checkpoint is kept. Lower the learning rate, or try --precision f32"
+    )]
+    NotFinite {
+        /// The global step, counted from 1.
+        step: u64,
+        /// The prefix whose loss it is.
+        dim: usize,
+        /// The loss.
+        loss: f64,
+    },
+    /// The gradient is not finite, though the loss is. Nothing was updated with it.
+    #[error(
+        "the gradient is not finite at step {step}; the last good checkpoint is kept. Lower the learning rate, or try --precision f32"
+    )]
+    GradientNotFinite {
+        /// The global step, counted from 1.
+        step: u64,
+    },
+    /// libtorch refused an operation.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+fn cure(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; earlier checkpoints are intact: free some space and continue with --resume"
+        }
+        _ => "",
+    }
+}
+
+impl TrainError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), problem: problem.into() }
+    }
+}

@@ -1,0 +1,133 @@
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use mrl_data::{ImageSet, LoaderOptions, ViewLoader};
+
+use crate::{
+    Config, NetworkChoice, RunFolder, StepRecord, TrainError, encoder_file, run_folder::encoder_path,
+    trainer::{Horizon, Trainer},
+};
+
+/// Watches a run, and may end it early.
+pub trait Observer {
+    /// Called once, before the first step.
+    fn started(&mut self, _start: &Start) {}
+
+    /// Called behind every step.
+    fn stepped(&mut self, _record: &StepRecord, _images_per_s: f64) {}
+
+    /// Asked before every step; `true` saves a checkpoint and ends the run.
+    fn should_stop(&self) -> bool {
+        false
+    }
+}
+
+/// How a run begins.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Steps done before.
+    pub first_step: u64,
+    /// Steps of the whole run.
+    pub total_steps: u64,
+    /// Steps of an epoch; the incomplete last batch is dropped.
+    pub steps_per_epoch: u64,
+    /// Images in the data set.
+    pub images: usize,
+    /// The checkpoint that the run continues from.
+    pub resumed_from: Option<PathBuf>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done and the encoders are written.
+    Finished,
+    /// The observer stopped it, and a checkpoint is saved.
+    Interrupted {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// Trains an encoder whose prefixes are embeddings of their own: nested `ReLIC`
+/// (arXiv 2205.13147 on arXiv 2010.07922). `config` must be resolved. Continues where the run folder's last checkpoint
+/// ends, if it has one.
+///
+/// # Errors
+/// When an image or a file cannot be read or written, or the loss is not finite; earlier checkpoints stay.
+pub fn pretrain(
+    config: &Config,
+    images: Arc<ImageSet>,
+    run: &RunFolder,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
+    let size = config.data.image_size.unwrap_or_default();
+    let count = images.len();
+    let loader = view_loader(config, images, size)?;
+    let steps_per_epoch = loader.batches_per_epoch() as u64;
+    let horizon = Horizon::new(config, steps_per_epoch);
+    let mut trainer = Trainer::new(config, horizon)?;
+    let checkpoints = run.checkpoints();
+    let resumed_from = checkpoints.restore(&mut trainer, count)?;
+    let mut metrics = run.metrics_from(trainer.step)?;
+    let (first_step, total_steps) = (trainer.step, horizon.total_steps);
+    observer.started(&Start { first_step, total_steps, steps_per_epoch, images: count, resumed_from });
+
+    let text = config.to_toml();
+    let save = |trainer: &Trainer| checkpoints.save(trainer, count, &text);
+    let checkpoint_every = config.run.checkpoint_every.unwrap_or(steps_per_epoch);
+    let mut speed = Speed::new();
+    let mut batches = loader.start(trainer.step);
+    while trainer.step < total_steps {
+        if observer.should_stop() {
+            save(&trainer)?;
+            return Ok(Outcome::Interrupted { step: trainer.step });
+        }
+        let batch = batches.next().expect("the loader never ends")?;
+        let views = [0, 1].map(|view| trainer.images(&batch.views[view], size));
+        let record = trainer.step(&views)?;
+        let images_per_s = speed.images_per_s(batch.indices.len());
+        observer.stepped(&record, images_per_s);
+        if record.step.is_multiple_of(config.run.log_every) || record.step == total_steps {
+            metrics.log(&record, images_per_s)?;
+        }
+        if record.step.is_multiple_of(checkpoint_every) && record.step < total_steps {
+            save(&trainer)?;
+        }
+    }
+    save(&trainer)?;
+    write_encoders(config, &trainer, run)?;
+    Ok(Outcome::Finished)
+}
+
+fn view_loader(config: &Config, images: Arc<ImageSet>, size: usize) -> Result<ViewLoader<ImageSet>, TrainError> {
+    let options = LoaderOptions { size, batch_size: config.run.batch_size, seed: config.run.seed, ..LoaderOptions::default() };
+    Ok(ViewLoader::new(images, config.views.clone(), options)?)
+}
+
+fn write_encoders(config: &Config, trainer: &Trainer, run: &RunFolder) -> Result<(), TrainError> {
+    for (choice, network) in [(NetworkChoice::Target, &trainer.target), (NetworkChoice::Online, &trainer.online)] {
+        let metadata = encoder_file::metadata(config, choice)?;
+        encoder_file::write(&encoder_path(run.path(), choice), network, metadata)?;
+    }
+    Ok(())
+}
+
+/// Images a second, smoothed over about ten steps, so that one slow step does not look like a trend.
+struct Speed {
+    last: Instant,
+    smooth: Option<f64>,
+}
+
+impl Speed {
+    fn new() -> Self {
+        Self { last: Instant::now(), smooth: None }
+    }
+
+    fn images_per_s(&mut self, images: usize) -> f64 {
+        let seconds_per_image = self.last.elapsed().as_secs_f64() / images as f64;
+        self.last = Instant::now();
+        let smooth = self.smooth.map_or(seconds_per_image, |smooth| smooth + (seconds_per_image - smooth) / 10.0);
+        self.smooth = Some(smooth);
+        1.0 / smooth
+    }
+}

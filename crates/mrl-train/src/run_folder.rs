@@ -1,0 +1,166 @@
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use mrl_embedding::write_atomically;
+
+use crate::{Config, StepRecord, TrainError, checkpoint::Checkpoints};
+
+const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.jsonl";
+const LOCK: &str = ".lock";
+
+/// The folder of one run: `config.toml`, `metrics.jsonl`, `checkpoints/` and at the end the two encoders.
+pub struct RunFolder {
+    path: PathBuf,
+    /// Held while the run is open; the system lets go of it when the process ends, however it ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// The configuration of the run in `path`, if there is a run.
+    ///
+    /// # Errors
+    /// When `config.toml` cannot be read.
+    pub fn stored_config(path: &Path) -> Result<Option<Config>, TrainError> {
+        let file = path.join(CONFIG);
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(TrainError::io(&file))?,
+        };
+        let config = toml::from_str(&text).map_err(|error| TrainError::damaged(&file, error.to_string()))?;
+        Ok(Some(config))
+    }
+
+    /// Opens `path` for the run of `config`, which must be resolved.
+    ///
+    /// # Errors
+    /// When the folder holds something and `resume` is not set, when the run in it has another configuration, or when
+    /// another process has it open.
+    pub fn open(path: &Path, config: &Config, resume: bool) -> Result<Self, TrainError> {
+        fs::create_dir_all(path).map_err(TrainError::io(path))?;
+        if !resume && !is_empty(path)? {
+            return Err(TrainError::RunExists(path.to_owned()));
+        }
+        let lock = lock(path)?;
+        let file = path.join(CONFIG);
+        match Self::stored_config(path)? {
+            Some(stored) => check_same(&file, &stored, config)?,
+            None => write_atomically(&file, |out| write_config(out, config)).map_err(TrainError::io(&file))?,
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn checkpoints(&self) -> Checkpoints {
+        checkpoints(&self.path)
+    }
+
+    /// Opens `metrics.jsonl` behind its line of `step`; what a run wrote after its last checkpoint is dropped.
+    pub(crate) fn metrics_from(&self, step: u64) -> Result<Metrics, TrainError> {
+        let path = self.path.join(METRICS);
+        if path.exists() {
+            let text = fs::read_to_string(&path).map_err(TrainError::io(&path))?;
+            let kept = text.split_inclusive('\n').take_while(|line| step_of(line).is_some_and(|at| at <= step));
+            let kept: String = kept.collect();
+            write_atomically(&path, |out| out.write_all(kept.as_bytes())).map_err(TrainError::io(&path))?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(TrainError::io(&path))?;
+        Ok(Metrics { path, file })
+    }
+}
+
+/// The checkpoints of the run in `path`.
+pub(crate) fn checkpoints(path: &Path) -> Checkpoints {
+    Checkpoints::new(path.join("checkpoints"))
+}
+
+/// The file of a network's final encoder in the run folder `path`.
+pub(crate) fn encoder_path(path: &Path, network: crate::NetworkChoice) -> PathBuf {
+    path.join(match network {
+        crate::NetworkChoice::Target => "encoder.safetensors",
+        crate::NetworkChoice::Online => "online.safetensors",
+    })
+}
+
+fn is_empty(path: &Path) -> Result<bool, TrainError> {
+    Ok(fs::read_dir(path).map_err(TrainError::io(path))?.next().is_none())
+}
+
+fn lock(path: &Path) -> Result<File, TrainError> {
+    let file = path.join(LOCK);
+    let lock = OpenOptions::new().create(true).append(true).open(&file).map_err(TrainError::io(&file))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(TrainError::RunLocked(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(TrainError::io(&file)(error)),
+    }
+}
+
+fn write_config(out: &mut impl Write, config: &Config) -> io::Result<()> {
+    writeln!(out, "# The resolved configuration of this run, written by mrl {}.\n", crate::VERSION)?;
+    out.write_all(config.to_toml().as_bytes())
+}
+
+/// The folder of the images may move between two sessions of a run; everything else must stay.
+fn check_same(file: &Path, stored: &Config, given: &Config) -> Result<(), TrainError> {
+    let mut given = given.clone();
+    given.data.data_dir.clone_from(&stored.data.data_dir);
+    let (stored, given) = (flatten(stored), flatten(&given));
+    let keys: std::collections::BTreeSet<&String> = stored.keys().chain(given.keys()).collect();
+    let shown = |value: Option<&String>| value.map_or_else(|| "nothing".to_owned(), Clone::clone);
+    let differing: Vec<String> = keys
+        .into_iter()
+        .filter(|&key| stored.get(key) != given.get(key))
+        .map(|key| format!("{key} is {} there and {} now", shown(stored.get(key)), shown(given.get(key))))
+        .collect();
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let problem = format!(
+        "the run has another configuration: {}; resume it with the same options, or start a new run in another --out",
+        differing.join(", ")
+    );
+    Err(TrainError::damaged(file, problem))
+}
+
+/// Every value of a configuration under its dotted key.
+fn flatten(config: &Config) -> std::collections::BTreeMap<String, String> {
+    let table = toml::Table::try_from(config).expect("a configuration is plain TOML");
+    let sections = table.into_iter().filter_map(|(section, value)| Some((section, value.as_table()?.clone())));
+    sections
+        .flat_map(|(section, keys)| keys.into_iter().map(move |(key, value)| (format!("{section}.{key}"), value.to_string())))
+        .collect()
+}
+
+fn step_of(line: &str) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64()
+}
+
+/// `metrics.jsonl`, open for appending.
+pub(crate) struct Metrics {
+    path: PathBuf,
+    file: File,
+}
+
+impl Metrics {
+    pub(crate) fn log(&mut self, record: &StepRecord, images_per_s: f64) -> Result<(), TrainError> {
+        #[derive(serde::Serialize)]
+        struct Line<'a> {
+            #[serde(flatten)]
+            record: &'a StepRecord,
+            images_per_s: f64,
+        }
+        let mut line = serde_json::to_string(&Line { record, images_per_s }).expect("a record is plain JSON");
+        line.push('\n');
+        // In one write, so that a reader never sees half a line unless the disk is full.
+        self.file.write_all(line.as_bytes()).map_err(TrainError::io(&self.path))
+    }
+}

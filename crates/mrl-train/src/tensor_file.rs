@@ -1,0 +1,104 @@
+//! libtorch's tensors in safetensors files.
+
+use std::{collections::HashMap, fs::File, io::Write, path::Path};
+
+use mrl_embedding::write_atomically;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use tch::{Kind, Tensor};
+
+use crate::TrainError;
+
+/// Named tensors, f32 or i64, and the header's text entries.
+pub(crate) struct TensorFile {
+    pub(crate) tensors: HashMap<String, Tensor>,
+    pub(crate) entries: HashMap<String, String>,
+}
+
+/// Writes tensors in torch's order of axes; the file appears whole or not at all.
+pub(crate) fn write(
+    path: &Path,
+    tensors: impl Iterator<Item = (String, Tensor)>,
+    entries: HashMap<String, String>,
+) -> Result<(), TrainError> {
+    let owned: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors.map(|(name, tensor)| to_bytes(name, &tensor)).collect();
+    let views = owned.iter().map(|(name, dtype, shape, bytes)| {
+        let view = TensorView::new(*dtype, shape.clone(), bytes).expect("the bytes were made for this shape");
+        (name, view)
+    });
+    let bytes = safetensors::serialize(views, Some(entries))
+        .map_err(|error| TrainError::damaged(path, format!("cannot be written: {error}")))?;
+    write_atomically(path, |file| file.write_all(&bytes)).map_err(TrainError::io(path))
+}
+
+fn to_bytes(name: String, tensor: &Tensor) -> (String, Dtype, Vec<usize>, Vec<u8>) {
+    let dtype = if tensor.kind() == Kind::Int64 { Dtype::I64 } else { Dtype::F32 };
+    let shape: Vec<usize> = tensor.size().iter().map(|&size| size as usize).collect();
+    let numel = tensor.numel();
+    let mut bytes = vec![0; numel * tensor.kind().elt_size_in_bytes()];
+    tensor.to_device(tch::Device::Cpu).contiguous().copy_data_u8(&mut bytes, numel);
+    (name, dtype, shape, bytes)
+}
+
+pub(crate) fn read(path: &Path) -> Result<TensorFile, TrainError> {
+    let file = File::open(path).map_err(TrainError::io(path))?;
+    // SAFETY: the map is read once, here, and copied; our own files are replaced by renaming, never cut in place.
+    let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(TrainError::io(path))?;
+    parse(path, &bytes)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<TensorFile, TrainError> {
+    let damaged = |error: safetensors::SafeTensorError| {
+        TrainError::damaged(path, format!("is not a whole safetensors file ({error}); it was cut or damaged"))
+    };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let tensors = file.iter().map(|(name, view)| Ok((name.to_owned(), to_tensor(path, name, &view)?)));
+    Ok(TensorFile {
+        tensors: tensors.collect::<Result<_, TrainError>>()?,
+        entries: header.metadata().clone().unwrap_or_default(),
+    })
+}
+
+fn to_tensor(path: &Path, name: &str, view: &TensorView<'_>) -> Result<Tensor, TrainError> {
+    let kind = match view.dtype() {
+        Dtype::F32 => Kind::Float,
+        Dtype::I64 => Kind::Int64,
+        other => return Err(TrainError::damaged(path, format!("`{name}` is {other:?}; weights are stored as F32"))),
+    };
+    let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
+    Ok(Tensor::f_from_data_size(view.data(), &shape, kind)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let tensors = [("a".to_owned(), Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0]).view([2, 2]).tr()), ("n".to_owned(), Tensor::from(7i64))];
+        write(&path, tensors.into_iter(), HashMap::from([("step".to_owned(), "3".to_owned())])).unwrap();
+        std::fs::read(&path).unwrap()
+    }
+
+    #[test]
+    fn tensors_survive_the_file() {
+        let file = parse(Path::new("weights"), &sample()).unwrap();
+        assert_eq!(file.tensors["a"], Tensor::from_slice(&[1.0f32, 3.0, 2.0, 4.0]).view([2, 2]));
+        assert_eq!(file.tensors["n"].int64_value(&[]), 7);
+        assert_eq!(file.entries["step"], "3");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_bytes_never_panic(cut in 0usize..300, at in 0usize..300, value: u8) {
+            let mut bytes = sample();
+            let at = at % bytes.len();
+            bytes[at] = value;
+            bytes.truncate(bytes.len().saturating_sub(cut));
+            let _ = parse(Path::new("damaged"), &bytes);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+use std::{f64::consts::PI, sync::Arc};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use tch::{Device, Kind, Tensor};
+
+use crate::{
+    Config, TrainError,
+    loss_scale::LossScale,
+    model::{Mode, Model, Network},
+    objective,
+    optimiser::Adam,
+};
+
+/// Everything that training changes, and one step of it.
+pub(crate) struct Trainer {
+    config: Config,
+    dims: Vec<usize>,
+    model: Model,
+    pub(crate) online: Network,
+    pub(crate) target: Network,
+    pub(crate) adam: Adam,
+    pub(crate) loss_scale: LossScale,
+    /// Steps done.
+    pub(crate) step: u64,
+    pub(crate) horizon: Horizon,
+    device: Device,
+    kind: Kind,
+}
+
+/// How far the schedules reach.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Horizon {
+    /// Steps of the whole run.
+    pub(crate) total_steps: u64,
+    /// Where the target's decay reaches 1: two epochs behind the end, as the reference has it.
+    pub(crate) gamma_steps: u64,
+}
+
+impl Horizon {
+    pub(crate) fn new(config: &Config, steps_per_epoch: u64) -> Self {
+        let total_steps = config.total_steps(steps_per_epoch);
+        let gamma_steps = (total_steps + 2 * steps_per_epoch).saturating_sub(config.target.update_gamma_after_step);
+        Self { total_steps, gamma_steps: gamma_steps.max(1) }
+    }
+}
+
+/// What a step did: a line of `metrics.jsonl` but for the speed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepRecord {
+    /// Steps done, this one included.
+    pub step: u64,
+    /// The loss: the sum over the prefixes.
+    pub loss: f64,
+    /// The loss of each nesting dim.
+    pub loss_per_dim: Vec<f64>,
+    /// L2 norm of the gradient of all parameters.
+    pub grad_norm: f64,
+    /// The learnt scale of the logits, which the reference calls temperature.
+    pub temperature: f64,
+    /// The decay with which the target followed in this step; 0 where it was copied.
+    pub gamma: f64,
+    /// The learning rate.
+    pub lr: f64,
+    /// How often, in %, the widest projection of a view is nearest to the other view's target.
+    pub top1: f64,
+    /// How often it is among the nearest five.
+    pub top5: f64,
+}
+
+impl Trainer {
+    /// Fresh networks; `config` must be resolved.
+    pub(crate) fn new(config: &Config, horizon: Horizon) -> Result<Self, TrainError> {
+        let dims = config.nesting()?.dims().to_vec();
+        let (model, layout) = Model::new(&config.model, &dims);
+        let layout = Arc::new(layout);
+        let device = config.run.device.torch();
+        let mut rng = ChaCha8Rng::seed_from_u64(config.run.seed);
+        let online = Network::new(Arc::clone(&layout), &mut rng, device);
+        let target = Network::zeros(layout, device);
+        target.copy_from(&online);
+        let adam = Adam::new(&online.trainable(), config.optimiser.weight_decay);
+        let kind = config.run.precision.kind();
+        let loss_scale = LossScale::new(kind);
+        Ok(Self { config: config.clone(), dims, model, online, target, adam, loss_scale, step: 0, horizon, device, kind })
+    }
+
+    /// One step on two views of the same images, each `[n, 3, h, w]` in `[0, 1]`.
+    ///
+    /// Nothing is changed when the loss is not finite.
+    pub(crate) fn step(&mut self, views: &[Tensor; 2]) -> Result<StepRecord, TrainError> {
+        let online = self.online.activate(Mode::Train, self.kind);
+        let projected = [0, 1].map(|view| self.model.project(&online, &views[view]));
+        let targets = tch::no_grad(|| {
+            let target = self.target.activate(Mode::Train, self.kind);
+            [0, 1].map(|view| self.model.project(&target, &views[view]))
+        });
+        let log_scale = self.model.log_scale(&online);
+        let losses = objective::nested_relic_loss(&projected, &targets, log_scale, self.config.objective.alpha); // [dims]
+        let loss_per_dim = self.finite(&losses)?;
+        let (top1, top5) = tch::no_grad(|| {
+            let last = self.dims.len() - 1;
+            objective::contrastive_accuracy(&projected[0][last], &targets[1][last], log_scale)
+        });
+        let temperature = log_scale.exp().double_value(&[0]);
+
+        let gradient = self.online.gradient(&(losses.sum(Kind::Float) * self.loss_scale.factor()));
+        let gradient = gradient / self.loss_scale.factor();
+        let grad_norm = gradient.norm().double_value(&[]);
+        let lr = self.config.optimiser.schedule.lr(self.config.optimiser.lr, self.step, self.horizon.total_steps);
+        if self.loss_scale.accept(grad_norm).ok_or(TrainError::GradientNotFinite { step: self.step + 1 })? {
+            self.adam.step(&self.online.trainable(), gradient, lr);
+        }
+        let gamma = self.update_target();
+        self.step += 1;
+        let loss = loss_per_dim.iter().sum();
+        Ok(StepRecord { step: self.step, loss, loss_per_dim, grad_norm, temperature, gamma, lr, top1, top5 })
+    }
+
+    /// A batch `[n, h, w, 3]` as torch sees images, `[n, 3, h, w]`; the memory stays channels-last.
+    pub(crate) fn images(&self, batch: &[f32], size: usize) -> Tensor {
+        images(batch, size, self.device)
+    }
+
+    fn finite(&self, losses: &Tensor) -> Result<Vec<f64>, TrainError> {
+        let losses = Vec::<f64>::try_from(losses.to_device(Device::Cpu).to_kind(Kind::Double).contiguous())?;
+        match losses.iter().position(|loss| !loss.is_finite()) {
+            None => Ok(losses),
+            Some(at) => Err(TrainError::NotFinite { step: self.step + 1, dim: self.dims[at], loss: losses[at] }),
+        }
+    }
+
+    /// Lets the target follow, and returns the decay.
+    fn update_target(&self) -> f64 {
+        let settings = &self.config.target;
+        if self.step <= settings.update_gamma_after_step {
+            self.target.copy_from(&self.online);
+            return 0.0;
+        }
+        let gamma = self.gamma();
+        if self.step.is_multiple_of(settings.update_gamma_every_n_steps) {
+            self.target.average_towards(&self.online, gamma);
+        }
+        gamma
+    }
+
+    /// The decay at this step: a cosine from `gamma` to 1 (arXiv 2010.07922). The reference computes it behind each
+    /// average for the next one, so it lags by one average; so does this.
+    fn gamma(&self) -> f64 {
+        let settings = &self.config.target;
+        let start = settings.gamma;
+        let every = settings.update_gamma_every_n_steps;
+        match (self.step / every * every).checked_sub(every) {
+            Some(previous) if previous > settings.update_gamma_after_step => {
+                let progress = previous as f64 / self.horizon.gamma_steps as f64;
+                1.0 - (1.0 - start) * ((PI * progress).cos() + 1.0) / 2.0
+            }
+            _ => start,
+        }
+    }
+}
+
+/// A batch `[n, size, size, 3]` as torch sees images, `[n, 3, size, size]`; the memory stays channels-last.
+pub(crate) fn images(batch: &[f32], size: usize, device: Device) -> Tensor {
+    let side = size as i64;
+    Tensor::from_slice(batch).view([-1, side, side, 3]).permute([0, 3, 1, 2]).to_device(device)
+}
