@@ -1,2 +1,60 @@
-//! Workspace chores.
-fn main() {}
+//! `cargo xtask`: set-up, demo, tests and checks of the workspace.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod cache;
+mod checks;
+mod demo;
+mod pip;
+mod setup;
+mod unpack;
+mod wheels;
+mod workspace;
+
+use std::process::ExitCode;
+
+use unpack::Variant;
+use workspace::Workspace;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  setup [--cuda]  Prepare libtorch in the user's cache and link this clone to it
+  demo            Set up, build, train on the shipped images, embed, evaluate
+  test            Set up, then run all tests
+  ci              Set up, then formatting, clippy, documentation and all tests
+
+A LIBTORCH or LIBTORCH_USE_PYTORCH that you have set is used as it is, and set-up then does nothing.
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let workspace = Workspace::find();
+    let result = match args[..] {
+        ["-h" | "--help" | "help"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["setup"] => setup::setup(&workspace, Variant::Cpu),
+        ["setup", "--cuda"] => setup::setup(&workspace, Variant::Cuda),
+        ["demo"] => demo::demo(&workspace),
+        ["test"] => checks::test(&workspace),
+        ["ci"] => checks::ci(&workspace),
+        _ => {
+            let typed = if args.is_empty() {
+                "no command".into()
+            } else {
+                format!("no command `{}`", args.join(" "))
+            };
+            eprint!("error: {typed}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

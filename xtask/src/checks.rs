@@ -1,0 +1,28 @@
+//! `cargo xtask test` and `cargo xtask ci`.
+
+use anyhow::Result;
+
+use crate::setup;
+use crate::workspace::Workspace;
+
+/// Everything that can fail: unit and integration tests, examples, benchmarks in test mode, then doctests.
+///
+/// # Errors
+/// Set-up fails, or a test does.
+pub(crate) fn test(workspace: &Workspace) -> Result<()> {
+    setup::ensure(workspace)?;
+    workspace.cargo(&["test", "--workspace", "--all-targets"], &[])?;
+    workspace.cargo(&["test", "--workspace", "--doc"], &[])
+}
+
+/// What a change must pass.
+///
+/// # Errors
+/// As [`test`], or one of the checks fails.
+pub(crate) fn ci(workspace: &Workspace) -> Result<()> {
+    workspace.cargo(&["fmt", "--all", "--check"], &[])?;
+    setup::ensure(workspace)?;
+    workspace.cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[])?;
+    workspace.cargo(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "--deny warnings")])?;
+    test(workspace)
+}
