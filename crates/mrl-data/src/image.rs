@@ -16,7 +16,10 @@ impl<'a> Image<'a> {
     #[must_use]
     pub fn new(width: usize, height: usize, pixels: impl Into<Cow<'a, [u8]>>) -> Self {
         let pixels = pixels.into();
-        assert!(width > 0 && height > 0 && pixels.len() == width * height * 3, "an image of {width} x {height}");
+        assert!(
+            width > 0 && height > 0 && pixels.len() == width * height * 3,
+            "an image of {width} x {height}"
+        );
         Self { width, height, pixels }
     }
 

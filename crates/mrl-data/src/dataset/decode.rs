@@ -1,0 +1,103 @@
+//! Image files as 8-bit RGB, turned upright.
+
+use std::{
+    fs::File,
+    io::{Cursor, Read},
+    panic::catch_unwind,
+    path::Path,
+};
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
+
+use crate::DataError;
+
+const FORMATS: [ImageFormat; 4] = [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp];
+
+/// The most pixels of an image, about those of a medium-format camera, so that a small file cannot fill the memory.
+const MOST_PIXELS: u64 = 128 << 20;
+/// The most bytes a decoder may need, 16-bit and alpha included.
+const MOST_BYTES: u64 = 512 << 20;
+/// The longest file that is read.
+const LONGEST_FILE: u64 = 512 << 20;
+
+/// An image in memory.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decoded {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// `[height, width, 3]`.
+    pub(super) pixels: Vec<u8>,
+}
+
+/// Reads and decodes a file. The inner error says what is wrong with the image, to follow the file's name.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn decode_file(path: &Path) -> Result<Result<Decoded, String>, DataError> {
+    let file = File::open(path).map_err(DataError::io(path))?;
+    let length = file.metadata().map_err(DataError::io(path))?.len();
+    if length > LONGEST_FILE {
+        return Ok(Err(format!("has {length} bytes, too many for an image")));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(LONGEST_FILE).read_to_end(&mut bytes).map_err(DataError::io(path))?;
+    Ok(decode(&bytes))
+}
+
+/// Decodes JPEG, PNG, WebP or BMP, told apart by their content.
+pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
+    // A decoder that panics on a damaged file shall cost that image, not the run.
+    catch_unwind(|| decode_unguarded(bytes))
+        .unwrap_or_else(|_| Err("is damaged (the decoder gave up)".into()))
+}
+
+fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, String> {
+    if bytes.is_empty() {
+        return Err("is empty".into());
+    }
+    let damaged = |error: image::ImageError| format!("is damaged ({error})");
+    let mut reader = ImageReader::new(Cursor::new(bytes));
+    let format = image::guess_format(bytes).ok().filter(|format| FORMATS.contains(format));
+    let format = format.ok_or("is not a JPEG, PNG, WebP or BMP image")?;
+    if format == ImageFormat::Jpeg && !has_end_of_image(bytes) {
+        return Err("is cut short (a JPEG without its end)".into());
+    }
+    reader.set_format(format);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_BYTES {
+        return Err(format!("is {width} x {height}, more than {MOST_PIXELS} pixels or {MOST_BYTES} bytes"));
+    }
+    if width == 0 || height == 0 {
+        return Err(format!("is {width} x {height}"));
+    }
+    // A damaged Exif block does not spoil the pixels.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    image.apply_orientation(orientation);
+    let image = image.into_rgb8();
+    Ok(Decoded { width: image.width() as usize, height: image.height() as usize, pixels: image.into_raw() })
+}
+
+/// Whether a JPEG has the marker of its end after the first scan begins. The decoder is lenient and fills what is missing
+/// with gray; a file that was cut must not pass for an image.
+fn has_end_of_image(bytes: &[u8]) -> bool {
+    let ends_after = |at: usize| {
+        bytes.get(at..).is_some_and(|rest| rest.windows(2).rev().any(|pair| pair == [0xff, 0xd9]))
+    };
+    let mut at = 2;
+    // The segments before the scan say their lengths; a thumbnail within one has an end of its own.
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        match marker {
+            // Fill bytes.
+            0xff => at += 1,
+            0xda => break,
+            0x01 | 0xd0..=0xd8 => at += 2,
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    ends_after(at)
+}

@@ -1,0 +1,125 @@
+//! Data sets on disk: one file for each format, all read into an [`ImageSet`].
+
+mod cifar;
+mod cifar_binary;
+mod cifar_python;
+mod decode;
+mod folder;
+mod idx;
+mod kind;
+mod packed;
+mod pickle;
+mod set;
+mod stl10;
+mod subset;
+
+use std::path::Path;
+
+pub use kind::{DatasetKind, Split};
+pub use set::{ImageSet, Skipped};
+
+use crate::{DataError, download};
+
+/// How a data set is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Whether a missing archive is downloaded (CIFAR-10, CIFAR-100 and STL-10).
+    pub download: bool,
+    /// How many images of a folder may be corrupt; those are skipped and listed in [`ImageSet::skipped`].
+    pub max_corrupt: usize,
+    /// Takes only the first so many images of each class, in the set's order.
+    pub subset_per_class: Option<usize>,
+    /// Decoded pixels of a folder that are kept in memory, in bytes; images beyond are decoded on every use.
+    pub cache_bytes: u64,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { download: true, max_corrupt: 0, subset_per_class: None, cache_bytes: 4 << 30 }
+    }
+}
+
+/// What [`open`] is doing, for a progress bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// An archive is on its way.
+    Download {
+        /// Its name.
+        file: &'a str,
+        /// Bytes on disk, those of an earlier, cut download included.
+        done_bytes: u64,
+        /// The whole size, where the server says it.
+        total_bytes: Option<u64>,
+    },
+    /// A download failed in a way that may pass, and will be tried again.
+    Retry {
+        /// The archive's name.
+        file: &'a str,
+        /// What happened.
+        problem: &'a str,
+        /// The number of the coming attempt, from 2.
+        attempt: usize,
+    },
+    /// Another process is fetching into the same folder.
+    Wait {
+        /// The archive's name.
+        file: &'a str,
+    },
+    /// The checksum of an archive is computed.
+    Verify {
+        /// The archive's name.
+        file: &'a str,
+    },
+    /// A file is unpacked from an archive.
+    Unpack {
+        /// The archive's name.
+        file: &'a str,
+        /// The file within.
+        entry: &'a str,
+    },
+    /// The images of a folder are decoded.
+    Decode {
+        /// Images so far.
+        done: usize,
+        /// All images.
+        total: usize,
+    },
+}
+
+/// Reads the `split` of a data set under `data_dir`, which is the folder that holds it or its parent.
+///
+/// CIFAR-10, CIFAR-100 and STL-10 are downloaded when they are missing and `options` allow it; nothing is ever written
+/// outside `data_dir`.
+///
+/// # Errors
+/// When the split does not exist, a file is missing, damaged or cannot be fetched, more images are corrupt than
+/// `options` allow, a class has fewer images than the subset needs, or there are no images.
+pub fn open(
+    kind: DatasetKind,
+    data_dir: &Path,
+    split: Split,
+    options: &OpenOptions,
+    progress: &dyn Fn(Progress<'_>),
+) -> Result<ImageSet, DataError> {
+    if !kind.splits().contains(&split) {
+        return Err(DataError::NoSplit { kind, split, there: kind::list(kind.splits()) });
+    }
+    let set = match kind {
+        DatasetKind::Cifar10 | DatasetKind::Cifar100 => {
+            let fetch = || download::ensure(kind, data_dir, options.download, progress);
+            cifar::open(kind, data_dir, split, fetch)?
+        }
+        DatasetKind::Stl10 => {
+            let fetch = || download::ensure(kind, data_dir, options.download, progress);
+            stl10::open(data_dir, split, fetch)?
+        }
+        DatasetKind::Mnist | DatasetKind::FashionMnist => idx::open(kind, data_dir, split)?,
+        // A folder chooses its subset before it decodes anything.
+        DatasetKind::Folder => return folder::open(data_dir, split, options, progress),
+    };
+    match options.subset_per_class {
+        Some(count) => set.subset_per_class(count),
+        None => Ok(set),
+    }
+}
