@@ -58,7 +58,10 @@ impl Checkpoints {
         ]);
         let layout = trainer.online.layout();
         let tensors = parts(trainer).into_iter().flat_map(|(prefix, flat)| {
-            layout.views(flat).map(move |(name, tensor)| (format!("{prefix}.{name}"), tensor)).collect::<Vec<_>>()
+            layout
+                .views(flat)
+                .map(move |(name, tensor)| (format!("{prefix}.{name}"), tensor))
+                .collect::<Vec<_>>()
         });
         tensor_file::write(&path, tensors, entries)?;
         self.forget_old()
@@ -70,17 +73,25 @@ impl Checkpoints {
     }
 
     /// Continues from the newest checkpoint, if there is one, and says which.
-    pub(crate) fn restore(&self, trainer: &mut Trainer, images: usize) -> Result<Option<PathBuf>, TrainError> {
+    pub(crate) fn restore(
+        &self,
+        trainer: &mut Trainer,
+        images: usize,
+    ) -> Result<Option<PathBuf>, TrainError> {
         let Some(path) = self.newest()? else { return Ok(None) };
         let file = tensor_file::read(&path).map_err(|error| match error {
-            TrainError::Damaged { path, problem } => {
-                TrainError::Damaged { path, problem: format!("{problem}; delete it to continue from the one before") }
-            }
+            TrainError::Damaged { path, problem } => TrainError::Damaged {
+                path,
+                problem: format!("{problem}; delete it to continue from the one before"),
+            },
             other => other,
         })?;
         let state = read_state(&path, &file.entries)?;
         if state.images != images {
-            let problem = format!("was made with {} images, but the data set now has {images}; restore it", state.images);
+            let problem = format!(
+                "was made with {} images, but the data set now has {images}; restore it",
+                state.images
+            );
             return Err(TrainError::damaged(&path, problem));
         }
         for (prefix, flat) in parts(trainer) {
@@ -115,7 +126,8 @@ impl Checkpoints {
             name.starts_with("step-") && name.ends_with(".safetensors")
         };
         let entries = fs::read_dir(&self.folder).map_err(TrainError::io(&self.folder))?;
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_checkpoint).collect();
+        let mut paths: Vec<PathBuf> =
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_checkpoint).collect();
         paths.sort();
         Ok(paths)
     }
@@ -132,8 +144,10 @@ fn parts(trainer: &Trainer) -> [(&'static str, &Tensor); 4] {
 }
 
 fn read_state(path: &Path, entries: &HashMap<String, String>) -> Result<State, TrainError> {
-    let state = entries.get("state").ok_or_else(|| TrainError::damaged(path, "is not a checkpoint of mrl"))?;
-    serde_json::from_str(state).map_err(|error| TrainError::damaged(path, format!("has a damaged state: {error}")))
+    let state =
+        entries.get("state").ok_or_else(|| TrainError::damaged(path, "is not a checkpoint of mrl"))?;
+    serde_json::from_str(state)
+        .map_err(|error| TrainError::damaged(path, format!("has a damaged state: {error}")))
 }
 
 /// Copies the tensor `name` of a file into `into`, which must have its shape.
@@ -143,9 +157,11 @@ pub(crate) fn copy_checked(
     name: &str,
     mut into: Tensor,
 ) -> Result<(), TrainError> {
-    let tensor = tensors.get(name).ok_or_else(|| TrainError::damaged(path, format!("has no tensor `{name}`")))?;
+    let tensor =
+        tensors.get(name).ok_or_else(|| TrainError::damaged(path, format!("has no tensor `{name}`")))?;
     if tensor.size() != into.size() {
-        let problem = format!("`{name}` has shape {:?}, but the encoder needs {:?}", tensor.size(), into.size());
+        let problem =
+            format!("`{name}` has shape {:?}, but the encoder needs {:?}", tensor.size(), into.size());
         return Err(TrainError::damaged(path, problem));
     }
     tch::no_grad(|| into.copy_(tensor));

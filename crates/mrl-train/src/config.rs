@@ -72,7 +72,9 @@ pub struct ModelConfig {
 }
 
 /// The architecture of the encoder.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Encoder {
@@ -92,7 +94,9 @@ pub enum Encoder {
 }
 
 /// The first layers of the encoder.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Stem {
@@ -106,7 +110,9 @@ pub enum Stem {
 }
 
 /// How the prefixes share a projector (arXiv 2205.13147, section 3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Head {
@@ -138,7 +144,9 @@ pub struct OptimiserConfig {
 }
 
 /// The learning rate over time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Schedule {
@@ -187,7 +195,9 @@ pub struct RunConfig {
 }
 
 /// The number format of the activations; weights, statistics and loss are always f32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Precision {
@@ -206,7 +216,14 @@ pub use crate::device::DeviceChoice;
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { dataset: None, data_dir: None, split: None, subset_per_class: None, max_corrupt: 0, image_size: None }
+        Self {
+            dataset: None,
+            data_dir: None,
+            split: None,
+            subset_per_class: None,
+            max_corrupt: 0,
+            image_size: None,
+        }
     }
 }
 
@@ -269,7 +286,10 @@ impl Config {
         let checks = [
             (epochs.is_none() || max_steps.is_none(), "epochs and max-steps are both given; choose one"),
             (epochs != Some(0), "epochs is 0; use 1 or more, or max-steps 0 for the untrained encoder"),
-            (batch_size >= 2, "batch-size must be 2 or more: a contrastive loss needs other images to compare with"),
+            (
+                batch_size >= 2,
+                "batch-size must be 2 or more: a contrastive loss needs other images to compare with",
+            ),
             (log_every >= 1, "log-every must be 1 or more"),
             (checkpoint_every != Some(0), "checkpoint-every must be 1 or more"),
             (self.data.image_size != Some(0), "image-size must be 1 or more"),
@@ -324,7 +344,8 @@ impl Config {
     /// The split to train on.
     #[must_use]
     pub fn split(&self) -> Split {
-        let natural = if self.data.dataset == Some(DatasetKind::Stl10) { Split::Unlabeled } else { Split::Train };
+        let natural =
+            if self.data.dataset == Some(DatasetKind::Stl10) { Split::Unlabeled } else { Split::Train };
         self.data.split.unwrap_or(natural)
     }
 
@@ -360,7 +381,8 @@ impl ModelConfig {
     /// A short name for reports, e.g. `resnet18 x0.25, cifar stem`.
     #[must_use]
     pub fn describe(&self) -> String {
-        let factor = if (self.width - 1.0).abs() < f64::EPSILON { String::new() } else { format!(" x{}", self.width) };
+        let factor =
+            if (self.width - 1.0).abs() < f64::EPSILON { String::new() } else { format!(" x{}", self.width) };
         format!("{}{factor}, {} stem", self.encoder, self.stem)
     }
 }

@@ -27,18 +27,22 @@ impl DeviceChoice {
     /// When a device was asked for that is not there.
     pub fn resolve(self) -> Result<Self, TrainError> {
         let cuda_devices = if Cuda::is_available() { Cuda::device_count().max(0) as usize } else { 0 };
-        let missing = |what: &str, cure: &str| Err(TrainError::Config(format!("device {self}: {what}; {cure}")));
+        let missing =
+            |what: &str, cure: &str| Err(TrainError::Config(format!("device {self}: {what}; {cure}")));
         match self {
             Self::Auto if cuda_devices > 0 => Ok(Self::Cuda(0)),
             Self::Auto if tch::utils::has_mps() => Ok(Self::Mps),
             Self::Auto => Ok(Self::Cpu),
-            Self::Cuda(_) if cuda_devices == 0 => {
-                missing("this libtorch finds no CUDA device", "prepare one with `cargo xtask setup --cuda`, or use --device cpu")
-            }
+            Self::Cuda(_) if cuda_devices == 0 => missing(
+                "this libtorch finds no CUDA device",
+                "prepare one with `cargo xtask setup --cuda`, or use --device cpu",
+            ),
             Self::Cuda(index) if index >= cuda_devices => {
                 missing(&format!("there are {cuda_devices} CUDA devices"), "count from cuda:0")
             }
-            Self::Mps if !tch::utils::has_mps() => missing("this machine has no Apple GPU", "use --device cpu"),
+            Self::Mps if !tch::utils::has_mps() => {
+                missing("this machine has no Apple GPU", "use --device cpu")
+            }
             chosen => Ok(chosen),
         }
     }
@@ -73,7 +77,11 @@ impl FromStr for DeviceChoice {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
             "mps" => Ok(Self::Mps),
-            _ => text.strip_prefix("cuda:").and_then(|index| index.parse().ok()).map(Self::Cuda).ok_or_else(unknown),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|index| index.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(unknown),
         }
     }
 }
@@ -132,7 +140,10 @@ mod tests {
         for text in ["auto", "cpu", "cuda:0", "cuda:3", "mps"] {
             assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
         }
-        assert_eq!("gpu".parse::<DeviceChoice>().unwrap_err(), "unknown device \"gpu\"; use auto, cpu, cuda:N or mps");
+        assert_eq!(
+            "gpu".parse::<DeviceChoice>().unwrap_err(),
+            "unknown device \"gpu\"; use auto, cpu, cuda:N or mps"
+        );
     }
 
     #[test]
@@ -143,7 +154,10 @@ mod tests {
         }
         let error = DeviceChoice::Cuda(1).resolve().unwrap_err().to_string();
         assert!(error.starts_with("device cuda:1: this libtorch finds no CUDA device"), "{error}");
-        assert_eq!(DeviceChoice::Auto.resolve().unwrap(), if tch::utils::has_mps() { DeviceChoice::Mps } else { DeviceChoice::Cpu });
+        assert_eq!(
+            DeviceChoice::Auto.resolve().unwrap(),
+            if tch::utils::has_mps() { DeviceChoice::Mps } else { DeviceChoice::Cpu }
+        );
     }
 
     #[test]

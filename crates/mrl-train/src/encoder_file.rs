@@ -46,7 +46,8 @@ pub(crate) fn write(path: &Path, network: &Network, metadata: Metadata) -> Resul
     let mut tensors = Vec::new();
     for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
         if let Some(norm) = name.strip_suffix("running_mean") {
-            tensors.push((format!("{norm}num_batches_tracked"), Tensor::from(network.batches_tracked().get())));
+            tensors
+                .push((format!("{norm}num_batches_tracked"), Tensor::from(network.batches_tracked().get())));
         }
         tensors.push((name.to_owned(), tensor));
     }
@@ -63,7 +64,12 @@ pub(crate) fn write(path: &Path, network: &Network, metadata: Metadata) -> Resul
 }
 
 /// Fills the encoder of `network`; in the file its tensors' names start with `prefix`.
-pub(crate) fn fill(path: &Path, file: &TensorFile, prefix: &str, network: &Network) -> Result<(), TrainError> {
+pub(crate) fn fill(
+    path: &Path,
+    file: &TensorFile,
+    prefix: &str,
+    network: &Network,
+) -> Result<(), TrainError> {
     for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
         copy_checked(path, &file.tensors, &format!("{prefix}{name}"), tensor)?;
     }
@@ -72,6 +78,8 @@ pub(crate) fn fill(path: &Path, file: &TensorFile, prefix: &str, network: &Netwo
 
 /// The configuration in a file's header.
 pub(crate) fn config(path: &Path, entries: &HashMap<String, String>) -> Result<Config, TrainError> {
-    let text = entries.get("config").ok_or_else(|| TrainError::damaged(path, "does not say how it was trained"))?;
-    toml::from_str(text).map_err(|error| TrainError::damaged(path, format!("has a damaged configuration: {error}")))
+    let text =
+        entries.get("config").ok_or_else(|| TrainError::damaged(path, "does not say how it was trained"))?;
+    toml::from_str(text)
+        .map_err(|error| TrainError::damaged(path, format!("has a damaged configuration: {error}")))
 }

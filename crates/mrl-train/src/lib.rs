@@ -39,8 +39,8 @@ mod tensor_file;
 mod trainer;
 
 pub use config::{
-    Config, DataConfig, DeviceChoice, Encoder, Head, ModelConfig, ObjectiveConfig, OptimiserConfig, Precision,
-    RunConfig, Schedule, Stem, TargetConfig,
+    Config, DataConfig, DeviceChoice, Encoder, Head, ModelConfig, ObjectiveConfig, OptimiserConfig,
+    Precision, RunConfig, Schedule, Stem, TargetConfig,
 };
 pub use embed::{Embedder, NetworkChoice, embed_pixels};
 pub use error::TrainError;

@@ -3,7 +3,8 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 use mrl_data::{ImageSet, LoaderOptions, ViewLoader};
 
 use crate::{
-    Config, NetworkChoice, RunFolder, StepRecord, TrainError, encoder_file, run_folder::encoder_path,
+    Config, NetworkChoice, RunFolder, StepRecord, TrainError, encoder_file,
+    run_folder::encoder_path,
     trainer::{Horizon, Trainer},
 };
 
@@ -99,13 +100,24 @@ pub fn pretrain(
     Ok(Outcome::Finished)
 }
 
-fn view_loader(config: &Config, images: Arc<ImageSet>, size: usize) -> Result<ViewLoader<ImageSet>, TrainError> {
-    let options = LoaderOptions { size, batch_size: config.run.batch_size, seed: config.run.seed, ..LoaderOptions::default() };
+fn view_loader(
+    config: &Config,
+    images: Arc<ImageSet>,
+    size: usize,
+) -> Result<ViewLoader<ImageSet>, TrainError> {
+    let options = LoaderOptions {
+        size,
+        batch_size: config.run.batch_size,
+        seed: config.run.seed,
+        ..LoaderOptions::default()
+    };
     Ok(ViewLoader::new(images, config.views.clone(), options)?)
 }
 
 fn write_encoders(config: &Config, trainer: &Trainer, run: &RunFolder) -> Result<(), TrainError> {
-    for (choice, network) in [(NetworkChoice::Target, &trainer.target), (NetworkChoice::Online, &trainer.online)] {
+    for (choice, network) in
+        [(NetworkChoice::Target, &trainer.target), (NetworkChoice::Online, &trainer.online)]
+    {
         let metadata = encoder_file::metadata(config, choice)?;
         encoder_file::write(&encoder_path(run.path(), choice), network, metadata)?;
     }
@@ -126,7 +138,8 @@ impl Speed {
     fn images_per_s(&mut self, images: usize) -> f64 {
         let seconds_per_image = self.last.elapsed().as_secs_f64() / images as f64;
         self.last = Instant::now();
-        let smooth = self.smooth.map_or(seconds_per_image, |smooth| smooth + (seconds_per_image - smooth) / 10.0);
+        let smooth =
+            self.smooth.map_or(seconds_per_image, |smooth| smooth + (seconds_per_image - smooth) / 10.0);
         self.smooth = Some(smooth);
         1.0 / smooth
     }

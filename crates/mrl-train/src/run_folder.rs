@@ -48,7 +48,9 @@ impl RunFolder {
         let file = path.join(CONFIG);
         match Self::stored_config(path)? {
             Some(stored) => check_same(&file, &stored, config)?,
-            None => write_atomically(&file, |out| write_config(out, config)).map_err(TrainError::io(&file))?,
+            None => {
+                write_atomically(&file, |out| write_config(out, config)).map_err(TrainError::io(&file))?
+            }
         }
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
@@ -68,7 +70,8 @@ impl RunFolder {
         let path = self.path.join(METRICS);
         if path.exists() {
             let text = fs::read_to_string(&path).map_err(TrainError::io(&path))?;
-            let kept = text.split_inclusive('\n').take_while(|line| step_of(line).is_some_and(|at| at <= step));
+            let kept =
+                text.split_inclusive('\n').take_while(|line| step_of(line).is_some_and(|at| at <= step));
             let kept: String = kept.collect();
             write_atomically(&path, |out| out.write_all(kept.as_bytes())).map_err(TrainError::io(&path))?;
         }
@@ -134,9 +137,12 @@ fn check_same(file: &Path, stored: &Config, given: &Config) -> Result<(), TrainE
 /// Every value of a configuration under its dotted key.
 fn flatten(config: &Config) -> std::collections::BTreeMap<String, String> {
     let table = toml::Table::try_from(config).expect("a configuration is plain TOML");
-    let sections = table.into_iter().filter_map(|(section, value)| Some((section, value.as_table()?.clone())));
+    let sections =
+        table.into_iter().filter_map(|(section, value)| Some((section, value.as_table()?.clone())));
     sections
-        .flat_map(|(section, keys)| keys.into_iter().map(move |(key, value)| (format!("{section}.{key}"), value.to_string())))
+        .flat_map(|(section, keys)| {
+            keys.into_iter().map(move |(key, value)| (format!("{section}.{key}"), value.to_string()))
+        })
         .collect()
 }
 

@@ -20,7 +20,8 @@ pub(crate) fn write(
     tensors: impl Iterator<Item = (String, Tensor)>,
     entries: HashMap<String, String>,
 ) -> Result<(), TrainError> {
-    let owned: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = tensors.map(|(name, tensor)| to_bytes(name, &tensor)).collect();
+    let owned: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> =
+        tensors.map(|(name, tensor)| to_bytes(name, &tensor)).collect();
     let views = owned.iter().map(|(name, dtype, shape, bytes)| {
         let view = TensorView::new(*dtype, shape.clone(), bytes).expect("the bytes were made for this shape");
         (name, view)
@@ -63,7 +64,12 @@ fn to_tensor(path: &Path, name: &str, view: &TensorView<'_>) -> Result<Tensor, T
     let kind = match view.dtype() {
         Dtype::F32 => Kind::Float,
         Dtype::I64 => Kind::Int64,
-        other => return Err(TrainError::damaged(path, format!("`{name}` is {other:?}; weights are stored as F32"))),
+        other => {
+            return Err(TrainError::damaged(
+                path,
+                format!("`{name}` is {other:?}; weights are stored as F32"),
+            ));
+        }
     };
     let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
     Ok(Tensor::f_from_data_size(view.data(), &shape, kind)?)
@@ -78,7 +84,10 @@ mod tests {
     fn sample() -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
-        let tensors = [("a".to_owned(), Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0]).view([2, 2]).tr()), ("n".to_owned(), Tensor::from(7i64))];
+        let tensors = [
+            ("a".to_owned(), Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0]).view([2, 2]).tr()),
+            ("n".to_owned(), Tensor::from(7i64)),
+        ];
         write(&path, tensors.into_iter(), HashMap::from([("step".to_owned(), "3".to_owned())])).unwrap();
         std::fs::read(&path).unwrap()
     }

@@ -41,7 +41,8 @@ pub(crate) struct Horizon {
 impl Horizon {
     pub(crate) fn new(config: &Config, steps_per_epoch: u64) -> Self {
         let total_steps = config.total_steps(steps_per_epoch);
-        let gamma_steps = (total_steps + 2 * steps_per_epoch).saturating_sub(config.target.update_gamma_after_step);
+        let gamma_steps =
+            (total_steps + 2 * steps_per_epoch).saturating_sub(config.target.update_gamma_after_step);
         Self { total_steps, gamma_steps: gamma_steps.max(1) }
     }
 }
@@ -83,7 +84,19 @@ impl Trainer {
         let adam = Adam::new(&online.trainable(), config.optimiser.weight_decay);
         let kind = config.run.precision.kind();
         let loss_scale = LossScale::new(kind);
-        Ok(Self { config: config.clone(), dims, model, online, target, adam, loss_scale, step: 0, horizon, device, kind })
+        Ok(Self {
+            config: config.clone(),
+            dims,
+            model,
+            online,
+            target,
+            adam,
+            loss_scale,
+            step: 0,
+            horizon,
+            device,
+            kind,
+        })
     }
 
     /// One step on two views of the same images, each `[n, 3, h, w]` in `[0, 1]`.
@@ -97,7 +110,8 @@ impl Trainer {
             [0, 1].map(|view| self.model.project(&target, &views[view]))
         });
         let log_scale = self.model.log_scale(&online);
-        let losses = objective::nested_relic_loss(&projected, &targets, log_scale, self.config.objective.alpha); // [dims]
+        let losses =
+            objective::nested_relic_loss(&projected, &targets, log_scale, self.config.objective.alpha); // [dims]
         let loss_per_dim = self.finite(&losses)?;
         let (top1, top5) = tch::no_grad(|| {
             let last = self.dims.len() - 1;
@@ -108,7 +122,8 @@ impl Trainer {
         let gradient = self.online.gradient(&(losses.sum(Kind::Float) * self.loss_scale.factor()));
         let gradient = gradient / self.loss_scale.factor();
         let grad_norm = gradient.norm().double_value(&[]);
-        let lr = self.config.optimiser.schedule.lr(self.config.optimiser.lr, self.step, self.horizon.total_steps);
+        let lr =
+            self.config.optimiser.schedule.lr(self.config.optimiser.lr, self.step, self.horizon.total_steps);
         if self.loss_scale.accept(grad_norm).ok_or(TrainError::GradientNotFinite { step: self.step + 1 })? {
             self.adam.step(&self.online.trainable(), gradient, lr);
         }
@@ -127,7 +142,9 @@ impl Trainer {
         let losses = Vec::<f64>::try_from(losses.to_device(Device::Cpu).to_kind(Kind::Double).contiguous())?;
         match losses.iter().position(|loss| !loss.is_finite()) {
             None => Ok(losses),
-            Some(at) => Err(TrainError::NotFinite { step: self.step + 1, dim: self.dims[at], loss: losses[at] }),
+            Some(at) => {
+                Err(TrainError::NotFinite { step: self.step + 1, dim: self.dims[at], loss: losses[at] })
+            }
         }
     }
 

@@ -15,7 +15,13 @@ pub(super) struct Convolution {
 
 impl Convolution {
     /// Padded so that stride 1 keeps the size, as in every convolution of a ResNet.
-    pub(super) fn new(layout: &mut LayoutBuilder, name: &str, [inputs, out]: [i64; 2], kernel: i64, stride: i64) -> Self {
+    pub(super) fn new(
+        layout: &mut LayoutBuilder,
+        name: &str,
+        [inputs, out]: [i64; 2],
+        kernel: i64,
+        stride: i64,
+    ) -> Self {
         let weight = layout.convolution(format!("{name}.weight"), out, inputs, kernel);
         Self { weight, stride, padding: kernel / 2 }
     }

@@ -112,16 +112,14 @@ impl LayoutBuilder {
 }
 
 impl Layout {
-    /// How many numbers of the flat buffer are trained: its first ones.
-    pub(crate) fn trainable(&self) -> i64 {
-        self.trainable
-    }
-
     /// The named views of `flat`, which holds `[total]`, or `[trainable]` numbers (gradients, moments) for the
     /// parameters alone.
     pub(crate) fn views<'a>(&'a self, flat: &'a Tensor) -> impl Iterator<Item = (&'a str, Tensor)> {
         let size = flat.size()[0];
-        self.specs.iter().filter(move |spec| spec.offset < size).map(move |spec| (spec.name.as_str(), spec.view(flat)))
+        self.specs
+            .iter()
+            .filter(move |spec| spec.offset < size)
+            .map(move |spec| (spec.name.as_str(), spec.view(flat)))
     }
 
     /// Gathers gradients, one a parameter in the layout's order, into `[trainable]`.
@@ -209,14 +207,22 @@ impl Network {
     /// The weights as the layers see them: convolution weights cast to `kind`, everything else f32. Gradients flow
     /// back through the cast to the f32 weights.
     pub(crate) fn activate(&self, mode: Mode, kind: Kind) -> Active<'_> {
-        let cast = |tensor: &Tensor| if tensor.dim() == 4 { tensor.to_kind(kind) } else { tensor.shallow_clone() };
-        Active { tensors: self.tensors.iter().map(cast).collect(), mode, kind, batches_tracked: &self.batches_tracked }
+        let cast =
+            |tensor: &Tensor| if tensor.dim() == 4 { tensor.to_kind(kind) } else { tensor.shallow_clone() };
+        Active {
+            tensors: self.tensors.iter().map(cast).collect(),
+            mode,
+            kind,
+            batches_tracked: &self.batches_tracked,
+        }
     }
 
     /// The gradient of `loss` in every parameter, `[trainable]`.
     pub(crate) fn gradient(&self, loss: &Tensor) -> Tensor {
-        let is_parameter = |(spec, tensor): (&Spec, &Tensor)| (spec.role == Role::Parameter).then(|| tensor.shallow_clone());
-        let parameters: Vec<Tensor> = self.layout.specs.iter().zip(&self.tensors).filter_map(is_parameter).collect();
+        let is_parameter =
+            |(spec, tensor): (&Spec, &Tensor)| (spec.role == Role::Parameter).then(|| tensor.shallow_clone());
+        let parameters: Vec<Tensor> =
+            self.layout.specs.iter().zip(&self.tensors).filter_map(is_parameter).collect();
         let gradients = Tensor::run_backward(&[loss], &parameters, false, false);
         tch::no_grad(|| self.layout.gather(&gradients, self.flat.device()))
     }

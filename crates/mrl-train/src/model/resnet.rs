@@ -59,7 +59,14 @@ impl ResNet {
 }
 
 impl Block {
-    fn new(layout: &mut LayoutBuilder, name: &str, encoder: Encoder, inputs: i64, inner: i64, stride: i64) -> Self {
+    fn new(
+        layout: &mut LayoutBuilder,
+        name: &str,
+        encoder: Encoder,
+        inputs: i64,
+        inner: i64,
+        stride: i64,
+    ) -> Self {
         let out = inner * encoder.expansion() as i64;
         // (channels in, channels out, kernel, stride) of each convolution.
         let plan = if encoder == Encoder::ResNet50 {
@@ -68,19 +75,23 @@ impl Block {
             vec![(inputs, inner, 3, stride), (inner, inner, 3, 1)]
         };
         let step = |(index, (from, to, kernel, stride))| {
-            let convolution = Convolution::new(layout, &format!("{name}.conv{}", index + 1), [from, to], kernel, stride);
+            let convolution =
+                Convolution::new(layout, &format!("{name}.conv{}", index + 1), [from, to], kernel, stride);
             (convolution, BatchNorm::new(layout, &format!("{name}.bn{}", index + 1), to))
         };
         let steps = plan.into_iter().enumerate().map(step).collect();
         let downsample = (stride != 1 || inputs != out).then(|| {
-            let convolution = Convolution::new(layout, &format!("{name}.downsample.0"), [inputs, out], 1, stride);
+            let convolution =
+                Convolution::new(layout, &format!("{name}.downsample.0"), [inputs, out], 1, stride);
             (convolution, BatchNorm::new(layout, &format!("{name}.downsample.1"), out))
         });
         Self { steps, downsample }
     }
 
     fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
-        let apply = |(convolution, norm): &(Convolution, BatchNorm), x: &Tensor| norm.forward(weights, &convolution.forward(weights, x));
+        let apply = |(convolution, norm): &(Convolution, BatchNorm), x: &Tensor| {
+            norm.forward(weights, &convolution.forward(weights, x))
+        };
         let (last, first) = self.steps.split_last().expect("a block has convolutions");
         let mut inner = x.shallow_clone();
         for step in first {

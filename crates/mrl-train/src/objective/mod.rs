@@ -2,6 +2,6 @@
 
 mod relic;
 
-pub(crate) use relic::{contrastive_accuracy, nested_relic_loss};
 #[cfg(test)]
 pub(crate) use relic::relic_loss;
+pub(crate) use relic::{contrastive_accuracy, nested_relic_loss};

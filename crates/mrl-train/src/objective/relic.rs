@@ -12,7 +12,8 @@ pub(crate) fn relic_loss(z: &Tensor, z_prime: &Tensor, log_scale: &Tensor, alpha
     let own = Tensor::arange(logits.size()[0], (Kind::Int64, logits.device()));
     let discrimination = logits.cross_entropy_for_logits(&own);
     let across = logits.softmax(0, Kind::Float).tr();
-    let invariance = logits.log_softmax(1, Kind::Float).kl_div(&across, Reduction::Sum, false) / logits.size()[0];
+    let invariance =
+        logits.log_softmax(1, Kind::Float).kl_div(&across, Reduction::Sum, false) / logits.size()[0];
     discrimination + alpha * invariance
 }
 
@@ -40,7 +41,8 @@ pub(crate) fn contrastive_accuracy(z: &Tensor, z_prime: &Tensor, log_scale: &Ten
     let own = Tensor::arange(logits.size()[0], (Kind::Int64, logits.device())).unsqueeze(1);
     let within = |k: i64| {
         let (_, nearest) = logits.topk(k.min(logits.size()[1]), 1, true, true);
-        nearest.eq_tensor(&own).any_dim(1, false).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]) * 100.0
+        nearest.eq_tensor(&own).any_dim(1, false).to_kind(Kind::Float).mean(Kind::Float).double_value(&[])
+            * 100.0
     };
     (within(1), within(5))
 }

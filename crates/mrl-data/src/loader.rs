@@ -1,0 +1,207 @@
+use std::{
+    collections::HashMap,
+    panic::{self, AssertUnwindSafe},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::{
+    Augmentation, DataError, Image, ImageSet, Scratch, epoch_order, render, sampler::view_generator,
+};
+
+/// Where a loader takes its images from.
+pub trait ImageSource: Send + Sync + 'static {
+    /// The number of images.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Image `index`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn image(&self, index: usize) -> Result<Image<'_>, DataError>;
+}
+
+impl ImageSource for ImageSet {
+    fn len(&self) -> usize {
+        ImageSet::len(self)
+    }
+
+    fn image(&self, index: usize) -> Result<Image<'_>, DataError> {
+        ImageSet::image(self, index)
+    }
+}
+
+/// How batches are made.
+#[derive(Clone, Copy, Debug)]
+pub struct LoaderOptions {
+    /// The side of a view in pixels.
+    pub size: usize,
+    /// Images in a batch.
+    pub batch_size: usize,
+    /// Order and views follow from it.
+    pub seed: u64,
+    /// Threads that make batches; the result does not depend on it.
+    pub workers: usize,
+    /// Finished batches that may wait.
+    pub prefetch: usize,
+}
+
+impl Default for LoaderOptions {
+    fn default() -> Self {
+        // One thread makes views many times faster than a CPU's other cores use them up.
+        Self { size: 32, batch_size: 256, seed: 0, workers: 1, prefetch: 2 }
+    }
+}
+
+/// Two views of a batch of images.
+pub struct ViewBatch {
+    /// Which images.
+    pub indices: Vec<usize>,
+    /// Both `[batch, size, size, 3]`, values in `[0, 1]`.
+    pub views: [Vec<f32>; 2],
+}
+
+/// Makes batches of views, epoch after epoch.
+pub struct ViewLoader<S = ImageSet> {
+    maker: Arc<Maker<S>>,
+    workers: usize,
+    prefetch: usize,
+}
+
+/// What a worker needs.
+struct Maker<S> {
+    source: Arc<S>,
+    augmentation: Augmentation,
+    options: LoaderOptions,
+}
+
+impl<S: ImageSource> ViewLoader<S> {
+    /// Batches of `source`; the incomplete last batch of an epoch is dropped.
+    ///
+    /// # Errors
+    /// When there is not one whole batch of images.
+    pub fn new(
+        source: Arc<S>,
+        augmentation: Augmentation,
+        options: LoaderOptions,
+    ) -> Result<Self, DataError> {
+        augmentation.validate()?;
+        let (images, batch_size) = (source.len(), options.batch_size);
+        if batch_size == 0 || batch_size > images {
+            let problem = format!(
+                "batch size {batch_size} does not fit the data set's {images} images; use 1 to {images}"
+            );
+            return Err(DataError::Setting(problem));
+        }
+        let workers = options.workers.max(1);
+        Ok(Self {
+            maker: Arc::new(Maker { source, augmentation, options }),
+            workers,
+            prefetch: options.prefetch.max(1),
+        })
+    }
+
+    /// Whole batches in an epoch.
+    #[must_use]
+    pub fn batches_per_epoch(&self) -> usize {
+        self.maker.source.len() / self.maker.options.batch_size
+    }
+
+    /// The batches from global step `first_step` on, without end. Threads fill them ahead until it is dropped.
+    #[must_use]
+    pub fn start(&self, first_step: u64) -> Batches {
+        let (sender, receiver) = bounded(self.prefetch);
+        let next = Arc::new(AtomicU64::new(first_step));
+        for _ in 0..self.workers {
+            let (maker, next, sender) = (Arc::clone(&self.maker), Arc::clone(&next), sender.clone());
+            thread::spawn(move || maker.work(&next, &sender));
+        }
+        Batches { receiver, early: HashMap::new(), step: first_step }
+    }
+}
+
+impl<S: ImageSource> Maker<S> {
+    /// Makes one batch after the other until nobody listens any more.
+    fn work(&self, next: &AtomicU64, sender: &Sender<(u64, Result<ViewBatch, DataError>)>) {
+        let mut scratch = Scratch::default();
+        let mut order = (u64::MAX, Vec::new());
+        loop {
+            let step = next.fetch_add(1, Ordering::Relaxed);
+            // A batch that is lost to a panic would be waited for without end.
+            let made = panic::catch_unwind(AssertUnwindSafe(|| self.batch(step, &mut order, &mut scratch)));
+            let batch = made.unwrap_or_else(|_| Err(died()));
+            if sender.send((step, batch)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The batch of a step; `order` remembers the order of the last epoch.
+    fn batch(
+        &self,
+        step: u64,
+        order: &mut (u64, Vec<usize>),
+        scratch: &mut Scratch,
+    ) -> Result<ViewBatch, DataError> {
+        let LoaderOptions { size, batch_size, seed, .. } = self.options;
+        let batches = (self.source.len() / batch_size) as u64;
+        let (epoch, batch) = (step / batches, (step % batches) as usize);
+        if order.0 != epoch {
+            *order = (epoch, epoch_order(seed, epoch, self.source.len()));
+        }
+        let indices = order.1[batch * batch_size..][..batch_size].to_vec();
+        let numbers = size * size * 3;
+        let mut views = [vec![0.0; batch_size * numbers], vec![0.0; batch_size * numbers]];
+        for (place, &index) in indices.iter().enumerate() {
+            let image = self.source.image(index)?;
+            for (number, view) in views.iter_mut().enumerate() {
+                let mut rng = view_generator(seed, epoch, index, number);
+                let params = self.augmentation.sample(&mut rng, image.width(), image.height());
+                render(&params, &image, size, scratch, &mut view[place * numbers..][..numbers]);
+            }
+        }
+        Ok(ViewBatch { indices, views })
+    }
+}
+
+fn died() -> DataError {
+    DataError::Setting(
+        "a thread that makes views has died, which is a fault of mrl; please report it".to_owned(),
+    )
+}
+
+/// The batches of a [`ViewLoader`], in order.
+pub struct Batches {
+    receiver: Receiver<(u64, Result<ViewBatch, DataError>)>,
+    /// Batches that were ready before their turn.
+    early: HashMap<u64, Result<ViewBatch, DataError>>,
+    step: u64,
+}
+
+impl Iterator for Batches {
+    type Item = Result<ViewBatch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step;
+        self.step += 1;
+        loop {
+            if let Some(batch) = self.early.remove(&step) {
+                return Some(batch);
+            }
+            match self.receiver.recv() {
+                Ok((ready, batch)) => self.early.insert(ready, batch),
+                Err(_) => return Some(Err(died())),
+            };
+        }
+    }
+}

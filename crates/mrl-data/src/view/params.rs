@@ -1,0 +1,164 @@
+use rand::{RngExt, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::crop::{CropBox, sample_crop};
+use crate::DataError;
+
+/// How views are drawn: the distributions of torchvision's `RandomResizedCrop`, `RandomHorizontalFlip`, `ColorJitter`,
+/// `RandomGrayscale`, `GaussianBlur` and `RandomSolarize`, applied in this order. The default is the reference's recipe
+/// (that of `BYOL`, arXiv 2006.07733, appendix B, with its own strengths).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// The crop's share of the image's area, between these.
+    pub crop_scale: [f64; 2],
+    /// The crop's width over its height, log-uniform between these.
+    pub crop_ratio: [f64; 2],
+    /// Probability of a horizontal flip.
+    pub flip_p: f64,
+    /// Probability of colour jitter.
+    pub jitter_p: f64,
+    /// Brightness is multiplied by `1 ±` up to this.
+    pub brightness: f64,
+    /// Contrast, likewise.
+    pub contrast: f64,
+    /// Saturation, likewise.
+    pub saturation: f64,
+    /// Hue is turned by up to this share of the circle, at most 0.5.
+    pub hue: f64,
+    /// Probability of grayscale.
+    pub grayscale_p: f64,
+    /// Probability of a Gaussian blur.
+    pub blur_p: f64,
+    /// The blur's standard deviation in pixels, between these.
+    pub blur_sigma: [f64; 2],
+    /// Probability of solarising.
+    pub solarize_p: f64,
+    /// Solarising inverts values from this on.
+    pub solarize_threshold: u8,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Self {
+            crop_scale: [0.08, 1.0],
+            crop_ratio: [3.0 / 4.0, 4.0 / 3.0],
+            flip_p: 0.5,
+            jitter_p: 0.8,
+            brightness: 0.8,
+            contrast: 0.8,
+            saturation: 0.8,
+            hue: 0.2,
+            grayscale_p: 0.2,
+            blur_p: 1.0,
+            blur_sigma: [0.1, 2.0],
+            solarize_p: 0.5,
+            solarize_threshold: 127,
+        }
+    }
+}
+
+/// What was drawn for one view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewParams {
+    /// The part of the image that is resized to the view.
+    pub crop: CropBox,
+    /// Whether left and right are exchanged.
+    pub flip: bool,
+    /// Colour jitter, if any.
+    pub jitter: Option<ColourJitter>,
+    /// Whether the colours are dropped.
+    pub grayscale: bool,
+    /// The blur's standard deviation, if any.
+    pub blur_sigma: Option<f64>,
+    /// The threshold of solarising, if any.
+    pub solarize: Option<u8>,
+}
+
+/// Factors of colour jitter, and the order in which they are applied.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ColourJitter {
+    /// The order of the four operators.
+    pub order: [ColourOperator; 4],
+    /// 1 leaves the image as it is; 0 makes it black.
+    pub brightness: f64,
+    /// 1 leaves the image as it is; 0 makes it its mean gray.
+    pub contrast: f64,
+    /// 1 leaves the image as it is; 0 makes it gray.
+    pub saturation: f64,
+    /// The turn of the hue, as a share of the circle, -0.5 to 0.5.
+    pub hue: f64,
+}
+
+/// One operator of colour jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColourOperator {
+    /// Blend with black.
+    Brightness,
+    /// Blend with the mean gray.
+    Contrast,
+    /// Blend with the grayscale image.
+    Saturation,
+    /// Turn the hue.
+    Hue,
+}
+
+const OPERATORS: [ColourOperator; 4] =
+    [ColourOperator::Brightness, ColourOperator::Contrast, ColourOperator::Saturation, ColourOperator::Hue];
+
+impl Augmentation {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// One sentence that names the setting and what it may be.
+    pub fn validate(&self) -> Result<(), DataError> {
+        let ordered = |[low, high]: [f64; 2]| low > 0.0 && low <= high && high.is_finite();
+        let probability = |p: f64| (0.0..=1.0).contains(&p);
+        let strength = |factor: f64| factor >= 0.0 && factor.is_finite();
+        let checks = [
+            (
+                ordered(self.crop_scale) && self.crop_scale[1] <= 1.0,
+                "views.crop_scale must be two increasing shares above 0, up to 1",
+            ),
+            (ordered(self.crop_ratio), "views.crop_ratio must be two increasing ratios above 0"),
+            (ordered(self.blur_sigma), "views.blur_sigma must be two increasing lengths above 0"),
+            (probability(self.flip_p), "views.flip_p must be a probability from 0 to 1"),
+            (probability(self.jitter_p), "views.jitter_p must be a probability from 0 to 1"),
+            (probability(self.grayscale_p), "views.grayscale_p must be a probability from 0 to 1"),
+            (probability(self.blur_p), "views.blur_p must be a probability from 0 to 1"),
+            (probability(self.solarize_p), "views.solarize_p must be a probability from 0 to 1"),
+            (strength(self.brightness), "views.brightness must not be negative"),
+            (strength(self.contrast), "views.contrast must not be negative"),
+            (strength(self.saturation), "views.saturation must not be negative"),
+            ((0.0..=0.5).contains(&self.hue), "views.hue must be from 0 to 0.5"),
+        ];
+        match checks.iter().find(|(holds, _)| !holds) {
+            None => Ok(()),
+            Some((_, problem)) => Err(DataError::Setting((*problem).to_owned())),
+        }
+    }
+
+    /// Draws the parameters of one view of an image of this size.
+    pub fn sample(&self, rng: &mut ChaCha8Rng, width: usize, height: usize) -> ViewParams {
+        ViewParams {
+            crop: sample_crop(rng, width, height, self.crop_scale, self.crop_ratio),
+            flip: rng.random_bool(self.flip_p),
+            jitter: rng.random_bool(self.jitter_p).then(|| self.sample_jitter(rng)),
+            grayscale: rng.random_bool(self.grayscale_p),
+            blur_sigma: rng
+                .random_bool(self.blur_p)
+                .then(|| rng.random_range(self.blur_sigma[0]..=self.blur_sigma[1])),
+            solarize: rng.random_bool(self.solarize_p).then_some(self.solarize_threshold),
+        }
+    }
+
+    fn sample_jitter(&self, rng: &mut ChaCha8Rng) -> ColourJitter {
+        let mut order = OPERATORS;
+        order.shuffle(rng);
+        let mut factor = |strength: f64| rng.random_range((1.0 - strength).max(0.0)..=1.0 + strength);
+        let (brightness, contrast, saturation) =
+            (factor(self.brightness), factor(self.contrast), factor(self.saturation));
+        ColourJitter { order, brightness, contrast, saturation, hue: rng.random_range(-self.hue..=self.hue) }
+    }
+}
