@@ -1,0 +1,82 @@
+//! The loader's stream depends on seed, epoch and sample alone.
+
+use std::sync::Arc;
+
+use mrl_data::{Augmentation, DataError, Image, ImageSource, LoaderOptions, ViewBatch, ViewLoader};
+
+/// Images of a pattern each; the one called `broken` cannot be read.
+struct Patterns {
+    count: usize,
+    broken: Option<usize>,
+}
+
+impl ImageSource for Patterns {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn image(&self, index: usize) -> Result<Image<'_>, DataError> {
+        if self.broken == Some(index) {
+            return Err(DataError::Setting(format!("image {index} is broken")));
+        }
+        let pixels: Vec<u8> = (0..12 * 10 * 3).map(|place| (place * 7 + index * 31) as u8).collect();
+        Ok(Image::new(12, 10, pixels))
+    }
+}
+
+fn loader(source: Patterns, workers: usize, seed: u64) -> Result<ViewLoader<Patterns>, DataError> {
+    let options = LoaderOptions { size: 8, batch_size: 4, seed, workers, prefetch: 2 };
+    ViewLoader::new(Arc::new(source), Augmentation::default(), options)
+}
+
+fn batches(workers: usize, seed: u64, first: u64, count: usize) -> Vec<ViewBatch> {
+    let loader = loader(Patterns { count: 10, broken: None }, workers, seed).unwrap();
+    loader.start(first).take(count).map(Result::unwrap).collect()
+}
+
+fn same(a: &ViewBatch, b: &ViewBatch) -> bool {
+    a.indices == b.indices && a.views == b.views
+}
+
+#[test]
+fn the_number_of_workers_changes_nothing() {
+    let one = batches(1, 5, 0, 7);
+    let three = batches(3, 5, 0, 7);
+    assert!(one.iter().zip(&three).all(|(a, b)| same(a, b)));
+}
+
+#[test]
+fn a_stream_can_be_taken_up_anywhere() {
+    let whole = batches(1, 5, 0, 7);
+    let rest = batches(2, 5, 3, 4);
+    assert!(whole[3..].iter().zip(&rest).all(|(a, b)| same(a, b)));
+}
+
+#[test]
+fn seeds_epochs_and_views_differ() {
+    let (first, other) = (batches(1, 5, 0, 4), batches(1, 6, 0, 1));
+    assert!(!same(&first[0], &other[0]));
+    assert_ne!(first[0].views[0], first[0].views[1]);
+    // Two whole batches of 4 make an epoch of 10; the third batch begins the next.
+    assert_ne!(first[0].indices, first[2].indices);
+}
+
+#[test]
+fn every_value_lies_between_0_and_1() {
+    for batch in batches(1, 9, 0, 3) {
+        assert!(batch.views.iter().flatten().all(|value| (0.0..=1.0).contains(value)));
+    }
+}
+
+#[test]
+fn an_unreadable_image_ends_in_its_error() {
+    let loader = loader(Patterns { count: 4, broken: Some(2) }, 2, 0).unwrap();
+    let error = loader.start(0).next().unwrap().err().unwrap();
+    assert_eq!(error.to_string(), "image 2 is broken");
+}
+
+#[test]
+fn a_batch_larger_than_the_set_is_refused() {
+    let error = loader(Patterns { count: 3, broken: None }, 1, 0).err().unwrap();
+    assert_eq!(error.to_string(), "batch size 4 does not fit the data set's 3 images; use 1 to 3");
+}
