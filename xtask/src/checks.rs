@@ -18,7 +18,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
 /// What a change must pass.
 ///
 /// # Errors
-/// As [`test`], or one of the checks fails.
+/// As [`test()`], or one of the checks fails.
 pub(crate) fn ci(workspace: &Workspace) -> Result<()> {
     workspace.cargo(&["fmt", "--all", "--check"], &[])?;
     setup::ensure(workspace)?;

@@ -6,6 +6,8 @@ mod checks;
 mod demo;
 mod pip;
 mod setup;
+#[cfg(all(test, unix))]
+mod tests;
 mod unpack;
 mod wheels;
 mod workspace;

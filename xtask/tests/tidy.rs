@@ -105,5 +105,5 @@ fn source_files_are_short() {
         .map(|(path, text)| (path.display().to_string(), text.lines().count()))
         .filter(|(_, lines)| *lines > MAX_LINES)
         .collect();
-    assert_eq!(long, [(String::new(), 0); 0], "files of more than {MAX_LINES} lines");
+    assert!(long.is_empty(), "files of more than {MAX_LINES} lines: {long:?}");
 }
