@@ -10,7 +10,7 @@ use std::{
 
 use md5::{Digest, Md5};
 use ureq::{
-    Agent, Body,
+    Agent, Body, Proxy,
     http::{Response, StatusCode, header},
 };
 
@@ -37,6 +37,8 @@ pub(super) struct Policy {
     pub(super) connect_timeout: Duration,
     /// How long the server may be silent.
     pub(super) read_timeout: Duration,
+    /// Whether the system's proxy is used, where there is one.
+    pub(super) proxy: bool,
 }
 
 impl Default for Policy {
@@ -46,6 +48,7 @@ impl Default for Policy {
             pause: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(20),
             read_timeout: Duration::from_secs(30),
+            proxy: true,
         }
     }
 }
@@ -130,7 +133,9 @@ pub(super) fn md5_of(path: &Path) -> Result<String, DataError> {
 }
 
 fn agent(policy: &Policy) -> Agent {
+    let proxy = policy.proxy.then(Proxy::try_from_env).flatten();
     let config = Agent::config_builder()
+        .proxy(proxy)
         .http_status_as_error(false)
         .user_agent(concat!("mrl/", env!("CARGO_PKG_VERSION")))
         .timeout_connect(Some(policy.connect_timeout))
