@@ -33,6 +33,8 @@ mod loss_scale;
 mod model;
 mod objective;
 mod optimiser;
+#[cfg(test)]
+mod parity;
 mod pretrain;
 mod run_folder;
 mod tensor_file;

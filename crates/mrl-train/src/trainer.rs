@@ -138,6 +138,12 @@ impl Trainer {
         images(batch, size, self.device)
     }
 
+    /// Features of images in evaluation mode, `[n, d]`.
+    #[cfg(test)]
+    pub(crate) fn features(&self, network: &Network, images: &Tensor) -> Tensor {
+        self.model.features(&network.activate(Mode::Eval, self.kind), images)
+    }
+
     fn finite(&self, losses: &Tensor) -> Result<Vec<f64>, TrainError> {
         let losses = Vec::<f64>::try_from(losses.to_device(Device::Cpu).to_kind(Kind::Double).contiguous())?;
         match losses.iter().position(|loss| !loss.is_finite()) {
