@@ -1,0 +1,8 @@
+//! The readers of data sets, on files as users have them.
+
+mod damage;
+mod files;
+mod folder;
+mod formats;
+mod golden;
+mod real;
