@@ -49,7 +49,7 @@ impl Plan {
         }
         let (wheels, need_bytes) = match variant {
             Variant::Cpu => (&wheels[..wheels.len().min(FOR_CPU)], 1_200 << 20),
-            Variant::Cuda => (wheels, 8_000 << 20),
+            Variant::Cuda => (wheels, 5_000 << 20),
         };
         let pythons = ["python3", "python"].map(OsString::from).to_vec();
         Ok(Self { cache, variant, wheels: wheels.to_vec(), need_bytes, pythons })

@@ -77,7 +77,7 @@ fn failure(wheel: &Wheel, stderr: &str) -> anyhow::Error {
         anyhow!("the disk became full while pip downloaded {name} {version}; free space and run this again")
     } else if has(&["Retrying (", "from versions: none", "ConnectionError", "Network is unreachable"]) {
         anyhow!(
-            "pip could not reach its package index for {name} {version} ({last}); check the network and \
+            "pip could not reach its package index for {name} {version}; check the network and \
              `python3 -m pip config list`, then run this again, or set LIBTORCH to a folder with libtorch 2.13.0"
         )
     } else if has(&["No matching distribution"]) {
