@@ -2,7 +2,7 @@
 """Make the small files that the readers of data sets are tested with; run in any folder.
 
 Made with Python 3.11, numpy 2.4, Pillow 13.0. `images/NAME.EXT` is read by our decoder and must match `images/NAME.ppm`,
-which is what Pillow makes of it (`ImageOps.exif_transpose`, then `convert("RGB")`), within 2 levels. Of 16-bit gray,
+which is what Pillow makes of it (`ImageOps.exif_transpose`, then `convert("RGB")`), within a few levels. Of 16-bit gray,
 which Pillow clips to 255 instead of scaling, the expected values are computed here.
 
 The CIFAR pickles hold formula pixels (`pixel` below) and are read back here as torchvision reads them.

@@ -39,9 +39,15 @@ fn class_folders_of_each_split() {
     fs::write(folder.path().join("train/cat/notes.txt"), "no image").unwrap();
     let set = |split| open_folder(folder.path(), split, &offline()).unwrap();
     let train = set(Split::Train);
-    assert_eq!(train.ids().unwrap(), ["train/cat/1.png", "train/cat/deeper/2.png", "train/dog/a.PNG", "train/dog/b.png"]);
+    assert_eq!(
+        train.ids().unwrap(),
+        ["train/cat/1.png", "train/cat/deeper/2.png", "train/dog/a.PNG", "train/dog/b.png"]
+    );
     assert_eq!((train.labels().unwrap(), firsts(&train)), ([0, 0, 1, 1].as_slice(), vec![1, 2, 3, 4]));
-    assert_eq!((train.class_names().unwrap(), train.native_size()), (["cat".into(), "dog".into()].as_slice(), None));
+    assert_eq!(
+        (train.class_names().unwrap(), train.native_size()),
+        (["cat".into(), "dog".into()].as_slice(), None)
+    );
     assert_eq!(firsts(&set(Split::Test)), [5, 6]);
     let unlabeled = set(Split::Unlabeled);
     assert_eq!((firsts(&unlabeled), unlabeled.labels()), (vec![7], None));
@@ -62,7 +68,10 @@ fn a_folder_without_splits_is_the_split_that_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     write_image(&folder.path().join("a/1.png"), 1);
     let classes = open_folder(folder.path(), Split::Test, &offline()).unwrap();
-    assert_eq!((classes.labels().unwrap(), classes.ids().unwrap()), ([0].as_slice(), ["a/1.png".into()].as_slice()));
+    assert_eq!(
+        (classes.labels().unwrap(), classes.ids().unwrap()),
+        ([0].as_slice(), ["a/1.png".into()].as_slice())
+    );
 }
 
 #[test]
@@ -102,7 +111,9 @@ fn empty_missing_and_mixed_folders_have_a_sentence_each() {
 fn with_corrupt() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (class, name) in ["a", "b", "c"].into_iter().enumerate() {
-        (0..4).for_each(|i| write_image(&folder.path().join(format!("{name}/{i}.png")), (10 * class + i) as u8));
+        (0..4).for_each(|i| {
+            write_image(&folder.path().join(format!("{name}/{i}.png")), (10 * class + i) as u8)
+        });
     }
     fs::write(folder.path().join("a/1.png"), "text").unwrap();
     fs::write(folder.path().join("c/0.png"), "").unwrap();
@@ -112,8 +123,11 @@ fn with_corrupt() -> tempfile::TempDir {
 #[test]
 fn corrupt_images_are_skipped_up_to_the_limit() {
     let folder = with_corrupt();
-    let with_limit = |max_corrupt| open_folder(folder.path(), Split::Train, &OpenOptions { max_corrupt, ..offline() });
-    let error = |limit| with_limit(limit).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR");
+    let with_limit =
+        |max_corrupt| open_folder(folder.path(), Split::Train, &OpenOptions { max_corrupt, ..offline() });
+    let error = |limit| {
+        with_limit(limit).unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR")
+    };
     assert_eq!(
         error(0),
         "DIR/a/1.png: is not a JPEG, PNG, WebP or BMP image; that makes 1 corrupt images, and the limit is 0: mend or remove \
@@ -139,7 +153,10 @@ fn a_subset_takes_others_in_place_of_corrupt_images() {
         open_folder(folder.path(), Split::Train, &options)
     };
     let set = subset(2).unwrap();
-    assert_eq!((firsts(&set), set.labels().unwrap()), (vec![0, 2, 10, 11, 21, 22], [0, 0, 1, 1, 2, 2].as_slice()));
+    assert_eq!(
+        (firsts(&set), set.labels().unwrap()),
+        (vec![0, 2, 10, 11, 21, 22], [0, 0, 1, 1, 2, 2].as_slice())
+    );
     assert_eq!(set.ids().unwrap()[1], "a/2.png");
     // Images that the subset does not need are not even read.
     assert_eq!((subset(1).unwrap().skipped().len(), set.skipped().len()), (1, 2));
@@ -155,15 +172,17 @@ fn only_corrupt_images_are_no_data_set() {
     fs::write(folder.path().join("1.png"), "text").unwrap();
     let options = OpenOptions { max_corrupt: 9, ..offline() };
     let error = open_folder(folder.path(), Split::Train, &options).unwrap_err().to_string();
-    assert!(error.ends_with("holds no images; every image there is corrupt: put whole ones there"), "{error}");
+    assert!(
+        error.ends_with("holds no images; every image there is corrupt: put whole ones there"),
+        "{error}"
+    );
 }
 
 #[test]
 fn the_cache_changes_nothing_but_time() {
     let folder = goldens().join("images");
-    let with_cache = |cache_bytes| {
-        open_folder(&folder, Split::Train, &OpenOptions { cache_bytes, ..offline() }).unwrap()
-    };
+    let with_cache =
+        |cache_bytes| open_folder(&folder, Split::Train, &OpenOptions { cache_bytes, ..offline() }).unwrap();
     let (none, some, all) = (with_cache(0), with_cache(10_000), with_cache(1 << 20));
     for i in 0..all.len() {
         assert_eq!(none.image(i).unwrap(), all.image(i).unwrap());
@@ -212,13 +231,18 @@ fn an_image_under_another_formats_name_is_read_by_its_content() {
 #[test]
 fn a_cut_file_of_every_format_is_corrupt() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["rgb-420.jpg", "rgb-progressive.jpg", "rgb.png", "lossless.webp", "rgb-webp.webp", "rgb-bmp.bmp"] {
+    for name in
+        ["rgb-420.jpg", "rgb-progressive.jpg", "rgb.png", "lossless.webp", "rgb-webp.webp", "rgb-bmp.bmp"]
+    {
         let bytes = fs::read(goldens().join("images").join(name)).unwrap();
         let path = folder.path().join(name);
         for length in [bytes.len() / 2, bytes.len() * 9 / 10] {
             fs::write(&path, &bytes[..length]).unwrap();
             let error = open_folder(folder.path(), Split::Train, &offline()).unwrap_err();
-            assert!(matches!(error, DataError::TooManyCorrupt { count: 1, .. }), "{name} cut to {length}: {error}");
+            assert!(
+                matches!(error, DataError::TooManyCorrupt { count: 1, .. }),
+                "{name} cut to {length}: {error}"
+            );
         }
         fs::remove_file(path).unwrap();
     }

