@@ -111,9 +111,9 @@ fn empty_missing_and_mixed_folders_have_a_sentence_each() {
 fn with_corrupt() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (class, name) in ["a", "b", "c"].into_iter().enumerate() {
-        (0..4).for_each(|i| {
-            write_image(&folder.path().join(format!("{name}/{i}.png")), (10 * class + i) as u8)
-        });
+        for i in 0..4 {
+            write_image(&folder.path().join(format!("{name}/{i}.png")), (10 * class + i) as u8);
+        }
     }
     fs::write(folder.path().join("a/1.png"), "text").unwrap();
     fs::write(folder.path().join("c/0.png"), "").unwrap();

@@ -138,7 +138,7 @@ fn stl10_mistakes() {
         message(Stl10, folder.path(), Train),
         "DIR/train_y.bin: holds 1 labels and train_X.bin holds 2 images; one of the two was cut: remove it and get it again"
     );
-    fs::write(folder.path().join("unlabeled_X.bin"), [0; 27_649]).unwrap();
+    fs::write(folder.path().join("unlabeled_X.bin"), vec![0; 27_649]).unwrap();
     assert_eq!(
         message(Stl10, folder.path(), Unlabeled),
         "DIR/unlabeled_X.bin: has 27649 bytes, not a whole number of images of 27648 bytes; it was cut or damaged: remove it \

@@ -67,11 +67,10 @@ impl Server {
 /// Reads a request and gives the start of its range.
 fn read_request(stream: &TcpStream) -> Option<u64> {
     let lines = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
-    let range = lines.fold(None, |range, line| {
+    lines.fold(None, |range, line| {
         let line = line.to_ascii_lowercase();
         line.strip_prefix("range: bytes=").and_then(|rest| rest.strip_suffix('-')?.parse().ok()).or(range)
-    });
-    range
+    })
 }
 
 fn answer(mut stream: TcpStream, reply: &Reply, file: &[u8], start: Option<u64>) -> std::io::Result<()> {
@@ -100,7 +99,9 @@ fn answer(mut stream: TcpStream, reply: &Reply, file: &[u8], start: Option<u64>)
     let shift = usize::from(matches!(reply, Reply::WrongRange));
     let mut body = file[from..].to_vec();
     if let Reply::WrongBytes = reply {
-        body.iter_mut().for_each(|byte| *byte ^= 1);
+        for byte in &mut body {
+            *byte ^= 1;
+        }
     }
     let length = body.len() as i64 + if let Reply::WrongLength(by) = reply { *by } else { 0 };
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n")?;

@@ -33,7 +33,7 @@ fn progress_grows_to_the_total() {
     let archive = describe(&good_archive(), server.base_url);
     let log = RefCell::new(Vec::new());
     ensure_archive(&archive, folder.path(), Some(&policy()), &|event| {
-        log.borrow_mut().push(format!("{event:?}"))
+        log.borrow_mut().push(format!("{event:?}"));
     })
     .unwrap();
     let (log, total) = (log.into_inner(), good_archive().len());
