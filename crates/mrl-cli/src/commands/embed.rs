@@ -1,0 +1,51 @@
+use std::path::Path;
+
+use anyhow::Result;
+use mrl_data::{DatasetKind, ImageSet};
+use mrl_embedding::EmbeddingSet;
+use mrl_train::{Config, Embedder, embed_pixels};
+
+use super::{native_size, open_images};
+use crate::{
+    Ending, UsageError,
+    args::EmbedArgs,
+    progress::{Progress, answer, note},
+};
+
+/// `mrl embed`.
+pub(crate) fn embed(args: &EmbedArgs) -> Result<Ending> {
+    if !args.out.extension().is_some_and(|extension| extension == "safetensors" || extension == "npy") {
+        return Err(UsageError(format!("--out {} must end in .safetensors or .npy", args.out.display())).into());
+    }
+    let encoder = args.run.as_deref().map(|run| Embedder::open(run, args.network)).transpose()?;
+    let images = open_source(args, encoder.as_ref().map(Embedder::config))?;
+    let set = embed_images(args, encoder.as_ref(), &images)?;
+    set.write(&args.out)?;
+    answer(&format!("{}: {} embeddings of {} numbers", args.out.display(), set.len(), set.width()));
+    Ok(Ending::Done)
+}
+
+/// The images that were asked for, or those of the run.
+fn open_source(args: &EmbedArgs, config: Option<&Config>) -> Result<ImageSet> {
+    let missing = |option: &str| UsageError(format!("{option} is missing"));
+    let dataset: DatasetKind =
+        args.dataset.or(config.and_then(|config| config.data.dataset)).ok_or_else(|| missing("--dataset"))?;
+    // Another data set lies elsewhere, so the run's folder serves the run's data set only.
+    let of_run = config.filter(|config| config.data.dataset == Some(dataset)).and_then(|config| config.data.data_dir.as_deref());
+    let data_dir: &Path = args.data_dir.as_deref().or(of_run).ok_or_else(|| missing("--data-dir"))?;
+    open_images(dataset, data_dir, args.split, args.subset_per_class, args.max_corrupt)
+}
+
+fn embed_images(args: &EmbedArgs, encoder: Option<&Embedder>, images: &ImageSet) -> Result<EmbeddingSet> {
+    let progress = Progress::new("embedding");
+    let mut show = |done: usize, total: usize| progress.at(done as u64, total as u64, "");
+    let set = if let Some(encoder) = encoder {
+        note(&format!("encoder: {} ({})", encoder.source().display(), args.network));
+        encoder.embed(images, &mut show)?
+    } else {
+        let size = args.image_size.unwrap_or_else(|| native_size(images));
+        embed_pixels(images, size, &mut show)?
+    };
+    progress.finish();
+    Ok(set)
+}

@@ -1,0 +1,42 @@
+//! One function a command.
+
+mod embed;
+mod eval;
+mod train;
+
+pub(crate) use embed::embed;
+pub(crate) use eval::eval;
+pub(crate) use train::{run_config, train};
+
+use std::path::Path;
+
+use anyhow::Result;
+use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
+
+use crate::progress::{DataProgress, note};
+
+/// Opens a data set, showing what goes on and what was skipped.
+fn open_images(
+    kind: DatasetKind,
+    data_dir: &Path,
+    split: Split,
+    subset_per_class: Option<usize>,
+    max_corrupt: usize,
+) -> Result<ImageSet> {
+    let progress = DataProgress::default();
+    let options = OpenOptions { subset_per_class, max_corrupt, ..OpenOptions::default() };
+    let images = mrl_data::open(kind, data_dir, split, &options, &|event| progress.show(event))?;
+    for skipped in images.skipped() {
+        note(&format!("skipped {}: {}", skipped.path.display(), skipped.reason));
+    }
+    Ok(images)
+}
+
+/// The side of the images, or that of `ImageNet`'s crops where they differ.
+fn native_size(images: &ImageSet) -> usize {
+    const IMAGENET: usize = 224;
+    images.native_size().unwrap_or_else(|| {
+        note(&format!("the images differ in size; using {IMAGENET} pixels (--image-size says otherwise)"));
+        IMAGENET
+    })
+}

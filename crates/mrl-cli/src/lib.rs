@@ -1,0 +1,52 @@
+//! The `mrl` command line: what was typed ([`args`]), what it means ([`settings`]), and one function a command.
+
+pub mod args;
+mod commands;
+mod progress;
+pub mod reference;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+
+/// What a command ended with, beside errors.
+pub(crate) enum Ending {
+    Done,
+    /// Stopped by a signal, after saving a checkpoint.
+    Interrupted,
+}
+
+/// The user asked for something that cannot be meant; ends with the code for wrong usage.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) String);
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Runs a command: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving a checkpoint.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    exit_code(match cli.command {
+        Command::Train(args) => commands::train(&args),
+        Command::Embed(args) => commands::embed(&args),
+        Command::Eval(args) => commands::eval(&args),
+    })
+}
+
+fn exit_code(result: anyhow::Result<Ending>) -> ExitCode {
+    match result {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            progress::error(&error);
+            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The command line of the reference implementation (`mrl-pytorch`'s `mrl_train`), on the same code as `mrl train`.
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, ValueEnum};
+use mrl_data::{DatasetKind, Split};
+use mrl_train::{Config, Encoder, Precision};
+
+use crate::{UsageError, commands};
+
+/// ReLIC with nested projections, under the reference's own options.
+///
+/// The run folder is -save_model_dir; unlike the reference's, a run is never overwritten, and resuming restores
+/// optimiser, target network and step.
+#[derive(Debug, Parser)]
+#[command(name = "mrl_train", version, max_term_width = 100)]
+pub struct ReferenceArgs {
+    /// Path where datasets will be saved.
+    #[arg(long = "dataset_path", value_name = "DATASET_PATH", default_value = "./data")]
+    dataset_path: PathBuf,
+    /// Dataset name.
+    #[arg(long = "dataset_name", default_value = "stl10")]
+    dataset_name: DatasetName,
+    /// Model architecture.
+    #[arg(short = 'm', long = "encoder_model_name", default_value = "resnet18")]
+    encoder_model_name: EncoderName,
+    /// Path where models are saved: the run folder. (Spelt -save_model_dir by the reference; both work.)
+    #[arg(long = "save_model_dir", value_name = "SAVE_MODEL_DIR", default_value = "./models")]
+    save_model_dir: PathBuf,
+    /// Number of epochs for training.
+    #[arg(long = "num_epochs", default_value_t = 100)]
+    num_epochs: u64,
+    /// Batch size.
+    #[arg(short = 'b', long = "batch_size", default_value_t = 256)]
+    batch_size: usize,
+    /// Learning rate (also -lr).
+    #[arg(long = "learning_rate", alias = "lr", default_value_t = 3e-4)]
+    learning_rate: f64,
+    /// L2 weight decay (also -wd).
+    #[arg(long = "weight_decay", alias = "wd", default_value_t = 1e-5)]
+    weight_decay: f64,
+    /// Train in 16 bits: f16 on CUDA, bf16 on a CPU that computes in it.
+    #[arg(long = "fp16_precision")]
+    fp16_precision: bool,
+    /// Projector MLP out dimension.
+    #[arg(long = "proj_out_dim", default_value_t = 64)]
+    proj_out_dim: usize,
+    /// Log and save a checkpoint every n steps.
+    #[arg(long = "log_every_n_steps", default_value_t = 400)]
+    log_every_n_steps: u64,
+    /// Initial EMA coefficient.
+    #[arg(long = "gamma", default_value_t = 0.995)]
+    gamma: f64,
+    /// Regularization loss factor.
+    #[arg(long = "alpha", default_value_t = 1.0)]
+    alpha: f64,
+    /// Update EMA gamma after this step.
+    #[arg(long = "update_gamma_after_step", default_value_t = 1)]
+    update_gamma_after_step: u64,
+    /// Update EMA gamma after this many steps.
+    #[arg(long = "update_gamma_every_n_steps", default_value_t = 1)]
+    update_gamma_every_n_steps: u64,
+    /// Resume the run in this folder (our checkpoints are folders of a run, not .pth files).
+    #[arg(long = "ckpt_path", value_name = "RUN_DIR")]
+    ckpt_path: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DatasetName {
+    Stl10,
+    Cifar10,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EncoderName {
+    Resnet18,
+    Resnet50,
+}
+
+/// Runs the reference's command line.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = ReferenceArgs::parse_from(args.into_iter().map(double_dash));
+    let (out, resume) = match &args.ckpt_path {
+        Some(run) => (run.clone(), true),
+        None => (args.save_model_dir.clone(), false),
+    };
+    let result = check_resume(&args).and_then(|()| commands::run_config(&args.config(), &out, resume));
+    crate::exit_code(result)
+}
+
+/// argparse lets long options have one dash: `-lr 0.001` becomes `--lr 0.001`. Values stay as they are.
+fn double_dash(arg: OsString) -> OsString {
+    const LONG: [&str; 3] = ["-save_model_dir", "-lr", "-wd"];
+    match arg.to_str() {
+        Some(text) if LONG.contains(&text.split('=').next().unwrap_or_default()) => format!("-{text}").into(),
+        _ => arg,
+    }
+}
+
+fn check_resume(args: &ReferenceArgs) -> anyhow::Result<()> {
+    match &args.ckpt_path {
+        Some(path) if !path.is_dir() => {
+            let problem = format!("--ckpt_path {}: give the folder of a run, which holds checkpoints/", path.display());
+            Err(UsageError(problem).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+impl ReferenceArgs {
+    fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.data.data_dir = Some(self.dataset_path.clone());
+        (config.data.dataset, config.data.split) = match self.dataset_name {
+            DatasetName::Stl10 => (Some(DatasetKind::Stl10), Some(Split::Unlabeled)),
+            DatasetName::Cifar10 => (Some(DatasetKind::Cifar10), Some(Split::Train)),
+        };
+        config.model.encoder = match self.encoder_model_name {
+            EncoderName::Resnet18 => Encoder::ResNet18,
+            EncoderName::Resnet50 => Encoder::ResNet50,
+        };
+        config.model.projection_dim = self.proj_out_dim;
+        config.objective.alpha = self.alpha;
+        config.optimiser.lr = self.learning_rate;
+        config.optimiser.weight_decay = self.weight_decay;
+        config.target.gamma = self.gamma;
+        config.target.update_gamma_after_step = self.update_gamma_after_step;
+        config.target.update_gamma_every_n_steps = self.update_gamma_every_n_steps;
+        config.run.epochs = Some(self.num_epochs);
+        config.run.batch_size = self.batch_size;
+        config.run.precision = if self.fp16_precision { Precision::Auto } else { Precision::F32 };
+        // The reference's seed.
+        config.run.seed = 42;
+        config.run.log_every = self.log_every_n_steps;
+        config.run.checkpoint_every = Some(self.log_every_n_steps);
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> ReferenceArgs {
+        let args = std::iter::once("mrl_train").chain(args.iter().copied());
+        ReferenceArgs::try_parse_from(args.map(OsString::from).map(double_dash)).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_the_references() {
+        let config = parse(&[]).config();
+        let expected = Config::default();
+        assert_eq!(config.optimiser, expected.optimiser);
+        assert_eq!(config.target, expected.target);
+        assert_eq!(config.data.dataset, Some(DatasetKind::Stl10));
+        assert_eq!((config.run.epochs, config.run.batch_size), (Some(100), 256));
+        assert_eq!(config.run.precision, Precision::F32);
+    }
+
+    #[test]
+    fn the_references_spellings_work() {
+        let args = parse(&["-m", "resnet50", "-save_model_dir", "here", "-lr", "0.1", "-wd=0.2", "-b", "8", "--dataset_name=cifar10", "--fp16_precision"]);
+        let config = args.config();
+        assert_eq!(args.save_model_dir, PathBuf::from("here"));
+        assert_eq!((config.optimiser.lr, config.optimiser.weight_decay, config.run.batch_size), (0.1, 0.2, 8));
+        assert_eq!((config.model.encoder, config.data.dataset), (Encoder::ResNet50, Some(DatasetKind::Cifar10)));
+        assert_eq!(config.run.precision, Precision::Auto);
+    }
+}

@@ -1,0 +1,116 @@
+//! From what was typed to a checked configuration: preset file, then the options over it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use mrl_train::{Config, RunFolder};
+
+use crate::{UsageError, args::TrainArgs};
+
+/// The presets that come with the program, one file each.
+const PRESETS: [(&str, &str); 4] = [
+    ("demo", include_str!("../../../presets/demo.toml")),
+    ("reference-cifar10-resnet18", include_str!("../../../presets/reference-cifar10-resnet18.toml")),
+    ("reference-stl10-resnet18", include_str!("../../../presets/reference-stl10-resnet18.toml")),
+    ("reference-stl10-resnet50", include_str!("../../../presets/reference-stl10-resnet50.toml")),
+];
+
+/// The configuration of `mrl train`, not yet resolved against the images.
+pub(crate) fn train_config(args: &TrainArgs) -> Result<Config> {
+    let config = match (args.resume, &args.preset, RunFolder::stored_config(&args.out)?) {
+        // Without other options the run's own configuration is meant; with options they are compared to it later.
+        (true, None, Some(stored)) => stored,
+        (_, Some(preset), _) => read_preset(preset)?,
+        _ => Config::default(),
+    };
+    let config = with_overrides(config, args);
+    let missing = |option: &str| UsageError(format!("{option} is missing; give it, or a --preset that has it"));
+    config.data.dataset.ok_or_else(|| missing("--dataset"))?;
+    config.data.data_dir.as_ref().ok_or_else(|| missing("--data-dir"))?;
+    config.validate().map_err(|error| UsageError(error.to_string()))?;
+    Ok(config)
+}
+
+fn read_preset(preset: &str) -> Result<Config> {
+    if let Some((_, text)) = PRESETS.iter().find(|(name, _)| *name == preset) {
+        return parse(preset, text);
+    }
+    if !Path::new(preset).extension().is_some_and(|extension| extension == "toml") {
+        let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+        let problem = format!("there is no preset {preset:?}; use {}, or a file.toml", names.join(", "));
+        return Err(UsageError(problem).into());
+    }
+    parse(preset, &std::fs::read_to_string(preset).with_context(|| preset.to_owned())?)
+}
+
+fn parse(name: &str, text: &str) -> Result<Config> {
+    // toml's message shows the line, and for an unknown key those that there are.
+    toml::from_str(text).map_err(|error| UsageError(format!("preset {name}: {}", error.to_string().trim_end())).into())
+}
+
+fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
+    fn set<T: Clone>(slot: &mut T, given: Option<&T>) {
+        if let Some(given) = given {
+            slot.clone_from(given);
+        }
+    }
+    fn set_option<T: Clone>(slot: &mut Option<T>, given: Option<&T>) {
+        if given.is_some() {
+            *slot = given.cloned();
+        }
+    }
+    let Config { data, model, optimiser, run, .. } = &mut config;
+    set_option(&mut data.dataset, args.dataset.as_ref());
+    set_option(&mut data.data_dir, args.data_dir.as_ref());
+    set_option(&mut data.split, args.split.as_ref());
+    set_option(&mut data.subset_per_class, args.subset_per_class.as_ref());
+    set(&mut data.max_corrupt, args.max_corrupt.as_ref());
+    set_option(&mut data.image_size, args.image_size.as_ref());
+    set(&mut model.encoder, args.encoder.as_ref());
+    set(&mut model.width, args.width.as_ref());
+    set(&mut model.stem, args.stem.as_ref());
+    set_option(&mut model.nesting, args.nesting.as_ref());
+    set(&mut model.head, args.head.as_ref());
+    set(&mut optimiser.lr, args.lr.as_ref());
+    set(&mut optimiser.weight_decay, args.weight_decay.as_ref());
+    set(&mut optimiser.schedule, args.schedule.as_ref());
+    if args.epochs.is_some() || args.max_steps.is_some() {
+        // The one replaces the other, whichever the preset has.
+        (run.epochs, run.max_steps) = (args.epochs, args.max_steps);
+    }
+    set(&mut run.batch_size, args.batch_size.as_ref());
+    set(&mut run.precision, args.precision.as_ref());
+    set(&mut run.device, args.device.as_ref());
+    set(&mut run.seed, args.seed.as_ref());
+    set(&mut run.log_every, args.log_every.as_ref());
+    set_option(&mut run.checkpoint_every, args.checkpoint_every.as_ref());
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_valid() {
+        for (name, _) in PRESETS {
+            let config = read_preset(name).unwrap();
+            config.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(config.data.dataset.is_some(), "{name} names its data set");
+        }
+    }
+
+    #[test]
+    fn options_override_the_preset() {
+        let args = TrainArgs { preset: Some("reference-cifar10-resnet18".into()), max_steps: Some(3), seed: Some(9), ..TrainArgs::default() };
+        let config = with_overrides(read_preset("reference-cifar10-resnet18").unwrap(), &args);
+        assert_eq!((config.run.epochs, config.run.max_steps, config.run.seed), (None, Some(3), 9));
+        assert_eq!(config.run.batch_size, 256);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_those_there_are() {
+        let error = parse("mine.toml", "[run]\nbatchsize = 3\n").unwrap_err().to_string();
+        assert!(error.contains("preset mine.toml") && error.contains("batchsize") && error.contains("batch_size"), "{error}");
+    }
+}
