@@ -2,6 +2,7 @@
 
 pub mod args;
 mod commands;
+mod memory;
 mod progress;
 pub mod reference;
 mod settings;
@@ -33,6 +34,7 @@ impl std::error::Error for UsageError {}
 /// Runs a command: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving a checkpoint.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
+    memory::keep_freed_pages();
     exit_code(match cli.command {
         Command::Train(args) => commands::train(&args),
         Command::Embed(args) => commands::embed(&args),

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 use mrl_data::{DatasetKind, Split};
 use mrl_train::{Config, Encoder, Precision};
 
-use crate::{UsageError, commands};
+use crate::{UsageError, commands, memory};
 
 /// ReLIC with nested projections, under the reference's own options.
 ///
@@ -80,6 +80,7 @@ enum EncoderName {
 /// Runs the reference's command line.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    memory::keep_freed_pages();
     let args = ReferenceArgs::parse_from(args.into_iter().map(double_dash));
     let (out, resume) = match &args.ckpt_path {
         Some(run) => (run.clone(), true),

@@ -86,10 +86,11 @@ pub fn pretrain(
         let batch = batches.next().expect("the loader never ends")?;
         let views = [0, 1].map(|view| trainer.images(&batch.views[view], size));
         let record = trainer.step(&views)?;
-        let images_per_s = speed.images_per_s(batch.indices.len());
+        let images_per_s = speed.count(batch.indices.len());
         observer.stepped(&record, images_per_s);
         if record.step.is_multiple_of(config.run.log_every) || record.step == total_steps {
             metrics.log(&record, images_per_s)?;
+            speed = Speed::new();
         }
         if record.step.is_multiple_of(checkpoint_every) && record.step < total_steps {
             save(&trainer)?;
@@ -124,23 +125,19 @@ fn write_encoders(config: &Config, trainer: &Trainer, run: &RunFolder) -> Result
     Ok(())
 }
 
-/// Images a second, smoothed over about ten steps, so that one slow step does not look like a trend.
+/// Images a second, on average since the last line of `metrics.jsonl`.
 struct Speed {
-    last: Instant,
-    smooth: Option<f64>,
+    since: Instant,
+    images: usize,
 }
 
 impl Speed {
     fn new() -> Self {
-        Self { last: Instant::now(), smooth: None }
+        Self { since: Instant::now(), images: 0 }
     }
 
-    fn images_per_s(&mut self, images: usize) -> f64 {
-        let seconds_per_image = self.last.elapsed().as_secs_f64() / images as f64;
-        self.last = Instant::now();
-        let smooth =
-            self.smooth.map_or(seconds_per_image, |smooth| smooth + (seconds_per_image - smooth) / 10.0);
-        self.smooth = Some(smooth);
-        1.0 / smooth
+    fn count(&mut self, images: usize) -> f64 {
+        self.images += images;
+        self.images as f64 / self.since.elapsed().as_secs_f64()
     }
 }
