@@ -30,7 +30,7 @@ pub struct Config {
 }
 
 /// The images to train on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
     /// The format; a preset may leave it open.
@@ -213,19 +213,6 @@ pub enum Precision {
 }
 
 pub use crate::device::DeviceChoice;
-
-impl Default for DataConfig {
-    fn default() -> Self {
-        Self {
-            dataset: None,
-            data_dir: None,
-            split: None,
-            subset_per_class: None,
-            max_corrupt: 0,
-            image_size: None,
-        }
-    }
-}
 
 impl Default for ModelConfig {
     fn default() -> Self {

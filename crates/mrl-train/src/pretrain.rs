@@ -83,7 +83,7 @@ pub fn pretrain(
             save(&trainer)?;
             return Ok(Outcome::Interrupted { step: trainer.step });
         }
-        let batch = batches.next().expect("the loader never ends")?;
+        let Some(batch) = batches.next().transpose()? else { break };
         let views = [0, 1].map(|view| trainer.images(&batch.views[view], size));
         let record = trainer.step(&views)?;
         let images_per_s = speed.count(batch.indices.len());

@@ -49,7 +49,7 @@ impl RunFolder {
         match Self::stored_config(path)? {
             Some(stored) => check_same(&file, &stored, config)?,
             None => {
-                write_atomically(&file, |out| write_config(out, config)).map_err(TrainError::io(&file))?
+                write_atomically(&file, |out| write_config(out, config)).map_err(TrainError::io(&file))?;
             }
         }
         Ok(Self { path: path.to_owned(), _lock: lock })

@@ -15,16 +15,14 @@ pub(super) fn jitter(pixels: &mut [u8], jitter: &ColourJitter) {
 }
 
 fn brightness(pixels: &mut [u8], factor: f32) {
-    let table = blend_table(0, factor);
-    pixels.iter_mut().for_each(|value| *value = table[usize::from(*value)]);
+    apply(pixels, &blend_table(0, factor));
 }
 
 fn contrast(pixels: &mut [u8], factor: f32) {
     let rgb = pixels.as_chunks::<3>().0;
     let sum: u64 = rgb.iter().map(|&pixel| u64::from(luma(pixel))).sum();
     let mean = (sum as f64 / rgb.len() as f64 + 0.5) as u8;
-    let table = blend_table(mean, factor);
-    pixels.iter_mut().for_each(|value| *value = table[usize::from(*value)]);
+    apply(pixels, &blend_table(mean, factor));
 }
 
 fn saturation(pixels: &mut [u8], factor: f32) {
@@ -63,6 +61,12 @@ fn blend(from: u8, to: u8, factor: f32) -> u8 {
 
 fn blend_table(from: u8, factor: f32) -> [u8; 256] {
     std::array::from_fn(|value| blend(from, value as u8, factor))
+}
+
+fn apply(pixels: &mut [u8], table: &[u8; 256]) {
+    for value in pixels {
+        *value = table[usize::from(*value)];
+    }
 }
 
 /// torchvision's `adjust_hue` on PIL images: the hue's byte wraps around.

@@ -7,7 +7,6 @@ use mrl_data::{DatasetKind, OpenOptions, Split, open};
 use crate::files::offline;
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test shall be seen")]
 fn jpeg_copies_of_cifar10() {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cifar10-jpeg.tar.xz");
     if !archive.is_file() {
