@@ -76,9 +76,15 @@ impl DataProgress {
         use mrl_data::Progress as Data;
         match progress {
             Data::Download { file, done_bytes, total_bytes } => {
-                self.phase(&format!("downloading {file} (bytes)"), done_bytes, total_bytes.unwrap_or(done_bytes));
+                self.phase(
+                    &format!("downloading {file} (bytes)"),
+                    done_bytes,
+                    total_bytes.unwrap_or(done_bytes),
+                );
             }
-            Data::Retry { file, problem, attempt } => note(&format!("{file}: {problem}; trying again (attempt {attempt})")),
+            Data::Retry { file, problem, attempt } => {
+                note(&format!("{file}: {problem}; trying again (attempt {attempt})"))
+            }
             Data::Wait { file } => note(&format!("{file}: another process is fetching it; waiting")),
             Data::Verify { file } => note(&format!("{file}: checking")),
             Data::Unpack { file, entry } => note(&format!("{file}: unpacking {entry}")),

@@ -102,7 +102,8 @@ fn double_dash(arg: OsString) -> OsString {
 fn check_resume(args: &ReferenceArgs) -> anyhow::Result<()> {
     match &args.ckpt_path {
         Some(path) if !path.is_dir() => {
-            let problem = format!("--ckpt_path {}: give the folder of a run, which holds checkpoints/", path.display());
+            let problem =
+                format!("--ckpt_path {}: give the folder of a run, which holds checkpoints/", path.display());
             Err(UsageError(problem).into())
         }
         _ => Ok(()),
@@ -161,11 +162,29 @@ mod tests {
 
     #[test]
     fn the_references_spellings_work() {
-        let args = parse(&["-m", "resnet50", "-save_model_dir", "here", "-lr", "0.1", "-wd=0.2", "-b", "8", "--dataset_name=cifar10", "--fp16_precision"]);
+        let args = parse(&[
+            "-m",
+            "resnet50",
+            "-save_model_dir",
+            "here",
+            "-lr",
+            "0.1",
+            "-wd=0.2",
+            "-b",
+            "8",
+            "--dataset_name=cifar10",
+            "--fp16_precision",
+        ]);
         let config = args.config();
         assert_eq!(args.save_model_dir, PathBuf::from("here"));
-        assert_eq!((config.optimiser.lr, config.optimiser.weight_decay, config.run.batch_size), (0.1, 0.2, 8));
-        assert_eq!((config.model.encoder, config.data.dataset), (Encoder::ResNet50, Some(DatasetKind::Cifar10)));
+        assert_eq!(
+            (config.optimiser.lr, config.optimiser.weight_decay, config.run.batch_size),
+            (0.1, 0.2, 8)
+        );
+        assert_eq!(
+            (config.model.encoder, config.data.dataset),
+            (Encoder::ResNet50, Some(DatasetKind::Cifar10))
+        );
         assert_eq!(config.run.precision, Precision::Auto);
     }
 }

@@ -24,7 +24,8 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Config> {
         _ => Config::default(),
     };
     let config = with_overrides(config, args);
-    let missing = |option: &str| UsageError(format!("{option} is missing; give it, or a --preset that has it"));
+    let missing =
+        |option: &str| UsageError(format!("{option} is missing; give it, or a --preset that has it"));
     config.data.dataset.ok_or_else(|| missing("--dataset"))?;
     config.data.data_dir.as_ref().ok_or_else(|| missing("--data-dir"))?;
     config.validate().map_err(|error| UsageError(error.to_string()))?;
@@ -45,7 +46,8 @@ fn read_preset(preset: &str) -> Result<Config> {
 
 fn parse(name: &str, text: &str) -> Result<Config> {
     // toml's message shows the line, and for an unknown key those that there are.
-    toml::from_str(text).map_err(|error| UsageError(format!("preset {name}: {}", error.to_string().trim_end())).into())
+    toml::from_str(text)
+        .map_err(|error| UsageError(format!("preset {name}: {}", error.to_string().trim_end())).into())
 }
 
 fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
@@ -102,7 +104,12 @@ mod tests {
 
     #[test]
     fn options_override_the_preset() {
-        let args = TrainArgs { preset: Some("reference-cifar10-resnet18".into()), max_steps: Some(3), seed: Some(9), ..TrainArgs::default() };
+        let args = TrainArgs {
+            preset: Some("reference-cifar10-resnet18".into()),
+            max_steps: Some(3),
+            seed: Some(9),
+            ..TrainArgs::default()
+        };
         let config = with_overrides(read_preset("reference-cifar10-resnet18").unwrap(), &args);
         assert_eq!((config.run.epochs, config.run.max_steps, config.run.seed), (None, Some(3), 9));
         assert_eq!(config.run.batch_size, 256);
@@ -111,6 +118,9 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named_with_those_there_are() {
         let error = parse("mine.toml", "[run]\nbatchsize = 3\n").unwrap_err().to_string();
-        assert!(error.contains("preset mine.toml") && error.contains("batchsize") && error.contains("batch_size"), "{error}");
+        assert!(
+            error.contains("preset mine.toml") && error.contains("batchsize") && error.contains("batch_size"),
+            "{error}"
+        );
     }
 }

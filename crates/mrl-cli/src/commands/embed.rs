@@ -15,7 +15,9 @@ use crate::{
 /// `mrl embed`.
 pub(crate) fn embed(args: &EmbedArgs) -> Result<Ending> {
     if !args.out.extension().is_some_and(|extension| extension == "safetensors" || extension == "npy") {
-        return Err(UsageError(format!("--out {} must end in .safetensors or .npy", args.out.display())).into());
+        return Err(
+            UsageError(format!("--out {} must end in .safetensors or .npy", args.out.display())).into()
+        );
     }
     let encoder = args.run.as_deref().map(|run| Embedder::open(run, args.network)).transpose()?;
     let images = open_source(args, encoder.as_ref().map(Embedder::config))?;
@@ -31,7 +33,9 @@ fn open_source(args: &EmbedArgs, config: Option<&Config>) -> Result<ImageSet> {
     let dataset: DatasetKind =
         args.dataset.or(config.and_then(|config| config.data.dataset)).ok_or_else(|| missing("--dataset"))?;
     // Another data set lies elsewhere, so the run's folder serves the run's data set only.
-    let of_run = config.filter(|config| config.data.dataset == Some(dataset)).and_then(|config| config.data.data_dir.as_deref());
+    let of_run = config
+        .filter(|config| config.data.dataset == Some(dataset))
+        .and_then(|config| config.data.data_dir.as_deref());
     let data_dir: &Path = args.data_dir.as_deref().or(of_run).ok_or_else(|| missing("--data-dir"))?;
     open_images(dataset, data_dir, args.split, args.subset_per_class, args.max_corrupt)
 }

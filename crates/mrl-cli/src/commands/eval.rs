@@ -12,8 +12,12 @@ use crate::{
 pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     let train = EmbeddingSet::read(&args.train)?;
     let test = EmbeddingSet::read(&args.test)?;
-    let options =
-        EvalOptions { dims: args.dims.clone(), methods: args.methods.clone(), l2: args.l2, ..EvalOptions::default() };
+    let options = EvalOptions {
+        dims: args.dims.clone(),
+        methods: args.methods.clone(),
+        l2: args.l2,
+        ..EvalOptions::default()
+    };
     let progress = Progress::new("evaluating");
     let report = evaluate(&train, &test, &options, &mut |step| {
         progress.at(step.done as u64, step.total as u64, step.what);

@@ -29,7 +29,8 @@ pub(crate) fn run_config(config: &Config, out: &Path, resume: bool) -> Result<En
         return Err(TrainError::RunExists(out.to_owned()).into());
     }
     let split = config.split();
-    let images = open_images(dataset, data_dir, split, config.data.subset_per_class, config.data.max_corrupt)?;
+    let images =
+        open_images(dataset, data_dir, split, config.data.subset_per_class, config.data.max_corrupt)?;
     let size = if config.data.image_size.is_some() { 0 } else { native_size(&images) };
     let config = config.clone().resolve(size)?;
     let run = RunFolder::open(out, &config, resume)?;
@@ -40,12 +41,22 @@ pub(crate) fn run_config(config: &Config, out: &Path, resume: bool) -> Result<En
     observer.progress.finish();
     match outcome? {
         Outcome::Interrupted { step } => {
-            note(&format!("interrupted at step {step}, checkpoint saved; continue with: mrl train --resume --out {}", out.display()));
+            note(&format!(
+                "interrupted at step {step}, checkpoint saved; continue with: mrl train --resume --out {}",
+                out.display()
+            ));
             Ok(Ending::Interrupted)
         }
         Outcome::Finished => {
-            answer(&format!("{}\n{}", out.join("encoder.safetensors").display(), out.join("online.safetensors").display()));
-            note(&format!("embed with: mrl embed --run {} --split test --out test.safetensors", out.display()));
+            answer(&format!(
+                "{}\n{}",
+                out.join("encoder.safetensors").display(),
+                out.join("online.safetensors").display()
+            ));
+            note(&format!(
+                "embed with: mrl embed --run {} --split test --out test.safetensors",
+                out.display()
+            ));
             Ok(Ending::Done)
         }
     }
@@ -81,7 +92,8 @@ impl Observer for Watcher {
     }
 
     fn stepped(&mut self, record: &StepRecord, images_per_s: f64) {
-        let message = format!("loss {:.4}, top1 {:.1} %, {images_per_s:.1} images/s", record.loss, record.top1);
+        let message =
+            format!("loss {:.4}, top1 {:.1} %, {images_per_s:.1} images/s", record.loss, record.top1);
         self.progress.at(record.step, self.total_steps, &message);
     }
 
