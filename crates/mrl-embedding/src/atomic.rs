@@ -18,7 +18,8 @@ pub fn write_atomically(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let temporary = tempfile::Builder::new().prefix(".mrl-").suffix(".tmp").permissions_like(path).tempfile_in(folder)?;
+    let temporary =
+        tempfile::Builder::new().prefix(".mrl-").suffix(".tmp").permissions_like(path).tempfile_in(folder)?;
     let mut buffer = BufWriter::with_capacity(1 << 20, temporary.as_file());
     write(&mut buffer)?;
     buffer.flush()?;

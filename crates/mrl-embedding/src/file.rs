@@ -23,22 +23,31 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<EmbeddingSet, Error> {
-    let not_safetensors =
-        |error| Error::damaged(path, format!("is not a whole safetensors file ({error}); write it again with `mrl embed`"));
+    let not_safetensors = |error| {
+        Error::damaged(
+            path,
+            format!("is not a whole safetensors file ({error}); write it again with `mrl embed`"),
+        )
+    };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
 
-    let embeddings = tensors
-        .tensor("embeddings")
-        .map_err(|_| Error::damaged(path, "has no tensor `embeddings`; an embedding set is what `mrl embed` writes"))?;
+    let embeddings = tensors.tensor("embeddings").map_err(|_| {
+        Error::damaged(path, "has no tensor `embeddings`; an embedding set is what `mrl embed` writes")
+    })?;
     let &[_, width] = embeddings.shape() else {
-        return Err(Error::damaged(path, format!("`embeddings` has shape {:?}, not [n, d]", embeddings.shape())));
+        return Err(Error::damaged(
+            path,
+            format!("`embeddings` has shape {:?}, not [n, d]", embeddings.shape()),
+        ));
     };
     let values = decode(path, "embeddings", Dtype::F32, &embeddings, f32::from_le_bytes)?;
     let within = |error: Error| Error::damaged(path, error.to_string());
     let mut set = EmbeddingSet::new(values, width).map_err(within)?;
     if let Ok(labels) = tensors.tensor("labels") {
-        set = set.with_labels(decode(path, "labels", Dtype::I64, &labels, i64::from_le_bytes)?).map_err(within)?;
+        set = set
+            .with_labels(decode(path, "labels", Dtype::I64, &labels, i64::from_le_bytes)?)
+            .map_err(within)?;
     }
     if let (Ok(ids), Ok(ends)) = (tensors.tensor("ids"), tensors.tensor("id_ends")) {
         let ends = decode(path, "id_ends", Dtype::I64, &ends, i64::from_le_bytes)?;
@@ -48,7 +57,10 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<EmbeddingSet, Error> {
     if let Some(nesting) = &set.metadata.nesting
         && nesting.width() != width
     {
-        return Err(Error::damaged(path, format!("says its nesting is {nesting}, but its embeddings are {width} wide")));
+        return Err(Error::damaged(
+            path,
+            format!("says its nesting is {nesting}, but its embeddings are {width} wide"),
+        ));
     }
     Ok(set)
 }
@@ -88,7 +100,10 @@ fn read_metadata(path: &Path, header: Option<&HashMap<String, String>>) -> Resul
         .map(|text| Nesting::parse(&text).map_err(|error| Error::damaged(path, error.to_string())))
         .transpose()?;
     let class_names = entry(CLASS_NAMES)
-        .map(|text| serde_json::from_str(&text).map_err(|error| Error::damaged(path, format!("`class_names`: {error}"))))
+        .map(|text| {
+            serde_json::from_str(&text)
+                .map_err(|error| Error::damaged(path, format!("`class_names`: {error}")))
+        })
         .transpose()?;
     Ok(Metadata {
         nesting,
@@ -119,7 +134,10 @@ fn write_metadata(metadata: &Metadata) -> HashMap<String, String> {
 
 pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
     let (n, d) = (set.len(), set.width());
-    let mut tensors = vec![("embeddings", Column::new(Dtype::F32, vec![n, d], little_endian(set.embeddings(), f32::to_le_bytes)))];
+    let mut tensors = vec![(
+        "embeddings",
+        Column::new(Dtype::F32, vec![n, d], little_endian(set.embeddings(), f32::to_le_bytes)),
+    )];
     if let Some(labels) = set.labels() {
         tensors.push(("labels", Column::new(Dtype::I64, vec![n], little_endian(labels, i64::to_le_bytes))));
     }

@@ -127,9 +127,18 @@ mod tests {
     #[test]
     fn each_mistake_has_its_own_sentence() {
         let message = |dims: &[usize]| Nesting::new(dims, 512).unwrap_err().to_string();
-        assert_eq!(message(&[8, 1024]), "nesting dim 1024 exceeds the encoder's width 512; use dims up to 512");
-        assert_eq!(message(&[16, 8, 512]), "nesting dim 8 follows 16; give the dims in increasing order, each once");
-        assert_eq!(message(&[8, 8, 512]), "nesting dim 8 follows 8; give the dims in increasing order, each once");
+        assert_eq!(
+            message(&[8, 1024]),
+            "nesting dim 1024 exceeds the encoder's width 512; use dims up to 512"
+        );
+        assert_eq!(
+            message(&[16, 8, 512]),
+            "nesting dim 8 follows 16; give the dims in increasing order, each once"
+        );
+        assert_eq!(
+            message(&[8, 8, 512]),
+            "nesting dim 8 follows 8; give the dims in increasing order, each once"
+        );
         assert_eq!(message(&[0, 512]), "nesting dim 0 is no prefix; use dims from 1");
         assert_eq!(message(&[]), "nesting has no dims; give at least the encoder's width 512");
         assert_eq!(

@@ -14,7 +14,8 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
     let file = File::open(path).map_err(Error::io(path))?;
     let size = file.metadata().map_err(Error::io(path))?.len();
     let damaged = |problem: String| Error::damaged(path, problem);
-    let npy = NpyFile::new(BufReader::new(file)).map_err(|error| damaged(format!("is not a .npy file ({error})")))?;
+    let npy = NpyFile::new(BufReader::new(file))
+        .map_err(|error| damaged(format!("is not a .npy file ({error})")))?;
     let &[n, d] = npy.shape() else {
         return Err(damaged(format!("has shape {:?}; embeddings are a matrix [n, d]", npy.shape())));
     };
@@ -25,9 +26,9 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
     if n.checked_mul(d).and_then(|values| values.checked_mul(4)).is_none_or(|bytes| bytes > size) {
         return Err(damaged(format!("says it holds {n} x {d} numbers, more than the file has; it was cut")));
     }
-    let values = npy
-        .into_vec::<f32>()
-        .map_err(|error| damaged(format!("does not hold whole float32 rows ({error}); save it with astype(numpy.float32)")))?;
+    let values = npy.into_vec::<f32>().map_err(|error| {
+        damaged(format!("does not hold whole float32 rows ({error}); save it with astype(numpy.float32)"))
+    })?;
     EmbeddingSet::new(values, d as usize).map_err(|error| damaged(error.to_string()))
 }
 

@@ -1,0 +1,118 @@
+//! Each mistake has its exit code and a sentence with the cure, and leaves what was there.
+
+use std::fs;
+
+use crate::common::{World, fail, snapshot, succeed};
+
+#[track_caller]
+fn says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+}
+
+#[test]
+fn an_existing_run_is_never_overwritten() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    let before = snapshot(&world.path("run"));
+    says(&fail(world.train("run", ""), 1), &["run already holds a run", "--resume", "another --out"]);
+    assert_eq!(snapshot(&world.path("run")), before);
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let world = World::new();
+    let train = "train --dataset fashion-mnist --data-dir data --out run";
+    for (words, parts) in [
+        ("train --dataset cifar11 --data-dir data --out run", vec!["cifar11", "cifar10"]),
+        ("train --data-dir data --out run", vec!["--dataset is missing"]),
+        ("train --dataset mnist --out run", vec!["--data-dir is missing"]),
+        (
+            &format!("{train} --nesting 8,1024"),
+            vec!["nesting dim 1024 exceeds the encoder's width 512; use dims up to 512"],
+        ),
+        (&format!("{train} --nesting 16,8,512"), vec!["nesting dim 8 follows 16"]),
+        (&format!("{train} --nesting 8,8,512"), vec!["nesting dim 8 follows 8"]),
+        (&format!("{train} --epochs 1 --max-steps 1"), vec!["cannot be used with"]),
+        (&format!("{train} --preset nosuch"), vec!["there is no preset \"nosuch\"", "demo", "file.toml"]),
+        (&format!("{train} --device gpu"), vec!["unknown device"]),
+        (&format!("{train} --lr 0"), vec!["lr must be a positive number"]),
+        ("embed --pixels --dataset mnist --data-dir data --out x.txt", vec![".safetensors or .npy"]),
+        ("embed --out x.npy", vec!["--run"]),
+    ] {
+        says(&fail(world.mrl(words), 2), &parts);
+    }
+    assert!(!world.path("run").exists(), "wrong usage leaves no folder");
+}
+
+#[test]
+fn an_unknown_preset_key_is_named() {
+    let world = World::new();
+    fs::write(world.path("mine.toml"), "[run]\nbatchsize = 3\n").unwrap();
+    let message = fail(world.mrl("train --preset mine.toml --dataset mnist --data-dir data --out run"), 2);
+    says(&message, &["mine.toml", "batchsize", "batch_size"]);
+}
+
+#[test]
+fn a_batch_must_fit_the_data_set() {
+    let world = World::new();
+    let message = fail(world.train("run", "--subset-per-class 3"), 1);
+    says(&message, &["batch size 8", "6 images"]);
+}
+
+#[test]
+fn damaged_images_are_named() {
+    let world = World::new();
+    let file = world.path("data/train-images-idx3-ubyte");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() - 5]).unwrap();
+    says(&fail(world.train("run", ""), 1), &["train-images-idx3-ubyte"]);
+    fs::remove_file(&file).unwrap();
+    says(&fail(world.train("run", ""), 1), &["train-images-idx3-ubyte"]);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint() {
+    let world = World::new();
+    let message = fail(world.train("run", "--lr 1e30"), 1);
+    says(&message, &["at step", "the last good checkpoint is kept", "learning rate"]);
+    assert!(world.path("run/checkpoints").read_dir().unwrap().count() > 0);
+    assert!(!world.path("run/encoder.safetensors").exists());
+}
+
+#[test]
+fn embedding_names_what_is_missing() {
+    let world = World::new();
+    says(&fail(world.mrl("embed --run nowhere --out x.npy"), 1), &["nowhere", "mrl train"]);
+    succeed(world.train("run", ""));
+    let encoder = world.path("run/encoder.safetensors");
+    let bytes = fs::read(&encoder).unwrap();
+    fs::write(&encoder, &bytes[..1000]).unwrap();
+    says(
+        &fail(world.mrl("embed --run run --out x.npy"), 1),
+        &["run/encoder.safetensors", "not a whole safetensors file"],
+    );
+    assert!(!world.path("x.npy").exists());
+}
+
+#[test]
+fn evaluation_needs_labels() {
+    let world = World::new();
+    succeed(
+        world.mrl("embed --pixels --dataset fashion-mnist --data-dir data --split test --out pixels.npy"),
+    );
+    let message = fail(world.mrl("eval --train pixels.npy --test pixels.npy --out report"), 1);
+    says(&message, &["labels"]);
+    assert!(!world.path("report").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_and_loses_nothing() {
+    let world = World::new();
+    // /dev/full takes no byte; a folder on it cannot be made, so the file itself stands for the disk.
+    std::os::unix::fs::symlink("/dev/full", world.path("full.npy")).unwrap();
+    succeed(world.mrl("embed --pixels --dataset fashion-mnist --data-dir data --split test --out full.npy"));
+    assert!(world.path("full.npy").metadata().unwrap().len() > 0, "the link was replaced by a whole file");
+}

@@ -1,0 +1,90 @@
+//! Train, embed, evaluate.
+
+use mrl_embedding::EmbeddingSet;
+
+use crate::common::{World, snapshot, succeed, text};
+
+#[test]
+fn images_become_an_encoder_embeddings_and_a_report() {
+    let world = World::new();
+    let trained = succeed(world.train("run", "--seed 3 --schedule cosine"));
+    assert_eq!(text(&trained.stdout), "run/encoder.safetensors\nrun/online.safetensors\n");
+    assert!(text(&trained.stderr).contains("40 images, 5 steps an epoch, 9 steps in all"));
+
+    let before = snapshot(&world.path("run"));
+    for split in ["train", "test"] {
+        succeed(
+            world.mrl(&format!("embed --run run --network online --split {split} --out {split}.safetensors")),
+        );
+    }
+    assert_eq!(snapshot(&world.path("run")), before, "embedding changes nothing in the run");
+
+    let test = EmbeddingSet::read(world.path("test.safetensors")).unwrap();
+    assert_eq!((test.len(), test.width()), (20, 64));
+    assert_eq!(test.labels().unwrap()[..4], [0, 1, 0, 1]);
+    assert_eq!(test.metadata.nesting.as_ref().unwrap().dims(), [8, 16, 32, 64]);
+    assert_eq!(test.metadata.network.as_deref(), Some("online"));
+    assert_eq!(test.metadata.dataset.as_deref(), Some("fashion-mnist test"));
+    assert!(test.metadata.config.as_deref().unwrap().contains("seed = 3"));
+
+    let evaluated = succeed(world.mrl("eval --train train.safetensors --test test.safetensors --out report"));
+    assert!(text(&evaluated.stdout).contains("64"), "{}", text(&evaluated.stdout));
+    let report: serde_json::Value = serde_json::from_slice(&world.read("report/report.json")).unwrap();
+    assert_eq!(report["dims"], serde_json::json!([8, 16, 32, 64]));
+    assert_eq!(report["trained_dims"], report["dims"]);
+    for method in ["prefix", "pca"] {
+        for measure in ["logreg", "knn1"] {
+            let row = report["methods"][method][measure].as_array().unwrap();
+            assert_eq!(row.len(), 4);
+            assert!(row.iter().all(|accuracy| (0.0..=1.0).contains(&accuracy.as_f64().unwrap())));
+        }
+    }
+    assert!(text(&world.read("report/accuracy.svg")).contains("<svg"));
+    assert_eq!(world.read("report/accuracy.png")[1..4], *b"PNG");
+}
+
+#[test]
+fn metrics_have_what_is_promised() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    let (_, _, metrics) = world.results("run");
+    assert_eq!(metrics.len(), 9);
+    for (index, line) in metrics.iter().enumerate() {
+        assert_eq!(line["step"], index + 1);
+        let per_dim: f64 =
+            line["loss_per_dim"].as_array().unwrap().iter().map(|loss| loss.as_f64().unwrap()).sum();
+        assert!((line["loss"].as_f64().unwrap() - per_dim).abs() < 1e-9);
+        for key in ["grad_norm", "temperature", "gamma", "lr", "top1", "top5"] {
+            assert!(line[key].is_number(), "{key} in {line}");
+        }
+    }
+}
+
+#[test]
+fn a_run_can_be_embedded_while_it_goes_on() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    succeed(world.mrl("embed --run run --split test --out final.npy"));
+    std::fs::remove_file(world.path("run/encoder.safetensors")).unwrap();
+    let output = succeed(world.mrl("embed --run run --split test --out checkpoint.npy"));
+    assert!(text(&output.stderr).contains("step-000000009.safetensors"), "{}", text(&output.stderr));
+    assert_eq!(world.read("final.npy"), world.read("checkpoint.npy"));
+}
+
+#[test]
+fn no_steps_write_the_untrained_encoder_and_pixels_are_a_baseline() {
+    let world = World::new();
+    succeed(world.mrl(
+        "train --dataset fashion-mnist --data-dir data --width 0.125 --max-steps 0 --batch-size 8 --out untrained",
+    ));
+    assert_eq!(world.read("untrained/metrics.jsonl"), b"");
+    succeed(world.mrl("embed --run untrained --split test --out untrained.npy"));
+    succeed(
+        world.mrl(
+            "embed --pixels --dataset fashion-mnist --data-dir data --split test --out pixels.safetensors",
+        ),
+    );
+    let pixels = EmbeddingSet::read(world.path("pixels.safetensors")).unwrap();
+    assert_eq!((pixels.len(), pixels.width()), (20, 12 * 12 * 3));
+    assert_eq!(pixels.row(0)[..3], [0.0; 3]);
+}

@@ -1,0 +1,64 @@
+//! `mrl_train`, the reference's command line.
+
+use crate::common::{World, fail, succeed, text};
+
+fn mrl_train(world: &World, words: &str) -> std::process::Command {
+    world.command(env!("CARGO_BIN_EXE_mrl_train"), words)
+}
+
+#[test]
+fn the_help_has_the_references_options() {
+    let world = World::new();
+    let help = text(&succeed(mrl_train(&world, "--help")).stdout);
+    for option in [
+        "--dataset_path",
+        "--encoder_model_name",
+        "save_model_dir",
+        "--log_every_n_steps",
+        "--update_gamma_every_n_steps",
+    ] {
+        assert!(help.contains(option), "{option} is not in: {help}");
+    }
+}
+
+#[test]
+fn images_that_are_not_there_are_asked_for() {
+    let world = World::new();
+    let message = fail(mrl_train(&world, "--dataset_name nosuch"), 2);
+    assert!(message.contains("nosuch") && message.contains("cifar10"), "{message}");
+    let message = fail(mrl_train(&world, "--ckpt_path nowhere"), 2);
+    assert!(message.contains("--ckpt_path nowhere"), "{message}");
+}
+
+/// Two batches of CIFAR-10's binary layout, small enough for a test.
+fn write_cifar10(world: &World) {
+    let folder = world.path("data/cifar-10-batches-bin");
+    std::fs::create_dir(&folder).unwrap();
+    let record = |index: usize| {
+        let mut record = vec![(index % 10) as u8];
+        record.extend((0..3072).map(|place| (place * (index + 3) % 251) as u8));
+        record
+    };
+    for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"]
+    {
+        std::fs::write(folder.join(format!("{name}.bin")), (0..4).flat_map(record).collect::<Vec<u8>>())
+            .unwrap();
+    }
+}
+
+#[test]
+fn its_options_reach_the_run() {
+    let world = World::new();
+    write_cifar10(&world);
+    let words = "--dataset_name cifar10 --dataset_path data -save_model_dir models --num_epochs 1 -b 10 -lr 0.001 \
+                 -wd 0.0 --proj_out_dim 16 --log_every_n_steps 1 --gamma 0.9 --alpha 0.5";
+    succeed(mrl_train(&world, words));
+    let config = text(&world.read("models/config.toml"));
+    for line in
+        ["lr = 0.001", "gamma = 0.9", "alpha = 0.5", "projection_dim = 16", "batch_size = 10", "epochs = 1"]
+    {
+        assert!(config.contains(line), "{line} is not in: {config}");
+    }
+    let (_, _, metrics) = world.results("models");
+    assert_eq!(metrics.len(), 2);
+}

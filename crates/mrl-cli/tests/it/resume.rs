@@ -1,0 +1,128 @@
+//! Runs that are cut end as if they had not been.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::common::{World, fail, succeed, text};
+
+fn started(mut command: Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until `reached` holds or the program has ended.
+fn wait_until(child: &mut Child, reached: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !reached() && child.try_wait().unwrap().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(120), "the run does not get there");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+fn lines(path: &Path) -> usize {
+    fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+/// Whether a checkpoint is being written: its temporary file is there.
+fn is_saving(run: &Path) -> bool {
+    let temporary = |entry: fs::DirEntry| entry.file_name().to_string_lossy().ends_with(".tmp");
+    fs::read_dir(run.join("checkpoints")).is_ok_and(|entries| entries.flatten().any(temporary))
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let world = World::new();
+    succeed(world.train("whole", ""));
+    let whole = world.results("whole");
+
+    let run = world.path("cut");
+    // Before anything is there, behind the configuration, behind some steps, and thrice while a checkpoint is saved.
+    let moments: [Box<dyn Fn() -> bool>; 7] = [
+        Box::new(|| true),
+        Box::new(|| run.join("config.toml").exists()),
+        Box::new(|| lines(&run.join("metrics.jsonl")) >= 1),
+        Box::new(|| is_saving(&run)),
+        Box::new(|| lines(&run.join("metrics.jsonl")) >= 4 && is_saving(&run)),
+        Box::new(|| lines(&run.join("metrics.jsonl")) >= 6),
+        Box::new(|| lines(&run.join("metrics.jsonl")) >= 8 && is_saving(&run)),
+    ];
+    for moment in moments {
+        let mut child = started(world.train("cut", "--resume"));
+        wait_until(&mut child, moment);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    succeed(world.train("cut", "--resume"));
+    assert!(world.results("cut") == whole, "the cut run ends differently");
+
+    // Resuming a finished run finds nothing to do, and changes nothing.
+    succeed(world.mrl("train --resume --out cut"));
+    assert!(world.results("cut") == whole, "a finished run changed");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_saves_a_checkpoint_and_ends_with_130() {
+    let world = World::new();
+    succeed(world.train("whole", ""));
+    let run = world.path("run");
+    for signal in ["INT", "TERM"] {
+        let mut child = started(world.train("run", "--resume --checkpoint-every 1"));
+        let before = lines(&run.join("metrics.jsonl"));
+        wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > before);
+        Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        let code = child.wait().unwrap().code();
+        assert!(code == Some(130) || code == Some(0), "{code:?}");
+        if code == Some(130) {
+            assert!(fs::read_dir(run.join("checkpoints")).unwrap().count() > 0);
+        }
+    }
+    succeed(world.mrl("train --resume --out run"));
+    assert!(world.results("run") == world.results("whole"), "the interrupted run ends differently");
+}
+
+#[test]
+fn another_configuration_is_refused_and_named() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    let before = world.results("run");
+    let message = fail(world.train("run", "--resume --seed 5"), 1);
+    assert!(message.contains("run.seed is 0 there and 5 now"), "{message}");
+    assert!(world.results("run") == before);
+}
+
+#[test]
+fn other_images_are_refused() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    let other = World::new();
+    let images = other.read("data/t10k-images-idx3-ubyte");
+    fs::write(world.path("data/train-images-idx3-ubyte"), images).unwrap();
+    fs::write(world.path("data/train-labels-idx1-ubyte"), other.read("data/t10k-labels-idx1-ubyte")).unwrap();
+    let message = fail(world.train("run", "--resume"), 1);
+    assert!(message.contains("was made with 40 images, but the data set now has 20"), "{message}");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_with_the_cure() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    let newest = world.path("run/checkpoints/step-000000009.safetensors");
+    let bytes = fs::read(&newest).unwrap();
+    fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+    let message = fail(world.train("run", "--resume"), 1);
+    assert!(
+        message.contains("step-000000009.safetensors")
+            && message.contains("delete it to continue from the one before"),
+        "{message}"
+    );
+    fs::remove_file(newest).unwrap();
+    let whole = world.results("run");
+    let output = succeed(world.train("run", "--resume"));
+    assert!(text(&output.stderr).contains("step-000000008.safetensors"));
+    assert!(world.results("run") == whole);
+}

@@ -1,0 +1,286 @@
+//! Everything that can be wrong with the input of an evaluation is found here, before anything is computed.
+
+use std::collections::BTreeSet;
+
+use mrl_embedding::{EmbeddingSet, Nesting};
+
+use crate::{EvalError, EvalOptions, error::Side};
+
+/// What both sets say once they have been checked.
+pub(crate) struct Checked {
+    /// Increasing, each from 1 to the width.
+    pub(crate) dims: Vec<usize>,
+    /// The training labels, each once, increasing: class `c` is `classes[c]`.
+    pub(crate) classes: Vec<i64>,
+    /// Class of each training row.
+    pub(crate) train: Vec<usize>,
+    /// Class of each test row; none where training has no such label.
+    pub(crate) test: Vec<Option<usize>>,
+}
+
+pub(crate) fn check(
+    train: &EmbeddingSet,
+    test: &EmbeddingSet,
+    options: &EvalOptions,
+) -> Result<Checked, EvalError> {
+    check_options(options)?;
+    check_agreement(train, test)?;
+    let dims = dims(train, options.dims.as_deref())?;
+    let train_labels = check_set(train, Side::Train)?;
+    let test_labels = check_set(test, Side::Test)?;
+    let classes: Vec<i64> = train_labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    if let &[only] = classes.as_slice() {
+        return Err(EvalError::OneClass(only));
+    }
+    let class = |label: &i64| classes.binary_search(label).ok();
+    let train = train_labels.iter().filter_map(class).collect();
+    let test = test_labels.iter().map(class).collect();
+    Ok(Checked { dims, train, test, classes })
+}
+
+fn check_options(options: &EvalOptions) -> Result<(), EvalError> {
+    let usable = |value: f64| value > 0.0 && value.is_finite();
+    if options.methods.is_empty() {
+        return Err(EvalError::NoMethods);
+    }
+    if let Some(method) = repeated(&options.methods) {
+        return Err(EvalError::RepeatedMethod(method));
+    }
+    if !usable(options.l2) {
+        return Err(EvalError::L2(options.l2));
+    }
+    if !usable(options.tolerance) {
+        return Err(EvalError::Tolerance(options.tolerance));
+    }
+    Ok(())
+}
+
+fn repeated<T: Copy + Ord>(values: &[T]) -> Option<T> {
+    let mut seen = BTreeSet::new();
+    values.iter().copied().find(|&value| !seen.insert(value))
+}
+
+/// What only one of the sets says is no contradiction: a set may come from another program.
+fn check_agreement(train: &EmbeddingSet, test: &EmbeddingSet) -> Result<(), EvalError> {
+    if train.width() != test.width() {
+        return Err(EvalError::Width { train: train.width(), test: test.width() });
+    }
+    let (a, b) = (&train.metadata, &test.metadata);
+    let nesting = |nesting: &Option<Nesting>| nesting.as_ref().map(ToString::to_string);
+    let said = [
+        ("encoder", a.encoder.clone(), b.encoder.clone()),
+        ("network", a.network.clone(), b.network.clone()),
+        ("preprocessing", a.preprocessing.clone(), b.preprocessing.clone()),
+        ("nesting", nesting(&a.nesting), nesting(&b.nesting)),
+    ];
+    for (what, train, test) in said {
+        if let (Some(train), Some(test)) = (train, test)
+            && train != test
+        {
+            return Err(EvalError::Mismatch { what, train, test });
+        }
+    }
+    match (&a.config, &b.config) {
+        (Some(train), Some(test)) if train != test => Err(EvalError::Configuration),
+        _ => Ok(()),
+    }
+}
+
+/// The labels of a set whose every number and label can be used.
+fn check_set(set: &EmbeddingSet, side: Side) -> Result<&[i64], EvalError> {
+    if set.is_empty() {
+        return Err(EvalError::Empty(side));
+    }
+    let labels = set.labels().ok_or(EvalError::NoLabels(side))?;
+    if let Some(row) = labels.iter().position(|&label| label < 0) {
+        return Err(EvalError::NegativeLabel { side, row, label: labels[row] });
+    }
+    if let Some(index) = set.embeddings().iter().position(|value| !value.is_finite()) {
+        let (row, position) = (index / set.width(), index % set.width());
+        return Err(EvalError::NotFinite { side, row, position, value: set.embeddings()[index] });
+    }
+    Ok(labels)
+}
+
+fn dims(set: &EmbeddingSet, asked: Option<&[usize]>) -> Result<Vec<usize>, EvalError> {
+    let width = set.width();
+    let mut dims = match (asked, &set.metadata.nesting) {
+        (Some(dims), _) => dims.to_vec(),
+        (None, Some(nesting)) => nesting.dims().to_vec(),
+        (None, None) => Nesting::powers_of_two(width).map_err(|_| EvalError::NoDims)?.dims().to_vec(),
+    };
+    if dims.is_empty() {
+        return Err(EvalError::NoDims);
+    }
+    if dims.contains(&0) {
+        return Err(EvalError::ZeroDim);
+    }
+    if let Some(&dim) = dims.iter().find(|&&dim| dim > width) {
+        return Err(EvalError::DimTooWide { dim, width });
+    }
+    if let Some(dim) = repeated(&dims) {
+        return Err(EvalError::RepeatedDim(dim));
+    }
+    dims.sort_unstable();
+    Ok(dims)
+}
+
+#[cfg(test)]
+mod tests {
+    use mrl_embedding::Metadata;
+
+    use super::*;
+    use crate::Method;
+
+    fn set(labels: &[i64]) -> EmbeddingSet {
+        let values = (0..labels.len() * 4).map(|value| value as f32).collect();
+        EmbeddingSet::new(values, 4).unwrap().with_labels(labels.to_vec()).unwrap()
+    }
+
+    fn message(train: &EmbeddingSet, test: &EmbeddingSet, options: &EvalOptions) -> String {
+        check(train, test, options).err().expect("an error").to_string()
+    }
+
+    fn option_message(options: &EvalOptions) -> String {
+        message(&set(&[0, 1]), &set(&[0]), options)
+    }
+
+    fn dims_message(dims: &[usize]) -> String {
+        option_message(&EvalOptions { dims: Some(dims.to_vec()), ..EvalOptions::default() })
+    }
+
+    fn set_message(train: &EmbeddingSet, test: &EmbeddingSet) -> String {
+        message(train, test, &EvalOptions::default())
+    }
+
+    #[test]
+    fn each_unusable_option_has_its_own_sentence() {
+        let options = EvalOptions::default;
+        assert_eq!(dims_message(&[]), "no dims to evaluate; give at least one");
+        assert_eq!(dims_message(&[2, 0]), "dim 0 is no prefix; use dims from 1");
+        assert_eq!(dims_message(&[2, 8]), "dim 8 exceeds the embeddings' width 4; use dims up to 4");
+        assert_eq!(dims_message(&[2, 4, 2]), "dim 2 is given twice; give each dim once");
+        assert_eq!(
+            option_message(&EvalOptions { methods: vec![], ..options() }),
+            "no methods to evaluate; give at least one of prefix and pca"
+        );
+        assert_eq!(
+            option_message(&EvalOptions { methods: vec![Method::Pca, Method::Pca], ..options() }),
+            "method pca is given twice; give each method once"
+        );
+        assert_eq!(
+            option_message(&EvalOptions { l2: 0.0, ..options() }),
+            "l2 0 is no usable penalty; give a number above 0, for separable classes have no best probe without one"
+        );
+        assert_eq!(
+            option_message(&EvalOptions { tolerance: f64::NAN, ..options() }),
+            "tolerance NaN can never be met; give a number above 0, such as 1e-6"
+        );
+    }
+
+    #[test]
+    fn each_unusable_set_has_its_own_sentence() {
+        let good = set(&[0, 1]);
+        let unlabelled = EmbeddingSet::new(vec![0.0; 8], 4).unwrap();
+        assert_eq!(
+            set_message(&unlabelled, &good),
+            "the training set has no labels; embed a labelled split, for accuracy is measured against labels"
+        );
+        assert_eq!(
+            set_message(&good, &unlabelled),
+            "the test set has no labels; embed a labelled split, for accuracy is measured against labels"
+        );
+        assert_eq!(set_message(&good, &set(&[])), "the test set has no embeddings; embed at least one image");
+        assert_eq!(
+            set_message(&set(&[7, 7]), &good),
+            "all labels of the training set are 7; a classifier needs rows of at least two classes"
+        );
+        assert_eq!(
+            set_message(&good, &set(&[0, -1])),
+            "row 1 of the test set has label -1; leave unlabelled rows out, labels count from 0"
+        );
+        let damaged = EmbeddingSet::new(vec![0.0, 0.0, 0.0, 0.0, 0.0, f32::INFINITY, 0.0, 0.0], 4).unwrap();
+        assert_eq!(
+            set_message(&damaged.with_labels(vec![0, 1]).unwrap(), &good),
+            "row 1 of the training set holds inf at position 1; embed again with an encoder whose numbers are finite"
+        );
+    }
+
+    #[test]
+    fn each_contradiction_between_the_sets_has_its_own_sentence() {
+        let with = |metadata: Metadata| {
+            let mut set = set(&[0, 1]);
+            set.metadata = metadata;
+            set
+        };
+        let contradiction = |train: Metadata, test: Metadata| set_message(&with(train), &with(test));
+        let some = |text: &str| Some(text.to_owned());
+        let other = Metadata::default;
+        let narrow = EmbeddingSet::new(vec![0.0; 4], 2).unwrap().with_labels(vec![0, 1]).unwrap();
+        assert_eq!(
+            set_message(&set(&[0, 1]), &narrow),
+            "the training set is 4 wide but the test set is 2; embed both with the same encoder"
+        );
+        assert_eq!(
+            contradiction(
+                Metadata { encoder: some("resnet18"), ..other() },
+                Metadata { encoder: some("resnet50"), ..other() }
+            ),
+            "the training set's encoder is resnet18 but the test set's is resnet50; embed both in the same way"
+        );
+        assert_eq!(
+            contradiction(
+                Metadata { network: some("target"), ..other() },
+                Metadata { network: some("online"), ..other() }
+            ),
+            "the training set's network is target but the test set's is online; embed both in the same way"
+        );
+        assert_eq!(
+            contradiction(
+                Metadata { preprocessing: some("32x32"), ..other() },
+                Metadata { preprocessing: some("64x64"), ..other() }
+            ),
+            "the training set's preprocessing is 32x32 but the test set's is 64x64; embed both in the same way"
+        );
+        let nesting = |dims: &[usize]| Some(Nesting::new(dims, 4).unwrap());
+        assert_eq!(
+            contradiction(
+                Metadata { nesting: nesting(&[2, 4]), ..other() },
+                Metadata { nesting: nesting(&[4]), ..other() }
+            ),
+            "the training set's nesting is 2,4 but the test set's is 4; embed both in the same way"
+        );
+        assert_eq!(
+            contradiction(
+                Metadata { config: some("seed = 1"), ..other() },
+                Metadata { config: some("seed = 2"), ..other() }
+            ),
+            "the training set and the test set come from runs with different configurations; embed both with one run"
+        );
+        assert!(
+            check(
+                &with(Metadata { encoder: some("resnet18"), ..other() }),
+                &with(other()),
+                &EvalOptions::default()
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn dims_default_to_the_trained_ones_then_to_powers_of_two() {
+        let mut train = set(&[0, 1]);
+        assert_eq!(dims(&train, None).unwrap(), [4]);
+        train.metadata.nesting = Some(Nesting::new([1, 3, 4], 4).unwrap());
+        assert_eq!(dims(&train, None).unwrap(), [1, 3, 4]);
+        assert_eq!(dims(&train, Some(&[4, 2])).unwrap(), [2, 4]);
+    }
+
+    #[test]
+    fn labels_become_classes_and_unseen_ones_none() {
+        let checked = check(&set(&[5, 2, 9, 5]), &set(&[9, 3, 2]), &EvalOptions::default()).unwrap();
+        assert_eq!(checked.classes, [2, 5, 9]);
+        assert_eq!(checked.train, [1, 0, 2, 1]);
+        assert_eq!(checked.test, [Some(2), None, Some(0)]);
+    }
+}

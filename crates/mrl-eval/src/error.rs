@@ -1,0 +1,132 @@
+use std::{fmt, path::PathBuf};
+
+/// Which of the two sets a sentence speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The set that the probe is fitted on and that neighbours come from.
+    Train,
+    /// The set whose accuracy is reported.
+    Test,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "the training set",
+            Self::Test => "the test set",
+        })
+    }
+}
+
+/// What can go wrong with an evaluation.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// A set has no rows.
+    #[error("{0} has no embeddings; embed at least one image")]
+    Empty(Side),
+    /// A set has no labels.
+    #[error("{0} has no labels; embed a labelled split, for accuracy is measured against labels")]
+    NoLabels(Side),
+    /// A label is negative, which by convention means unlabelled.
+    #[error("row {row} of {side} has label {label}; leave unlabelled rows out, labels count from 0")]
+    NegativeLabel {
+        /// The set.
+        side: Side,
+        /// The row, from 0.
+        row: usize,
+        /// Its label.
+        label: i64,
+    },
+    /// The training labels are all the same.
+    #[error("all labels of the training set are {0}; a classifier needs rows of at least two classes")]
+    OneClass(i64),
+    /// A number is NaN or infinite.
+    #[error(
+        "row {row} of {side} holds {value} at position {position}; embed again with an encoder whose numbers are finite"
+    )]
+    NotFinite {
+        /// The set.
+        side: Side,
+        /// The row, from 0.
+        row: usize,
+        /// The place in the row, from 0.
+        position: usize,
+        /// The number.
+        value: f32,
+    },
+    /// The sets are not equally wide.
+    #[error("the training set is {train} wide but the test set is {test}; embed both with the same encoder")]
+    Width {
+        /// Width of the training set.
+        train: usize,
+        /// Width of the test set.
+        test: usize,
+    },
+    /// The sets say that they were made differently, so that their numbers cannot be compared.
+    #[error("the training set's {what} is {train} but the test set's is {test}; embed both in the same way")]
+    Mismatch {
+        /// `encoder`, `network`, `preprocessing`, `nesting`.
+        what: &'static str,
+        /// What the training set says.
+        train: String,
+        /// What the test set says.
+        test: String,
+    },
+    /// The sets come from runs with different settings.
+    #[error(
+        "the training set and the test set come from runs with different configurations; embed both with one run"
+    )]
+    Configuration,
+    /// The list of dims is empty.
+    #[error("no dims to evaluate; give at least one")]
+    NoDims,
+    /// Dim 0 was asked for.
+    #[error("dim 0 is no prefix; use dims from 1")]
+    ZeroDim,
+    /// A dim is wider than the sets.
+    #[error("dim {dim} exceeds the embeddings' width {width}; use dims up to {width}")]
+    DimTooWide {
+        /// The dim.
+        dim: usize,
+        /// The width of both sets.
+        width: usize,
+    },
+    /// A dim was given twice.
+    #[error("dim {0} is given twice; give each dim once")]
+    RepeatedDim(usize),
+    /// The list of methods is empty.
+    #[error("no methods to evaluate; give at least one of prefix and pca")]
+    NoMethods,
+    /// A method was given twice.
+    #[error("method {0} is given twice; give each method once")]
+    RepeatedMethod(crate::Method),
+    /// The penalty is not a positive number.
+    #[error(
+        "l2 {0} is no usable penalty; give a number above 0, for separable classes have no best probe without one"
+    )]
+    L2(f64),
+    /// The tolerance is not a positive number.
+    #[error("tolerance {0} can never be met; give a number above 0, such as 1e-6")]
+    Tolerance(f64),
+    /// The eigenvectors of the features' covariance were not found.
+    #[error(
+        "the eigenvectors of the {0} x {0} covariance were not found; the embeddings' scales differ too much, rescale them"
+    )]
+    Eigen(usize),
+    /// The chart could not be drawn.
+    #[error("{}: the chart could not be drawn: {problem}", path.display())]
+    Plot {
+        /// The file it was meant for.
+        path: PathBuf,
+        /// What the plotting library said.
+        problem: String,
+    },
+    /// The operating system refused.
+    #[error("{}: {source}; check that the folder can be written and the disk has space", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,123 @@
+use rayon::prelude::*;
+
+use crate::{
+    EvalError,
+    linear::{Matrix, eigen, multiply},
+    rows::Rows,
+    standardise::Moments,
+};
+
+const BLOCK: usize = 256;
+
+/// Principal components of a training set: centred, not standardised, as scikit-learn's `PCA`.
+pub(crate) struct Pca {
+    /// `[d]`.
+    mean: Vec<f64>,
+    /// Variance of each component, `[d]`, from the largest.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests against scikit-learn"))]
+    variances: Vec<f64>,
+    /// `[d, d]` row-major, a component a column. Components without variance are zero columns.
+    components: Vec<f64>,
+}
+
+impl Pca {
+    /// Components whose variance is lost in rounding against the largest are set to zero: the training set says
+    /// nothing about them, and standardising them would blow rounding errors up to the size of features.
+    pub(crate) fn fit(moments: &Moments) -> Result<Self, EvalError> {
+        let d = moments.mean().len();
+        let mut found = eigen(moments.covariance(), d)?;
+        let rounding = found.values[0] * d.max(moments.rows()).min(1 << 12) as f64 * f64::EPSILON;
+        let rank = found.values.iter().take_while(|&&value| value > rounding).count();
+        for row in found.vectors.chunks_exact_mut(d) {
+            row[rank..].fill(0.0);
+        }
+        found.values[rank..].fill(0.0);
+        Ok(Self { mean: moments.mean().to_vec(), variances: found.values, components: found.vectors })
+    }
+
+    /// The first `dims` components of each of `rows` `[n, d]`: `[n, dims]`, row-major.
+    pub(crate) fn project(&self, rows: Rows<'_>, dims: usize) -> Vec<f32> {
+        let d = self.mean.len();
+        let components: Vec<f64> =
+            self.components.chunks_exact(d).flat_map(|row| &row[..dims]).copied().collect();
+        let mut projected = vec![0.0f32; rows.len() * dims];
+        projected.par_chunks_mut(BLOCK * dims).enumerate().for_each_init(Vec::new, |block, (index, out)| {
+            let count = out.len() / dims;
+            rows.widen(index * BLOCK..index * BLOCK + count, block);
+            for row in block.chunks_exact_mut(d) {
+                row.iter_mut().zip(&self.mean).for_each(|(value, mean)| *value -= mean);
+            }
+            let mut product = vec![0.0; count * dims];
+            multiply(Matrix::new(block, count, d), Matrix::new(&components, d, dims), &mut product);
+            out.iter_mut().zip(product).for_each(|(out, value)| *out = value as f32);
+        });
+        projected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// One power iteration after the other on the covariance, with plain loops: the largest variance.
+    fn largest_variance(values: &[f32], d: usize) -> f64 {
+        let n = values.len() / d;
+        let mean: Vec<f64> =
+            (0..d).map(|j| (0..n).map(|i| f64::from(values[i * d + j])).sum::<f64>() / n as f64).collect();
+        let centred = |i: usize, j: usize| f64::from(values[i * d + j]) - mean[j];
+        let mut direction: Vec<f64> = (0..d).map(|j| 1.0 + 0.1 * j as f64).collect();
+        let mut variance = 0.0;
+        for _ in 0..3000 {
+            let scores: Vec<f64> =
+                (0..n).map(|i| (0..d).map(|j| centred(i, j) * direction[j]).sum()).collect();
+            let next: Vec<f64> =
+                (0..d).map(|j| (0..n).map(|i| centred(i, j) * scores[i]).sum::<f64>() / n as f64).collect();
+            variance = next.iter().map(|value| value * value).sum::<f64>().sqrt();
+            direction = next.iter().map(|value| value / variance).collect();
+        }
+        variance
+    }
+
+    fn matrix() -> impl Strategy<Value = (Vec<f32>, usize)> {
+        (1usize..7, 1usize..12)
+            .prop_flat_map(|(d, n)| (proptest::collection::vec(-4.0f32..4.0, n * d), Just(d)))
+    }
+
+    proptest! {
+        #[test]
+        fn components_are_orthonormal_or_zero((values, d) in matrix()) {
+            let pca = Pca::fit(&Moments::of(Rows::new(&values, d))).unwrap();
+            let column = |j: usize| (0..d).map(move |i| i * d + j);
+            for a in 0..d {
+                for b in 0..d {
+                    let dot: f64 = column(a).zip(column(b)).map(|(a, b)| pca.components[a] * pca.components[b]).sum();
+                    let expected = if a == b && pca.variances[a] > 0.0 { 1.0 } else { 0.0 };
+                    prop_assert!((dot - expected).abs() < 1e-9, "{a} {b} {dot}");
+                }
+            }
+        }
+
+        #[test]
+        fn all_components_rebuild_the_rows((values, d) in matrix()) {
+            let rows = Rows::new(&values, d);
+            let pca = Pca::fit(&Moments::of(rows)).unwrap();
+            let projected = pca.project(rows, d);
+            for (i, scores) in projected.chunks_exact(d).enumerate() {
+                for j in 0..d {
+                    let rebuilt: f64 = (0..d).map(|k| f64::from(scores[k]) * pca.components[j * d + k]).sum();
+                    prop_assert!((rebuilt + pca.mean[j] - f64::from(rows.row(i)[j])).abs() < 1e-4);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_variance_is_that_of_plain_loops() {
+        let values: Vec<f32> = (0..60).map(|i| ((i * 37 + i * i) % 23) as f32 / 7.0).collect();
+        let pca = Pca::fit(&Moments::of(Rows::new(&values, 5))).unwrap();
+        assert!((pca.variances[0] - largest_variance(&values, 5)).abs() < 1e-9);
+        assert!(pca.variances.is_sorted_by(|a, b| a >= b));
+    }
+}

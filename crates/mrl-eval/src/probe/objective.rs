@@ -1,0 +1,167 @@
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{basis::Basis, lbfgs::Value};
+use crate::{
+    linear::{Matrix, multiply, multiply_add},
+    rows::{Rows, blocks},
+};
+
+/// Rows that go through forward and backward pass together, so that they are read from memory once.
+const BLOCK: usize = 128;
+
+/// Rows are cut into at most this many parts, which run in parallel and are added up in order: the sum, and so the whole
+/// fit, does not depend on the number of threads.
+const PARTS: usize = 32;
+
+/// The mean objective of a probe as a function of whitened weights and intercepts.
+pub(crate) struct Objective<'a> {
+    rows: Rows<'a>,
+    targets: &'a [usize],
+    classes: usize,
+    basis: Basis,
+    penalty: f64,
+}
+
+/// What one part of the rows adds: the loss, and its gradient with respect to raw weights and intercepts.
+struct Sum {
+    loss: f64,
+    /// `[classes, dims]`.
+    weights: Vec<f64>,
+    /// `[classes]`.
+    intercepts: Vec<f64>,
+}
+
+impl<'a> Objective<'a> {
+    pub(crate) fn new(
+        rows: Rows<'a>,
+        targets: &'a [usize],
+        classes: usize,
+        basis: Basis,
+        penalty: f64,
+    ) -> Self {
+        Self { rows, targets, classes, basis, penalty }
+    }
+
+    pub(crate) fn basis(&self) -> &Basis {
+        &self.basis
+    }
+
+    /// The value at `point`, and its gradient: both `[classes * dims]` whitened weights, then `[classes]` intercepts.
+    /// The norm is that of the gradient with respect to the weights of standardised features.
+    pub(crate) fn at(&self, point: &[f64], gradient: &mut [f64]) -> Value {
+        let n = self.rows.len() as f64;
+        let (whitened, intercepts) = point.split_at(self.classes * self.rows.dims());
+        let (whitened_gradient, intercept_gradient) = gradient.split_at_mut(whitened.len());
+        let weights = self.basis.to_standardised(whitened);
+        let mut sum = self.pass(&weights, intercepts);
+
+        sum.weights.iter_mut().chain(&mut sum.intercepts).for_each(|entry| *entry /= n);
+        self.basis.standardise_gradient(&mut sum.weights, &sum.intercepts);
+        self.basis.whiten_gradient(&sum.weights, whitened_gradient);
+        intercept_gradient.copy_from_slice(&sum.intercepts);
+
+        let mut penalised = 0.0;
+        let scales = self.basis.scale().iter().cycle();
+        for ((entry, weight), scale) in whitened_gradient.iter_mut().zip(whitened).zip(scales) {
+            *entry += self.penalty * scale * scale * weight;
+            penalised += (scale * weight).powi(2);
+        }
+        let by_weight = sum.weights.iter().zip(&weights).map(|(entry, weight)| entry + self.penalty * weight);
+        let norm = by_weight.chain(sum.intercepts.iter().copied()).map(f64::abs).fold(0.0, f64::max);
+        Value { value: sum.loss / n + 0.5 * self.penalty * penalised, norm }
+    }
+
+    /// One pass over the rows.
+    fn pass(&self, weights: &[f64], intercepts: &[f64]) -> Sum {
+        let (weights, intercepts) = self.basis.to_raw(weights, intercepts);
+        let size = self.rows.len().div_ceil(PARTS).max(BLOCK);
+        let parts: Vec<Range<usize>> = blocks(0..self.rows.len(), size).collect();
+        let sums: Vec<Sum> =
+            parts.into_par_iter().map(|part| self.part(part, &weights, &intercepts)).collect();
+        sums.into_iter().reduce(Sum::plus).expect("a set has at least one row")
+    }
+
+    fn part(&self, part: Range<usize>, weights: &[f64], intercepts: &[f64]) -> Sum {
+        let (dims, classes) = (self.rows.dims(), self.classes);
+        let mut sum = Sum { loss: 0.0, weights: vec![0.0; classes * dims], intercepts: vec![0.0; classes] };
+        let mut block = Vec::with_capacity(BLOCK * dims);
+        let mut logits = vec![0.0; BLOCK * classes];
+        for range in blocks(part, BLOCK) {
+            let count = range.len();
+            self.rows.widen(range.clone(), &mut block);
+            let logits = &mut logits[..count * classes];
+            let features = Matrix::new(&block, count, dims);
+            multiply(features, Matrix::new(weights, classes, dims).transposed(), logits);
+            for (row, &target) in logits.chunks_exact_mut(classes).zip(&self.targets[range]) {
+                row.iter_mut().zip(intercepts).for_each(|(logit, intercept)| *logit += intercept);
+                sum.loss += residuals(row, target);
+                sum.intercepts.iter_mut().zip(&*row).for_each(|(sum, residual)| *sum += residual);
+            }
+            multiply_add(Matrix::new(logits, count, classes).transposed(), features, &mut sum.weights);
+        }
+        sum
+    }
+}
+
+impl Sum {
+    fn plus(mut self, other: Self) -> Self {
+        self.loss += other.loss;
+        self.weights.iter_mut().zip(other.weights).for_each(|(sum, entry)| *sum += entry);
+        self.intercepts.iter_mut().zip(other.intercepts).for_each(|(sum, entry)| *sum += entry);
+        self
+    }
+}
+
+/// Turns logits `[classes]` into probabilities less one at the target, and gives the cross-entropy.
+fn residuals(logits: &mut [f64], target: usize) -> f64 {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let at_target = logits[target] - largest;
+    let mut total = 0.0;
+    for logit in &mut *logits {
+        *logit = (*logit - largest).exp();
+        total += *logit;
+    }
+    logits.iter_mut().for_each(|probability| *probability /= total);
+    logits[target] -= 1.0;
+    total.ln() - at_target
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::standardise::Moments;
+
+    fn problem() -> impl Strategy<Value = (Vec<f32>, Vec<usize>, Vec<f64>, usize, usize)> {
+        (1usize..5, 2usize..5, 2usize..20).prop_flat_map(|(d, k, n)| {
+            let features = proptest::collection::vec(-2.0f32..2.0, n * d);
+            let targets = proptest::collection::vec(0..k, n);
+            (features, targets, proptest::collection::vec(-1.0..1.0, k * (d + 1)), Just(d), Just(k))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_gradient_is_that_of_finite_differences((features, targets, point, d, k) in problem()) {
+            let rows = Rows::new(&features, d);
+            let penalty = 0.1;
+            let basis = Basis::new(&Moments::of(rows), d, k, penalty).unwrap();
+            let objective = Objective::new(rows, &targets, k, basis, penalty);
+            let mut gradient = vec![0.0; point.len()];
+            objective.at(&point, &mut gradient);
+            let mut ignored = gradient.clone();
+            for index in 0..point.len() {
+                let mut value_at = |offset: f64| {
+                    let mut moved = point.clone();
+                    moved[index] += offset;
+                    objective.at(&moved, &mut ignored).value
+                };
+                let difference = (value_at(1e-5) - value_at(-1e-5)) / 2e-5;
+                prop_assert!((difference - gradient[index]).abs() < 1e-7 * (1.0 + difference.abs()));
+            }
+        }
+    }
+}

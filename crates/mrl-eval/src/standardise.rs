@@ -1,0 +1,106 @@
+use crate::{
+    linear::{Matrix, multiply_add_parallel},
+    rows::{Rows, blocks},
+};
+
+/// Rows that are widened and multiplied at once: large enough for the matrix product, small enough for the cache.
+const BLOCK: usize = 1024;
+
+/// Mean and covariance of a set's features, in `f64`.
+pub(crate) struct Moments {
+    n: usize,
+    /// `[d]`.
+    mean: Vec<f64>,
+    /// `[d, d]`, divided by `n` as scikit-learn's `StandardScaler` does.
+    covariance: Vec<f64>,
+}
+
+impl Moments {
+    /// Two passes over `rows`: the mean, then the products of the centred features.
+    ///
+    /// Everything is taken relative to the first row, so that a constant feature has a variance of exactly 0.
+    pub(crate) fn of(rows: Rows<'_>) -> Self {
+        let (n, d) = (rows.len(), rows.dims());
+        let mut block = Vec::new();
+        let pivot: Vec<f64> = rows.row(0).iter().map(|&value| f64::from(value)).collect();
+        let mut mean = vec![0.0; d];
+        for range in blocks(0..n, BLOCK) {
+            rows.widen(range, &mut block);
+            for row in block.chunks_exact(d) {
+                mean.iter_mut()
+                    .zip(row)
+                    .zip(&pivot)
+                    .for_each(|((mean, value), pivot)| *mean += value - pivot);
+            }
+        }
+        mean.iter_mut().zip(&pivot).for_each(|(mean, pivot)| *mean = *mean / n as f64 + pivot);
+
+        let mut covariance = vec![0.0; d * d];
+        for range in blocks(0..n, BLOCK) {
+            rows.widen(range.clone(), &mut block);
+            for row in block.chunks_exact_mut(d) {
+                row.iter_mut().zip(&mean).for_each(|(value, mean)| *value -= mean);
+            }
+            let centred = Matrix::new(&block, range.len(), d);
+            multiply_add_parallel(centred.transposed(), centred, &mut covariance);
+        }
+        covariance.iter_mut().for_each(|value| *value /= n as f64);
+        Self { n, mean, covariance }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.n
+    }
+
+    /// `[d]`.
+    pub(crate) fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// `[d, d]`.
+    pub(crate) fn covariance(&self) -> &[f64] {
+        &self.covariance
+    }
+
+    /// `1 / standard deviation` of the first `dims` features; 0 for a constant one, which thus stays 0.
+    pub(crate) fn inverse_deviation(&self, dims: usize) -> Vec<f64> {
+        let d = self.mean.len();
+        let variance = (0..dims).map(|i| self.covariance[i * d + i]);
+        variance.map(|variance| if variance > 0.0 { variance.sqrt().recip() } else { 0.0 }).collect()
+    }
+
+    /// The covariance of the first `dims` features after standardisation, `[dims, dims]`.
+    pub(crate) fn correlation(&self, dims: usize) -> Vec<f64> {
+        let d = self.mean.len();
+        let inverse = self.inverse_deviation(dims);
+        let entry = |i: usize, j: usize| self.covariance[i * d + j] * inverse[i] * inverse[j];
+        (0..dims).flat_map(|i| (0..dims).map(move |j| (i, j))).map(|(i, j)| entry(i, j)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_of_a_small_matrix() {
+        // Columns: 1, 3, 5 (mean 3, variance 8/3), a constant that f32 rounds, and twice the first.
+        let values = [1.0, 0.1, 2.0, 3.0, 0.1, 6.0, 5.0, 0.1, 10.0];
+        let moments = Moments::of(Rows::new(&values, 3));
+        assert_eq!(moments.mean()[0], 3.0);
+        assert_eq!(moments.mean()[1], f64::from(0.1f32));
+        assert_eq!(moments.inverse_deviation(3)[1], 0.0);
+        let correlation = moments.correlation(3);
+        let expected = [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0];
+        for (value, expected) in correlation.iter().zip(expected) {
+            assert!((value - expected).abs() < 1e-12, "{correlation:?}");
+        }
+    }
+
+    #[test]
+    fn many_equal_rows_have_no_variance() {
+        let values = vec![0.1f32; 5_000 * 2];
+        let moments = Moments::of(Rows::new(&values, 2));
+        assert_eq!(moments.covariance(), [0.0; 4]);
+    }
+}
