@@ -83,7 +83,7 @@ impl DataProgress {
                 );
             }
             Data::Retry { file, problem, attempt } => {
-                note(&format!("{file}: {problem}; trying again (attempt {attempt})"))
+                note(&format!("{file}: {problem}; trying again (attempt {attempt})"));
             }
             Data::Wait { file } => note(&format!("{file}: another process is fetching it; waiting")),
             Data::Verify { file } => note(&format!("{file}: checking")),

@@ -10,7 +10,7 @@ use crate::{UsageError, commands, memory};
 
 /// ReLIC with nested projections, under the reference's own options.
 ///
-/// The run folder is -save_model_dir; unlike the reference's, a run is never overwritten, and resuming restores
+/// The run folder is `-save_model_dir`; unlike the reference's, a run is never overwritten, and resuming restores
 /// optimiser, target network and step.
 #[derive(Debug, Parser)]
 #[command(name = "mrl_train", version, max_term_width = 100)]
@@ -24,7 +24,7 @@ pub struct ReferenceArgs {
     /// Model architecture.
     #[arg(short = 'm', long = "encoder_model_name", default_value = "resnet18")]
     encoder_model_name: EncoderName,
-    /// Path where models are saved: the run folder. (Spelt -save_model_dir by the reference; both work.)
+    /// Path where models are saved: the run folder. (Spelt `-save_model_dir` by the reference; both work.)
     #[arg(long = "save_model_dir", value_name = "SAVE_MODEL_DIR", default_value = "./models")]
     save_model_dir: PathBuf,
     /// Number of epochs for training.

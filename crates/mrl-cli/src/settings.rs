@@ -36,7 +36,7 @@ fn read_preset(preset: &str) -> Result<Config> {
     if let Some((_, text)) = PRESETS.iter().find(|(name, _)| *name == preset) {
         return parse(preset, text);
     }
-    if !Path::new(preset).extension().is_some_and(|extension| extension == "toml") {
+    if Path::new(preset).extension().is_none_or(|extension| extension != "toml") {
         let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
         let problem = format!("there is no preset {preset:?}; use {}, or a file.toml", names.join(", "));
         return Err(UsageError(problem).into());

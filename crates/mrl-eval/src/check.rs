@@ -35,7 +35,7 @@ pub(crate) fn check(
     let class = |label: &i64| classes.binary_search(label).ok();
     let train = train_labels.iter().filter_map(class).collect();
     let test = test_labels.iter().map(class).collect();
-    Ok(Checked { dims, train, test, classes })
+    Ok(Checked { dims, classes, train, test })
 }
 
 fn check_options(options: &EvalOptions) -> Result<(), EvalError> {

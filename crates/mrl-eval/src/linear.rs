@@ -5,8 +5,16 @@ use faer::{Accum, MatMut, MatRef, Par, Side, linalg::matmul::matmul, traits::Com
 use crate::EvalError;
 
 /// A row-major matrix, read as it is or transposed.
-#[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a, T>(MatRef<'a, T>);
+
+// Derived, these would ask the same of `T`.
+impl<T> Clone for Matrix<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Matrix<'_, T> {}
 
 impl<'a, T> Matrix<'a, T> {
     /// `values` is `[rows, columns]`.

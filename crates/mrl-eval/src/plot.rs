@@ -59,7 +59,7 @@ pub(crate) fn accuracy(report: &Report) -> Chart {
         });
     }
     let layout = layout(report, &series, legend);
-    let plots = series.into_iter().flat_map(draw).collect();
+    let plots = series.iter().flat_map(draw).collect();
     Chart(render_multiple(plots, layout))
 }
 
@@ -102,12 +102,12 @@ fn legend_entry(series: &Series) -> LegendEntry {
 }
 
 /// The line, its markers, and a white core on those that are hollow.
-fn draw(series: Series) -> [Plot; 3] {
+fn draw(series: &Series) -> [Plot; 3] {
     let line = LinePlot::new()
         .with_data(series.points.iter().map(|&(x, y, _)| (x, y)))
         .with_color(series.colour)
         .with_stroke_width(3.0)
-        .with_line_style(style(&series));
+        .with_line_style(style(series));
     let markers = |points: Vec<(f64, f64)>, colour: &str, size: f64| {
         ScatterPlot::new().with_data(points).with_color(colour).with_size(size).with_marker(series.marker)
     };

@@ -44,7 +44,9 @@ impl Moments {
             let centred = Matrix::new(&block, range.len(), d);
             multiply_add_parallel(centred.transposed(), centred, &mut covariance);
         }
-        covariance.iter_mut().for_each(|value| *value /= n as f64);
+        for value in &mut covariance {
+            *value /= n as f64;
+        }
         Self { n, mean, covariance }
     }
 

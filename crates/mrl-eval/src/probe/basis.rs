@@ -60,7 +60,7 @@ impl Basis {
     }
 
     /// The inverse of [`Basis::to_standardised`].
-    pub(crate) fn from_standardised(&self, weights: &[f64], whitened: &mut [f64]) {
+    pub(crate) fn whiten(&self, weights: &[f64], whitened: &mut [f64]) {
         multiply(Matrix::new(weights, weights.len() / self.dims, self.dims), self.rotation(), whitened);
         self.rescale(whitened, |value, scale| value / scale);
     }

@@ -100,7 +100,9 @@ impl History {
             add(&mut direction, -factor, &pair.change);
             factors.push(factor);
         }
-        direction.iter_mut().for_each(|entry| *entry *= self.scale);
+        for entry in &mut direction {
+            *entry *= self.scale;
+        }
         for (pair, factor) in self.pairs.iter().zip(factors.into_iter().rev()) {
             let correction = factor - pair.inverse * dot(&pair.change, &direction);
             add(&mut direction, correction, &pair.step);

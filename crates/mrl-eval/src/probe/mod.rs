@@ -80,7 +80,7 @@ pub(crate) fn fit(
     let mut start = vec![0.0; classes * (dims + 1)];
     if let Some(shorter) = shorter {
         let (weights, intercepts) = start.split_at_mut(classes * dims);
-        basis.from_standardised(&shorter.widened(classes, dims), weights);
+        basis.whiten(&shorter.widened(classes, dims), weights);
         intercepts.copy_from_slice(&shorter.intercepts);
     }
     let objective = Objective::new(rows, targets, classes, basis, penalty);

@@ -123,7 +123,9 @@ fn residuals(logits: &mut [f64], target: usize) -> f64 {
         *logit = (*logit - largest).exp();
         total += *logit;
     }
-    logits.iter_mut().for_each(|probability| *probability /= total);
+    for probability in logits.iter_mut() {
+        *probability /= total;
+    }
     logits[target] -= 1.0;
     total.ln() - at_target
 }
