@@ -1,4 +1,4 @@
-//! The `mrl` command line: what was typed ([`args`]), what it means ([`settings`]), and one function a command.
+//! The `mrl` command line: what was typed ([`args`]), what it means (`settings`), and one function a command.
 
 pub mod args;
 mod commands;

@@ -3,16 +3,15 @@
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::File,
-    io::{self, Write},
     path::Path,
 };
 
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 
-use crate::{EmbeddingSet, Error, Metadata, Nesting, write_atomically};
+use crate::{EmbeddingSet, Error, Metadata, Nesting, write_tensors};
 
 pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
     let file = File::open(path).map_err(Error::io(path))?;
@@ -117,19 +116,23 @@ fn read_metadata(path: &Path, header: Option<&HashMap<String, String>>) -> Resul
     })
 }
 
-fn write_metadata(metadata: &Metadata) -> HashMap<String, String> {
-    let class_names = metadata.class_names.as_ref().map(|names| serde_json::json!(names).to_string());
-    let entries = [
-        (NESTING, metadata.nesting.as_ref().map(ToString::to_string)),
-        ("encoder", metadata.encoder.clone()),
-        ("network", metadata.network.clone()),
-        ("preprocessing", metadata.preprocessing.clone()),
-        ("dataset", metadata.dataset.clone()),
-        ("config", metadata.config.clone()),
-        ("version", metadata.version.clone()),
-        (CLASS_NAMES, class_names),
-    ];
-    entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+impl Metadata {
+    /// What is known, as the text entries of a safetensors header.
+    #[must_use]
+    pub fn entries(&self) -> BTreeMap<String, String> {
+        let class_names = self.class_names.as_ref().map(|names| serde_json::json!(names).to_string());
+        let entries = [
+            (NESTING, self.nesting.as_ref().map(ToString::to_string)),
+            ("encoder", self.encoder.clone()),
+            ("network", self.network.clone()),
+            ("preprocessing", self.preprocessing.clone()),
+            ("dataset", self.dataset.clone()),
+            ("config", self.config.clone()),
+            ("version", self.version.clone()),
+            (CLASS_NAMES, class_names),
+        ];
+        entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
 }
 
 pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
@@ -153,9 +156,8 @@ pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
         tensors.push(("ids", Column::new(Dtype::U8, vec![names.len()], names)));
         tensors.push(("id_ends", Column::new(Dtype::I64, vec![n], little_endian(&ends, i64::to_le_bytes))));
     }
-    let bytes = safetensors::serialize(tensors, Some(write_metadata(&set.metadata)))
-        .map_err(|error| Error::io(path)(io::Error::other(error)))?;
-    write_atomically(path, |file| file.write_all(&bytes)).map_err(Error::io(path))
+    let tensors = tensors.into_iter().map(|(name, column)| (name.to_owned(), column));
+    write_tensors(path, tensors, &set.metadata.entries()).map_err(Error::io(path))
 }
 
 fn little_endian<T: Copy, const N: usize>(values: &[T], to_bytes: fn(T) -> [u8; N]) -> Vec<u8> {

@@ -27,8 +27,10 @@ mod file;
 mod nesting;
 mod npy;
 mod set;
+mod tensors;
 
 pub use atomic::write_atomically;
 pub use error::Error;
 pub use nesting::{Nesting, NestingError};
 pub use set::{EmbeddingSet, Metadata};
+pub use tensors::write_tensors;

@@ -1,7 +1,7 @@
 //! Checkpoints: everything that training changes, in one safetensors file.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
 };
@@ -51,7 +51,7 @@ impl Checkpoints {
             online_batches_tracked: trainer.online.batches_tracked().get(),
             target_batches_tracked: trainer.target.batches_tracked().get(),
         };
-        let entries = HashMap::from([
+        let entries = BTreeMap::from([
             ("state".to_owned(), serde_json::to_string(&state).expect("numbers are plain JSON")),
             ("config".to_owned(), config.to_owned()),
             ("version".to_owned(), crate::VERSION.to_owned()),
@@ -63,7 +63,7 @@ impl Checkpoints {
                 .map(move |(name, tensor)| (format!("{prefix}.{name}"), tensor))
                 .collect::<Vec<_>>()
         });
-        tensor_file::write(&path, tensors, entries)?;
+        tensor_file::write(&path, tensors, &entries)?;
         self.forget_old()
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn metadata(config: &Config, network: NetworkChoice) -> Result<Metada
 }
 
 /// Writes the encoder of `network`, without the projector.
-pub(crate) fn write(path: &Path, network: &Network, metadata: Metadata) -> Result<(), TrainError> {
+pub(crate) fn write(path: &Path, network: &Network, metadata: &Metadata) -> Result<(), TrainError> {
     let mut tensors = Vec::new();
     for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
         if let Some(norm) = name.strip_suffix("running_mean") {
@@ -51,16 +51,7 @@ pub(crate) fn write(path: &Path, network: &Network, metadata: Metadata) -> Resul
         }
         tensors.push((name.to_owned(), tensor));
     }
-    let entries = [
-        ("nesting", metadata.nesting.map(|nesting| nesting.to_string())),
-        ("encoder", metadata.encoder),
-        ("network", metadata.network),
-        ("preprocessing", metadata.preprocessing),
-        ("config", metadata.config),
-        ("version", metadata.version),
-    ];
-    let entries = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
-    tensor_file::write(path, tensors.into_iter(), entries)
+    tensor_file::write(path, tensors.into_iter(), &metadata.entries())
 }
 
 /// Fills the encoder of `network`; in the file its tensors' names start with `prefix`.

@@ -5,7 +5,7 @@
 //! use std::{path::Path, sync::Arc};
 //!
 //! use mrl_data::{DatasetKind, OpenOptions, Split, open};
-//! use mrl_train::{Config, Embedder, NetworkChoice, Observer, RunFolder, pretrain};
+//! use mrl_train::{Config, Embedder, NetworkChoice, Observer, pretrain};
 //!
 //! struct Quiet;
 //! impl Observer for Quiet {}
@@ -13,11 +13,11 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let images = open(DatasetKind::Cifar10, Path::new("data"), Split::Train, &OpenOptions::default(), &|_| {})?;
 //! let config = Config::default().resolve(32)?;
-//! let run = RunFolder::open(Path::new("runs/first"), &config, false)?;
-//! pretrain(&config, Arc::new(images), &run, &mut Quiet)?;
+//! let out = Path::new("runs/first");
+//! pretrain(&config, Arc::new(images), out, false, &mut Quiet)?;
 //!
 //! let test = open(DatasetKind::Cifar10, Path::new("data"), Split::Test, &OpenOptions::default(), &|_| {})?;
-//! let encoder = Embedder::open(run.path(), NetworkChoice::Online)?;
+//! let encoder = Embedder::open(out, NetworkChoice::Online)?;
 //! encoder.embed(&test, &mut |_, _| {})?.write("test.safetensors")?;
 //! # Ok(())
 //! # }

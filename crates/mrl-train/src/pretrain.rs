@@ -1,4 +1,8 @@
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use mrl_data::{ImageSet, LoaderOptions, ViewLoader};
 
@@ -50,15 +54,18 @@ pub enum Outcome {
 }
 
 /// Trains an encoder whose prefixes are embeddings of their own: nested `ReLIC`
-/// (arXiv 2205.13147 on arXiv 2010.07922). `config` must be resolved. Continues where the run folder's last checkpoint
-/// ends, if it has one.
+/// (arXiv 2205.13147 on arXiv 2010.07922). `config` must be resolved. The run's files go to the folder `out`; with
+/// `resume`, the run continues where the last checkpoint there ends, if there is one.
 ///
 /// # Errors
-/// When an image or a file cannot be read or written, or the loss is not finite; earlier checkpoints stay.
+/// Before anything is written: when the batch is larger than the data set, the device is missing, the folder holds
+/// something and `resume` is not set, or holds a run of another configuration. Later: when an image or a file cannot be
+/// read or written, or the loss is not finite; earlier checkpoints stay.
 pub fn pretrain(
     config: &Config,
     images: Arc<ImageSet>,
-    run: &RunFolder,
+    out: &Path,
+    resume: bool,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
     let size = config.data.image_size.unwrap_or_default();
@@ -67,6 +74,7 @@ pub fn pretrain(
     let steps_per_epoch = loader.batches_per_epoch() as u64;
     let horizon = Horizon::new(config, steps_per_epoch);
     let mut trainer = Trainer::new(config, horizon)?;
+    let run = RunFolder::open(out, config, resume)?;
     let checkpoints = run.checkpoints();
     let resumed_from = checkpoints.restore(&mut trainer, count)?;
     let mut metrics = run.metrics_from(trainer.step)?;
@@ -97,7 +105,7 @@ pub fn pretrain(
         }
     }
     save(&trainer)?;
-    write_encoders(config, &trainer, run)?;
+    write_encoders(config, &trainer, &run)?;
     Ok(Outcome::Finished)
 }
 
@@ -120,7 +128,7 @@ fn write_encoders(config: &Config, trainer: &Trainer, run: &RunFolder) -> Result
         [(NetworkChoice::Target, &trainer.target), (NetworkChoice::Online, &trainer.online)]
     {
         let metadata = encoder_file::metadata(config, choice)?;
-        encoder_file::write(&encoder_path(run.path(), choice), network, metadata)?;
+        encoder_file::write(&encoder_path(run.path(), choice), network, &metadata)?;
     }
     Ok(())
 }

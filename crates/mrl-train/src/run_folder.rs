@@ -39,7 +39,7 @@ impl RunFolder {
     /// # Errors
     /// When the folder holds something and `resume` is not set, when the run in it has another configuration, or when
     /// another process has it open.
-    pub fn open(path: &Path, config: &Config, resume: bool) -> Result<Self, TrainError> {
+    pub(crate) fn open(path: &Path, config: &Config, resume: bool) -> Result<Self, TrainError> {
         fs::create_dir_all(path).map_err(TrainError::io(path))?;
         if !resume && !is_empty(path)? {
             return Err(TrainError::RunExists(path.to_owned()));
@@ -56,8 +56,7 @@ impl RunFolder {
     }
 
     /// The folder.
-    #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 

@@ -1,10 +1,15 @@
 //! libtorch's tensors in safetensors files.
 
-use std::{collections::HashMap, fs::File, io::Write, path::Path};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    path::Path,
+};
 
-use mrl_embedding::write_atomically;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use tch::{Kind, Tensor};
+use mrl_embedding::write_tensors;
+use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
+use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
 
@@ -18,26 +23,43 @@ pub(crate) struct TensorFile {
 pub(crate) fn write(
     path: &Path,
     tensors: impl Iterator<Item = (String, Tensor)>,
-    entries: HashMap<String, String>,
+    entries: &BTreeMap<String, String>,
 ) -> Result<(), TrainError> {
-    let owned: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> =
-        tensors.map(|(name, tensor)| to_bytes(name, &tensor)).collect();
-    let views = owned.iter().map(|(name, dtype, shape, bytes)| {
-        let view = TensorView::new(*dtype, shape.clone(), bytes).expect("the bytes were made for this shape");
-        (name, view)
-    });
-    let bytes = safetensors::serialize(views, Some(entries))
-        .map_err(|error| TrainError::damaged(path, format!("cannot be written: {error}")))?;
-    write_atomically(path, |file| file.write_all(&bytes)).map_err(TrainError::io(path))
+    let tensors = tensors.map(|(name, tensor)| (name, Stored::new(tensor)));
+    write_tensors(path, tensors, entries).map_err(TrainError::io(path))
 }
 
-fn to_bytes(name: String, tensor: &Tensor) -> (String, Dtype, Vec<usize>, Vec<u8>) {
-    let dtype = if tensor.kind() == Kind::Int64 { Dtype::I64 } else { Dtype::F32 };
-    let shape: Vec<usize> = tensor.size().iter().map(|&size| size as usize).collect();
-    let numel = tensor.numel();
-    let mut bytes = vec![0; numel * tensor.kind().elt_size_in_bytes()];
-    tensor.to_device(tch::Device::Cpu).contiguous().copy_data_u8(&mut bytes, numel);
-    (name, dtype, shape, bytes)
+/// A tensor whose bytes are copied only when they are written.
+struct Stored {
+    tensor: Tensor,
+    shape: Vec<usize>,
+}
+
+impl Stored {
+    fn new(tensor: Tensor) -> Self {
+        let shape = tensor.size().iter().map(|&size| size as usize).collect();
+        Self { tensor, shape }
+    }
+}
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        if self.tensor.kind() == Kind::Int64 { Dtype::I64 } else { Dtype::F32 }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let mut bytes = vec![0; self.data_len()];
+        self.tensor.to_device(Device::Cpu).contiguous().copy_data_u8(&mut bytes, self.tensor.numel());
+        bytes.into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.tensor.numel() * self.tensor.kind().elt_size_in_bytes()
+    }
 }
 
 pub(crate) fn read(path: &Path) -> Result<TensorFile, TrainError> {
@@ -88,7 +110,7 @@ mod tests {
             ("a".to_owned(), Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0]).view([2, 2]).tr()),
             ("n".to_owned(), Tensor::from(7i64)),
         ];
-        write(&path, tensors.into_iter(), HashMap::from([("step".to_owned(), "3".to_owned())])).unwrap();
+        write(&path, tensors.into_iter(), &BTreeMap::from([("step".to_owned(), "3".to_owned())])).unwrap();
         std::fs::read(&path).unwrap()
     }
 

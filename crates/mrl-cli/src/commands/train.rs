@@ -1,7 +1,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Result;
-use mrl_train::{Config, Observer, Outcome, RunFolder, Start, StepRecord, TrainError, pretrain};
+use mrl_train::{Config, Observer, Outcome, Start, StepRecord, TrainError, pretrain};
 
 use super::{native_size, open_images};
 use crate::{
@@ -33,11 +33,10 @@ pub(crate) fn run_config(config: &Config, out: &Path, resume: bool) -> Result<En
         open_images(dataset, data_dir, split, config.data.subset_per_class, config.data.max_corrupt)?;
     let size = if config.data.image_size.is_some() { 0 } else { native_size(&images) };
     let config = config.clone().resolve(size)?;
-    let run = RunFolder::open(out, &config, resume)?;
     note(&format!("{}: {} {split}, {}", out.display(), dataset, describe(&config)));
 
     let mut observer = Watcher { stop, progress: Progress::new("training"), total_steps: 0 };
-    let outcome = pretrain(&config, Arc::new(images), &run, &mut observer);
+    let outcome = pretrain(&config, Arc::new(images), out, resume, &mut observer);
     observer.progress.finish();
     match outcome? {
         Outcome::Interrupted { step } => {

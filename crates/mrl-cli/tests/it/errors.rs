@@ -57,8 +57,11 @@ fn an_unknown_preset_key_is_named() {
 #[test]
 fn a_batch_must_fit_the_data_set() {
     let world = World::new();
-    let message = fail(world.train("run", "--subset-per-class 3"), 1);
-    says(&message, &["batch size 8", "6 images"]);
+    let train = "train --dataset fashion-mnist --data-dir data --width 0.125 --max-steps 1 --out run";
+    let message = fail(world.mrl(&format!("{train} --batch-size 41")), 1);
+    says(&message, &["batch size 41", "40 images"]);
+    let message = fail(world.mrl(&format!("{train} --batch-size 8 --subset-per-class 3")), 1);
+    says(&message, &["0 images of class 2 (Pullover)", "at most 0"]);
 }
 
 #[test]

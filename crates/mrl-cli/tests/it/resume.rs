@@ -71,7 +71,7 @@ fn a_signal_saves_a_checkpoint_and_ends_with_130() {
     succeed(world.train("whole", ""));
     let run = world.path("run");
     for signal in ["INT", "TERM"] {
-        let mut child = started(world.train("run", "--resume --checkpoint-every 1"));
+        let mut child = started(world.train("run", "--resume"));
         let before = lines(&run.join("metrics.jsonl"));
         wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > before);
         Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();

@@ -8,9 +8,6 @@ mod basis;
 mod lbfgs;
 mod objective;
 
-#[cfg(test)]
-mod golden;
-
 use basis::Basis;
 use objective::Objective;
 use rayon::prelude::*;
