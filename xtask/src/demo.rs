@@ -11,6 +11,9 @@ use crate::workspace::{Workspace, run};
 
 const IMAGES: &str = "datasets/fashion-mnist-subset";
 
+/// Raw pixels as an embedding: 28 × 28 in three equal channels. Only the whole of it is a baseline.
+const PIXELS: &str = "2352";
+
 /// Trains, embeds and evaluates, beside the raw pixels as they are.
 ///
 /// # Errors
@@ -23,8 +26,8 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     let out = first_free(&root.join("runs"), Path::exists);
     let demo = Demo { workspace, mrl, out: relative(&out, root) };
     demo.mrl(&["train", "--preset", "demo", "--data-dir", IMAGES, "--out", &demo.out])?;
-    let encoder = demo.evaluate("encoder", &["--run", &demo.out])?;
-    let pixels = demo.evaluate("pixels", &["--pixels"])?;
+    let pixels = demo.evaluate("pixels", &["--pixels"], &["--dims", PIXELS, "--methods", "prefix"])?;
+    let encoder = demo.evaluate("encoder", &["--run", &demo.out, "--network", "online"], &[])?;
     println!("\n{}", verdict(&encoder, &pixels)?);
     println!("report: {}", root.join(&demo.out).join("encoder/report.json").display());
     println!("plot:   {}", root.join(&demo.out).join("encoder/accuracy.png").display());
@@ -42,8 +45,8 @@ impl Demo<'_> {
         run(self.workspace.command(&self.mrl).args(args), &format!("mrl {}", args.join(" ")))
     }
 
-    /// Embeds both splits from `source` and evaluates them; the report.
-    fn evaluate(&self, name: &str, source: &[&str]) -> Result<Value> {
+    /// Embeds both splits from `source` and evaluates what is `measured`; the report.
+    fn evaluate(&self, name: &str, source: &[&str], measured: &[&str]) -> Result<Value> {
         let [train, test] = ["train", "test"].map(|split| format!("{}/{name}-{split}.safetensors", self.out));
         for (split, file) in [("train", &train), ("test", &test)] {
             let mut args = vec!["embed"];
@@ -61,7 +64,9 @@ impl Demo<'_> {
             self.mrl(&args)?;
         }
         let out = format!("{}/{name}", self.out);
-        self.mrl(&["eval", "--train", &train, "--test", &test, "--out", &out])?;
+        let mut args = vec!["eval", "--train", &train, "--test", &test, "--out", &out];
+        args.extend(measured);
+        self.mrl(&args)?;
         let path = self.workspace.root().join(out).join("report.json");
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))

@@ -26,6 +26,8 @@
 mod check;
 mod error;
 mod evaluate;
+#[cfg(test)]
+mod golden;
 mod knn;
 mod linear;
 mod options;

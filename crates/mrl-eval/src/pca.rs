@@ -14,8 +14,8 @@ pub(crate) struct Pca {
     /// `[d]`.
     mean: Vec<f64>,
     /// Variance of each component, `[d]`, from the largest.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests against scikit-learn"))]
-    variances: Vec<f64>,
+    #[cfg(test)]
+    pub(crate) variances: Vec<f64>,
     /// `[d, d]` row-major, a component a column. Components without variance are zero columns.
     components: Vec<f64>,
 }
@@ -32,7 +32,12 @@ impl Pca {
             row[rank..].fill(0.0);
         }
         found.values[rank..].fill(0.0);
-        Ok(Self { mean: moments.mean().to_vec(), variances: found.values, components: found.vectors })
+        Ok(Self {
+            mean: moments.mean().to_vec(),
+            #[cfg(test)]
+            variances: found.values,
+            components: found.vectors,
+        })
     }
 
     /// The first `dims` components of each of `rows` `[n, d]`: `[n, dims]`, row-major.

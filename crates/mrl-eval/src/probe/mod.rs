@@ -133,7 +133,7 @@ impl Probe {
     }
 
     /// The logits of the rows of `range`, `[range, classes]`.
-    fn logits<'s>(
+    pub(crate) fn logits<'s>(
         &self,
         rows: Rows<'_>,
         range: std::ops::Range<usize>,

@@ -1,0 +1,126 @@
+//! Agreement with scikit-learn on the sets of `goldens/eval/make.py`.
+
+use serde::Deserialize;
+
+use crate::{
+    EvalOptions, Method, evaluate,
+    pca::Pca,
+    probe::{self, ProbeOptions},
+    rows::Rows,
+    standardise::Moments,
+};
+
+#[derive(Deserialize)]
+struct Problem {
+    name: String,
+    l2: f64,
+    dims: usize,
+    train: Vec<f32>,
+    train_labels: Vec<i64>,
+    test: Vec<f32>,
+    test_labels: Vec<i64>,
+    objective: f64,
+    /// Of the test rows, `[m, classes]`; `[m]` for two classes, where it is the difference of the two.
+    logits: Vec<f64>,
+    accuracy: f64,
+    variances: Vec<f64>,
+    /// Absolute coordinates of the test rows, `[m, components]`.
+    projected: Vec<f64>,
+}
+
+fn problems() -> Vec<Problem> {
+    serde_json::from_str(include_str!("../../../goldens/eval/eval.json")).unwrap()
+}
+
+impl Problem {
+    /// Test rows that scikit-learn classifies right.
+    fn right(&self) -> usize {
+        (self.accuracy * self.test_labels.len() as f64).round() as usize
+    }
+
+    fn classes(&self) -> (Vec<i64>, Vec<usize>) {
+        let mut classes = self.train_labels.clone();
+        classes.sort_unstable();
+        classes.dedup();
+        let targets = self.train_labels.iter().map(|label| classes.binary_search(label).unwrap()).collect();
+        (classes, targets)
+    }
+}
+
+#[test]
+fn the_probe_is_scikit_learns() {
+    for problem in problems() {
+        let name = &problem.name;
+        let (train, test) = (Rows::new(&problem.train, problem.dims), Rows::new(&problem.test, problem.dims));
+        let (classes, targets) = problem.classes();
+        let options = ProbeOptions { l2: problem.l2, tolerance: 1e-10 };
+        let probe = probe::fit(train, &targets, classes.len(), &Moments::of(train), options, None).unwrap();
+        assert!(probe.converged, "{name}: {}", probe.gradient_norm);
+        assert!((probe.objective / problem.objective - 1.0).abs() < 1e-8, "{name}: {}", probe.objective);
+
+        // Softmax leaves a constant in the logits of a row open.
+        let mut scratch = (Vec::new(), Vec::new());
+        let ours = probe.logits(test, 0..test.len(), &mut scratch);
+        for (row, ours) in ours.chunks_exact(classes.len()).enumerate() {
+            let theirs = match classes.len() {
+                2 => vec![0.0, problem.logits[row]],
+                k => problem.logits[row * k..][..k].to_vec(),
+            };
+            for (ours_at, theirs_at) in ours.iter().zip(&theirs) {
+                let difference = (ours_at - ours[0]) - (theirs_at - theirs[0]);
+                assert!(difference.abs() < 1e-5, "{name}, row {row}: {ours:?} and {theirs:?}");
+            }
+        }
+        let found = probe.classify(test);
+        let right =
+            found.iter().zip(&problem.test_labels).filter(|&(&class, &label)| classes[class] == label);
+        assert_eq!(right.count(), problem.right(), "{name}");
+    }
+}
+
+#[test]
+fn components_are_scikit_learns() {
+    for problem in problems() {
+        let (name, d) = (&problem.name, problem.dims);
+        let (train, test) = (Rows::new(&problem.train, d), Rows::new(&problem.test, d));
+        let pca = Pca::fit(&Moments::of(train)).unwrap();
+        let rounding = 1e-11 * problem.variances[0];
+        for (component, variance) in problem.variances.iter().enumerate() {
+            let ours = pca.variances[component];
+            assert!((ours - variance).abs() < rounding, "{name}, {component}: {ours} and {variance}");
+        }
+        // Components that rounding has decided are nobody's.
+        let known =
+            problem.variances.iter().take_while(|&&variance| variance > 1e-8 * problem.variances[0]).count();
+        let components = problem.variances.len();
+        for (row, ours) in pca.project(test, d).chunks_exact(d).enumerate() {
+            for component in 0..known {
+                let theirs = problem.projected[row * components + component];
+                let difference = (f64::from(ours[component].abs()) - theirs).abs();
+                assert!(difference < 1e-5 * (1.0 + theirs), "{name}, row {row}, component {component}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_report_has_these_accuracies() {
+    for problem in problems() {
+        let set = |values: &[f32], labels: &[i64]| {
+            mrl_embedding::EmbeddingSet::new(values.to_vec(), problem.dims)
+                .unwrap()
+                .with_labels(labels.to_vec())
+                .unwrap()
+        };
+        let (train, test) =
+            (set(&problem.train, &problem.train_labels), set(&problem.test, &problem.test_labels));
+        let options =
+            EvalOptions { dims: Some(vec![problem.dims]), l2: problem.l2, ..EvalOptions::default() };
+        let report = evaluate(&train, &test, &options, &mut |_| {}).unwrap();
+        let expected = problem.right() as f64 / problem.test_labels.len() as f64;
+        assert_eq!(report.methods[&Method::Prefix].logreg, [expected], "{}", problem.name);
+        let lacking =
+            problem.test_labels.iter().filter(|label| !problem.train_labels.contains(label)).count();
+        assert_eq!(report.unseen_test_labels, lacking, "{}", problem.name);
+    }
+}
