@@ -101,7 +101,7 @@ impl Trainer {
 
     /// One step on two views of the same images, each `[n, 3, h, w]` in `[0, 1]`.
     ///
-    /// Nothing is changed when the loss is not finite.
+    /// No weight is changed when the loss is not finite.
     pub(crate) fn step(&mut self, views: &[Tensor; 2]) -> Result<StepRecord, TrainError> {
         let online = self.online.activate(Mode::Train, self.kind);
         let projected = [0, 1].map(|view| self.model.project(&online, &views[view]));
@@ -189,3 +189,6 @@ pub(crate) fn images(batch: &[f32], size: usize, device: Device) -> Tensor {
     let side = size as i64;
     Tensor::from_slice(batch).view([-1, side, side, 3]).permute([0, 3, 1, 2]).to_device(device)
 }
+
+#[cfg(test)]
+mod tests;

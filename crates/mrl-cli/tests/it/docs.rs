@@ -1,6 +1,6 @@
 //! The command line reference is what the programs say of themselves.
 
-use std::{fs, path::Path};
+use std::{fmt::Write, fs, path::Path};
 
 use crate::common::{World, succeed, text};
 
@@ -21,7 +21,7 @@ fn the_command_line_reference_is_up_to_date() {
         command.env("COLUMNS", "100");
         let help = text(&succeed(command).stdout);
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-        page += &format!("\n## {name}\n\n```text\n{}\n```\n", help.join("\n").trim_end());
+        write!(page, "\n## {name}\n\n```text\n{}\n```\n", help.join("\n").trim_end()).unwrap();
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -1,0 +1,150 @@
+use super::*;
+use crate::{Encoder, Head, Precision, Schedule, Stem};
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.model.width = 0.125;
+    config.model.stem = Stem::Cifar;
+    config.run.precision = Precision::F32;
+    config
+}
+
+fn trainer(config: &Config) -> Trainer {
+    Trainer::new(config, Horizon { total_steps: 4, gamma_steps: 6 }).unwrap()
+}
+
+/// Two views of six images, `[6, 3, 8, 8]`, another pair each step.
+fn views(step: u64) -> [Tensor; 2] {
+    [0, 1].map(|view| {
+        let wave = Tensor::arange(6 * 3 * 64, (Kind::Float, Device::Cpu)) * (0.37 + 0.1 * step as f64);
+        ((wave + f64::from(view)).sin() * 0.5 + 0.5).view([6, 3, 8, 8])
+    })
+}
+
+/// Everything that a step changes, to the bit.
+fn state(trainer: &Trainer) -> Vec<u32> {
+    let tensors = [trainer.online.flat(), trainer.target.flat()];
+    let bits = tensors.into_iter().flat_map(|flat| Vec::<f32>::try_from(flat).unwrap()).map(f32::to_bits);
+    let passes = [&trainer.online, &trainer.target].map(|network| network.batches_tracked().get() as u32);
+    bits.chain(passes).chain([trainer.step as u32, trainer.adam.updates as u32]).collect()
+}
+
+#[test]
+fn evaluation_between_steps_changes_nothing() {
+    let (mut watched, mut alone) = (trainer(&config()), trainer(&config()));
+    for step in 0..3 {
+        let before = state(&watched);
+        for network in [&watched.online, &watched.target] {
+            let features = tch::no_grad(|| watched.features(network, &views(step)[0]));
+            assert_eq!(features.size(), [6, 64]);
+        }
+        assert!(state(&watched) == before, "evaluation changed the state before step {step}");
+        assert_eq!(watched.step(&views(step)).unwrap(), alone.step(&views(step)).unwrap());
+    }
+    assert!(state(&watched) == state(&alone));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_names_step_and_dim_and_changes_no_weight() {
+    let mut trainer = trainer(&config());
+    trainer.step(&views(0)).unwrap();
+    let weights = |trainer: &Trainer| trainer.online.trainable().copy();
+    let before = weights(&trainer);
+    let error = trainer.step(&views(1).map(|view| view * f64::NAN)).unwrap_err();
+    assert!(matches!(error, TrainError::NotFinite { step: 2, dim: 8, .. }), "{error}");
+    assert_eq!(weights(&trainer), before);
+}
+
+#[test]
+fn weights_start_as_torch_starts_them() {
+    let mut config = config();
+    config.model.width = 1.0;
+    let trainer = trainer(&config);
+    let mut seen = 0;
+    for (name, tensor) in trainer.online.layout().views(trainer.online.flat()) {
+        let (mean, deviation) =
+            (tensor.mean(Kind::Float).double_value(&[]), tensor.std(false).double_value(&[]));
+        let shape = tensor.size();
+        let expected = match shape[..] {
+            [out, _, kernel, _] => (2.0 / (out * kernel * kernel) as f64).sqrt(),
+            // Uniform between plus and minus 1 / sqrt(inputs).
+            [_, inputs] => (3.0 * inputs as f64).sqrt().recip(),
+            _ => continue,
+        };
+        let count = tensor.numel() as f64;
+        assert!(
+            (deviation / expected - 1.0).abs() < 5.0 / (2.0 * count).sqrt(),
+            "{name}: {deviation}, not {expected}"
+        );
+        assert!(mean.abs() < 5.0 * expected / count.sqrt(), "{name}: mean {mean}");
+        seen += 1;
+    }
+    assert_eq!(seen, 20 + 2, "ResNet-18's convolutions and the projector's two layers");
+}
+
+#[test]
+fn widths_scale_the_features_of_each_encoder() {
+    for (encoder, width, features) in
+        [(Encoder::ResNet18, 0.25, 128), (Encoder::ResNet34, 0.125, 64), (Encoder::ResNet50, 0.125, 256)]
+    {
+        let mut config = config();
+        (config.model.encoder, config.model.width) = (encoder, width);
+        let trainer = trainer(&config);
+        let found = tch::no_grad(|| trainer.features(&trainer.online, &views(0)[0]));
+        assert_eq!(found.size(), [6, features], "{encoder}");
+    }
+}
+
+#[test]
+fn separate_heads_are_plain_two_layer_networks_on_their_prefix() {
+    let mut config = config();
+    config.model.head = Head::Mrl;
+    config.model.nesting = Some(vec![3, 64]);
+    let trainer = trainer(&config);
+    let weights = trainer.online.activate(Mode::Eval, Kind::Float);
+    let images = &views(0)[0];
+    let features = trainer.model.features(&weights, images);
+    let layout = trainer.online.layout();
+    let named =
+        |wanted: String| layout.views(trainer.online.flat()).find(|(name, _)| *name == wanted).unwrap().1;
+    for (projection, dim) in trainer.model.project(&weights, images).iter().zip([3i64, 64]) {
+        let hidden = named(format!("projector.{dim}.hidden.weight"));
+        let output = named(format!("projector.{dim}.output.weight"));
+        assert_eq!((hidden.size(), output.size()), (vec![dim, dim], vec![64, dim]));
+        let plain = features.narrow(1, 0, dim).matmul(&hidden.tr()).relu().matmul(&output.tr());
+        assert!(projection.allclose(&plain, 1e-6, 1e-6, false), "dim {dim}");
+    }
+}
+
+#[test]
+fn learning_rates_follow_their_schedule() {
+    assert_eq!(Schedule::Constant.lr(0.1, 7, 10), 0.1);
+    assert_eq!(Schedule::Cosine.lr(0.1, 0, 10), 0.1);
+    assert!((Schedule::Cosine.lr(0.1, 5, 10) - 0.05).abs() < 1e-15);
+    let rates: Vec<f64> = (0..10).map(|step| Schedule::Cosine.lr(0.1, step, 10)).collect();
+    assert!(rates.is_sorted_by(|a, b| a > b) && rates[9] > 0.0, "{rates:?}");
+}
+
+/// The reference's loop: it averages with its current decay, and then computes the next one.
+#[test]
+fn the_decay_is_that_of_the_references_loop() {
+    for (after, every) in [(1, 1), (3, 1), (0, 4), (5, 3)] {
+        let mut config = config();
+        config.target.update_gamma_after_step = after;
+        config.target.update_gamma_every_n_steps = every;
+        let mut trainer = trainer(&config);
+        trainer.horizon.gamma_steps = 30;
+        let mut current = config.target.gamma;
+        for step in 0..24 {
+            trainer.step = step;
+            if step > after && step % every == 0 {
+                assert!(
+                    (trainer.gamma() - current).abs() < 1e-15,
+                    "step {step}, after {after}, every {every}"
+                );
+                let progress = step as f64 / 30.0;
+                current = 1.0 - (1.0 - config.target.gamma) * ((PI * progress).cos() + 1.0) / 2.0;
+            }
+        }
+    }
+}
