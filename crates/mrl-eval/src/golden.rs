@@ -92,11 +92,10 @@ fn components_are_scikit_learns() {
         // Components that rounding has decided are nobody's.
         let known =
             problem.variances.iter().take_while(|&&variance| variance > 1e-8 * problem.variances[0]).count();
-        let components = problem.variances.len();
-        for (row, ours) in pca.project(test, d).chunks_exact(d).enumerate() {
-            for component in 0..known {
-                let theirs = problem.projected[row * components + component];
-                let difference = (f64::from(ours[component].abs()) - theirs).abs();
+        let theirs = problem.projected.chunks_exact(problem.variances.len());
+        for (row, (ours, theirs)) in pca.project(test, d).chunks_exact(d).zip(theirs).enumerate() {
+            for (component, (ours, theirs)) in ours.iter().zip(theirs).enumerate().take(known) {
+                let difference = (f64::from(ours.abs()) - theirs).abs();
                 assert!(difference < 1e-5 * (1.0 + theirs), "{name}, row {row}, component {component}");
             }
         }
