@@ -17,9 +17,15 @@ pub(crate) fn note(message: &str) {
     eprintln!("{message}");
 }
 
-/// The error that ends the program, with its causes, in one line.
+/// The error that ends the program, with its causes, in one line. The libraries' errors name their causes themselves.
 pub(crate) fn error(error: &anyhow::Error) {
-    note(&format!("error: {error:#}"));
+    let mut message = "error".to_owned();
+    for cause in error.chain().map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message = message + ": " + &cause;
+        }
+    }
+    note(&message);
 }
 
 /// A result, on stdout.

@@ -110,6 +110,14 @@ fn evaluation_needs_labels() {
     assert!(!world.path("report").exists());
 }
 
+#[test]
+fn a_missing_file_is_named_and_the_cause_is_said_once() {
+    let message =
+        fail(World::new().mrl("eval --train none.safetensors --test none.safetensors --out report"), 1);
+    says(&message, &["error: none.safetensors: "]);
+    assert_eq!(message.matches("os error").count(), 1, "{message}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said_and_loses_nothing() {
