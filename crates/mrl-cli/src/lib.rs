@@ -11,6 +11,8 @@ mod signals;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
+use mrl_eval::EvalError;
+use mrl_train::TrainError;
 
 /// What a command ended with, beside errors.
 pub(crate) enum Ending {
@@ -34,12 +36,24 @@ impl std::error::Error for UsageError {}
 /// Runs a command: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving a checkpoint.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    memory::keep_freed_pages();
+    prepare_process();
     exit_code(match cli.command {
         Command::Train(args) => commands::train(&args),
         Command::Embed(args) => commands::embed(&args),
         Command::Eval(args) => commands::eval(&args),
     })
+}
+
+/// What every program does first.
+pub(crate) fn prepare_process() {
+    memory::keep_freed_pages();
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // The library makes an error of it, which says it better.
+        if !mrl_train::is_torch_panic(panic.payload()) {
+            default(panic);
+        }
+    }));
 }
 
 fn exit_code(result: anyhow::Result<Ending>) -> ExitCode {
@@ -48,7 +62,13 @@ fn exit_code(result: anyhow::Result<Ending>) -> ExitCode {
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(error) => {
             progress::error(&error);
-            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<UsageError>()
+        || error.downcast_ref::<TrainError>().is_some_and(TrainError::is_usage)
+        || error.downcast_ref::<EvalError>().is_some_and(EvalError::is_usage)
 }

@@ -6,14 +6,14 @@ use clap::{Parser, ValueEnum};
 use mrl_data::{DatasetKind, Split};
 use mrl_train::{Config, Encoder, Precision};
 
-use crate::{UsageError, commands, memory};
+use crate::{UsageError, commands};
 
 /// ReLIC with nested projections, under the reference's own options.
 ///
 /// The run folder is `-save_model_dir`; unlike the reference's, a run is never overwritten, and resuming restores
 /// optimiser, target network and step.
 #[derive(Debug, Parser)]
-#[command(name = "mrl_train", version, max_term_width = 100)]
+#[command(allow_negative_numbers = true, name = "mrl_train", version, max_term_width = 100)]
 pub struct ReferenceArgs {
     /// Path where datasets will be saved.
     #[arg(long = "dataset_path", value_name = "DATASET_PATH", default_value = "./data")]
@@ -39,7 +39,7 @@ pub struct ReferenceArgs {
     /// L2 weight decay (also -wd).
     #[arg(long = "weight_decay", alias = "wd", default_value_t = 1e-5)]
     weight_decay: f64,
-    /// Train in 16 bits: f16 on CUDA, bf16 on a CPU that computes in it.
+    /// Train in bf16 on devices that compute in it.
     #[arg(long = "fp16_precision")]
     fp16_precision: bool,
     /// Projector MLP out dimension.
@@ -80,7 +80,7 @@ enum EncoderName {
 /// Runs the reference's command line.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    memory::keep_freed_pages();
+    crate::prepare_process();
     let args = ReferenceArgs::parse_from(args.into_iter().map(double_dash));
     let (out, resume) = match &args.ckpt_path {
         Some(run) => (run.clone(), true),

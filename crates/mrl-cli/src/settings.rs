@@ -1,4 +1,4 @@
-//! From what was typed to a checked configuration: preset file, then the options over it.
+//! From what was typed to a configuration: preset file, then the options over it.
 
 use std::path::Path;
 
@@ -15,21 +15,15 @@ const PRESETS: [(&str, &str); 4] = [
     ("reference-stl10-resnet50", include_str!("../../../presets/reference-stl10-resnet50.toml")),
 ];
 
-/// The configuration of `mrl train`, not yet resolved against the images.
+/// The configuration of `mrl train`, neither checked nor resolved against the images.
 pub(crate) fn train_config(args: &TrainArgs) -> Result<Config> {
-    let config = match (args.resume, &args.preset, RunFolder::stored_config(&args.out)?) {
-        // Without other options the run's own configuration is meant; with options they are compared to it later.
-        (true, None, Some(stored)) => stored,
-        (_, Some(preset), _) => read_preset(preset)?,
-        _ => Config::default(),
+    let config = match &args.preset {
+        Some(preset) => read_preset(preset)?,
+        // Without a preset the run's own configuration is meant; options over it are compared to it later.
+        None if args.resume => RunFolder::stored_config(&args.out)?.unwrap_or_default(),
+        None => Config::default(),
     };
-    let config = with_overrides(config, args);
-    let missing =
-        |option: &str| UsageError(format!("{option} is missing; give it, or a --preset that has it"));
-    config.data.dataset.ok_or_else(|| missing("--dataset"))?;
-    config.data.data_dir.as_ref().ok_or_else(|| missing("--data-dir"))?;
-    config.validate().map_err(|error| UsageError(error.to_string()))?;
-    Ok(config)
+    Ok(with_overrides(config, args))
 }
 
 fn read_preset(preset: &str) -> Result<Config> {

@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    num::NonZeroUsize,
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
@@ -13,6 +14,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::{
     Augmentation, DataError, Image, ImageSet, Scratch, epoch_order, render, sampler::view_generator,
 };
+
+/// Each thread holds a batch in memory, so that their number has a limit.
+const MAX_WORKERS: usize = 8;
 
 /// Where a loader takes its images from.
 pub trait ImageSource: Send + Sync + 'static {
@@ -58,8 +62,9 @@ pub struct LoaderOptions {
 
 impl Default for LoaderOptions {
     fn default() -> Self {
-        // One thread makes views many times faster than a CPU's other cores use them up.
-        Self { size: 32, batch_size: 256, seed: 0, workers: 1, prefetch: 2 }
+        // Threads sleep once enough batches wait, so that more of them cost memory alone: one waiting batch each.
+        let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS);
+        Self { size: 32, batch_size: 256, seed: 0, workers, prefetch: 2 }
     }
 }
 

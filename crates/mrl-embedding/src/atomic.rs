@@ -1,8 +1,31 @@
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Write},
     path::Path,
 };
+
+/// What the name of an unfinished file starts and ends with.
+const UNFINISHED: (&str, &str) = (".mrl-", ".tmp");
+
+/// Removes the unfinished files that a killed [`write_atomically`] left in `folder`, if there is such a folder. Nobody
+/// may be writing there.
+///
+/// # Errors
+/// When the folder cannot be read or a file not be removed.
+pub fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
 
 /// Writes a file so that after a crash at any moment either the old file or the whole new one is there.
 ///
@@ -18,8 +41,9 @@ pub fn write_atomically(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    let (prefix, suffix) = UNFINISHED;
     let temporary =
-        tempfile::Builder::new().prefix(".mrl-").suffix(".tmp").permissions_like(path).tempfile_in(folder)?;
+        tempfile::Builder::new().prefix(prefix).suffix(suffix).permissions_like(path).tempfile_in(folder)?;
     let mut buffer = BufWriter::with_capacity(1 << 20, temporary.as_file());
     write(&mut buffer)?;
     buffer.flush()?;
@@ -58,6 +82,26 @@ impl PermissionsLike for tempfile::Builder<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_unfinished_files_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let killed = folder.path().join("killed");
+        write_atomically(&killed, |_| {
+            remove_unfinished(folder.path())?;
+            assert_eq!(
+                std::fs::read_dir(folder.path())?.count(),
+                0,
+                "the file being written is an unfinished one"
+            );
+            Err(io::Error::other("stop"))
+        })
+        .unwrap_err();
+        std::fs::write(&killed, b"whole").unwrap();
+        remove_unfinished(folder.path()).unwrap();
+        assert_eq!(std::fs::read(&killed).unwrap(), b"whole");
+        remove_unfinished(&folder.path().join("missing")).unwrap();
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_other() {

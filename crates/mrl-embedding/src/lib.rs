@@ -29,7 +29,7 @@ mod npy;
 mod set;
 mod tensors;
 
-pub use atomic::write_atomically;
+pub use atomic::{remove_unfinished, write_atomically};
 pub use error::Error;
 pub use nesting::{Nesting, NestingError};
 pub use set::{EmbeddingSet, Metadata};

@@ -26,6 +26,8 @@ pub struct Metadata {
     pub encoder: Option<String>,
     /// Which of the two networks of a run: `target` or `online`.
     pub network: Option<String>,
+    /// What tells the encoder's weights from others, such as those of the same run some steps later.
+    pub weights: Option<String>,
     /// How an image became the encoder's input.
     pub preprocessing: Option<String>,
     /// The data set and its split, e.g. `cifar10 test`.

@@ -80,10 +80,15 @@ fn check_agreement(train: &EmbeddingSet, test: &EmbeddingSet) -> Result<(), Eval
             return Err(EvalError::Mismatch { what, train, test });
         }
     }
-    match (&a.config, &b.config) {
-        (Some(train), Some(test)) if train != test => Err(EvalError::Configuration),
-        _ => Ok(()),
+    let differ =
+        |train: &Option<String>, test: &Option<String>| train.is_some() && test.is_some() && train != test;
+    if differ(&a.config, &b.config) {
+        return Err(EvalError::Configuration);
     }
+    if differ(&a.weights, &b.weights) {
+        return Err(EvalError::Weights);
+    }
+    Ok(())
 }
 
 /// The labels of a set whose every number and label can be used.
@@ -256,6 +261,14 @@ mod tests {
                 Metadata { config: some("seed = 2"), ..other() }
             ),
             "the training set and the test set come from runs with different configurations; embed both with one run"
+        );
+        assert_eq!(
+            contradiction(
+                Metadata { weights: some("1f"), ..other() },
+                Metadata { weights: some("2e"), ..other() }
+            ),
+            "the training set and the test set come from different weights of one run, which went on in between; embed \
+             both with the same weights"
         );
         assert!(
             check(

@@ -77,6 +77,11 @@ pub enum EvalError {
         "the training set and the test set come from runs with different configurations; embed both with one run"
     )]
     Configuration,
+    /// The sets come from the same run at different times.
+    #[error(
+        "the training set and the test set come from different weights of one run, which went on in between; embed both with the same weights"
+    )]
+    Weights,
     /// The list of dims is empty.
     #[error("no dims to evaluate; give at least one")]
     NoDims,
@@ -129,4 +134,22 @@ pub enum EvalError {
         /// What it said.
         source: std::io::Error,
     },
+}
+
+impl EvalError {
+    /// Whether the cure is to ask for something else: another option.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::NoDims
+                | Self::ZeroDim
+                | Self::DimTooWide { .. }
+                | Self::RepeatedDim(_)
+                | Self::NoMethods
+                | Self::RepeatedMethod(_)
+                | Self::L2(_)
+                | Self::Tolerance(_)
+        )
+    }
 }

@@ -38,6 +38,8 @@ pub struct Report {
     pub encoder: Option<String>,
     /// Which of a run's two networks.
     pub network: Option<String>,
+    /// What tells the encoder's weights from others.
+    pub weights: Option<String>,
     /// How images became the encoder's input.
     pub preprocessing: Option<String>,
     /// The run's resolved configuration, as TOML.
@@ -100,6 +102,7 @@ impl Report {
             test_dataset: theirs.dataset.clone(),
             encoder: either(&ours.encoder, &theirs.encoder),
             network: either(&ours.network, &theirs.network),
+            weights: either(&ours.weights, &theirs.weights),
             preprocessing: either(&ours.preprocessing, &theirs.preprocessing),
             config: either(&ours.config, &theirs.config),
             embeddings_version: either(&ours.version, &theirs.version),

@@ -38,6 +38,10 @@ impl Checkpoints {
         Self { folder }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Saves, and then removes what is older than the last [`KEPT`].
     pub(crate) fn save(&self, trainer: &Trainer, images: usize, config: &str) -> Result<(), TrainError> {
         fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder))?;

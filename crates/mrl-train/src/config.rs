@@ -260,8 +260,8 @@ impl Default for RunConfig {
     }
 }
 
-/// The default when neither `epochs` nor `max_steps` is given: the reference's.
-const DEFAULT_EPOCHS: u64 = 100;
+/// The widest view: beyond it, one batch fills the memory.
+const MAX_IMAGE_SIZE: usize = 4096;
 
 impl Config {
     /// Checks what can be checked without the images.
@@ -279,9 +279,11 @@ impl Config {
             ),
             (log_every >= 1, "log-every must be 1 or more"),
             (checkpoint_every != Some(0), "checkpoint-every must be 1 or more"),
-            (self.data.image_size != Some(0), "image-size must be 1 or more"),
             (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),
-            (self.model.projection_dim >= 1, "projection_dim must be 1 or more"),
+            (
+                (1..=1 << 16).contains(&self.model.projection_dim),
+                "projection_dim must be between 1 and 65536",
+            ),
             (self.model.width > 0.0 && self.model.width <= 16.0, "width must be above 0 and at most 16"),
             (self.optimiser.lr > 0.0 && self.optimiser.lr.is_finite(), "lr must be a positive number"),
             (self.optimiser.weight_decay >= 0.0, "weight_decay must not be negative"),
@@ -292,6 +294,10 @@ impl Config {
         if let Some((_, problem)) = checks.iter().find(|(holds, _)| !holds) {
             return Err(TrainError::Config((*problem).to_owned()));
         }
+        if toml::Table::try_from(self).is_err() {
+            return Err(TrainError::Config(format!("a number is too large; use at most {}", i64::MAX)));
+        }
+        self.data.image_size.map_or(Ok(()), check_image_size)?;
         self.nesting()?;
         self.views.validate().map_err(|error| TrainError::Config(error.to_string()))
     }
@@ -309,25 +315,6 @@ impl Config {
         Ok(nesting?)
     }
 
-    /// Replaces every `auto` and every default that depends on the images or the machine by what it stands for.
-    ///
-    /// # Errors
-    /// As [`Config::validate`], and when the device is not there.
-    pub fn resolve(mut self, native_size: usize) -> Result<Self, TrainError> {
-        self.validate()?;
-        let image_size = *self.data.image_size.get_or_insert(native_size);
-        if self.model.stem == Stem::Auto {
-            self.model.stem = if image_size <= 64 { Stem::Cifar } else { Stem::Imagenet };
-        }
-        self.model.nesting = Some(self.nesting()?.dims().to_vec());
-        self.run.device = self.run.device.resolve()?;
-        self.run.precision = self.run.precision.resolve(&self.run.device);
-        if self.run.epochs.is_none() && self.run.max_steps.is_none() {
-            self.run.epochs = Some(DEFAULT_EPOCHS);
-        }
-        Ok(self)
-    }
-
     /// The split to train on.
     #[must_use]
     pub fn split(&self) -> Split {
@@ -336,20 +323,25 @@ impl Config {
         self.data.split.unwrap_or(natural)
     }
 
-    /// Steps of the whole run, at so many steps an epoch.
-    #[must_use]
-    pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
-        self.run.max_steps.unwrap_or_else(|| self.run.epochs.unwrap_or(DEFAULT_EPOCHS) * steps_per_epoch)
-    }
-
     /// The file's form.
     ///
     /// # Panics
-    /// Never: every value of a configuration can be written as TOML.
+    /// Never for what [`Config::validate`] accepts.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("a configuration is plain TOML")
+        toml::to_string(self).expect("a valid configuration is plain TOML")
     }
+}
+
+/// Whether images can be scaled to `size` × `size` pixels.
+///
+/// # Errors
+/// One sentence that names the limits.
+pub(crate) fn check_image_size(size: usize) -> Result<(), TrainError> {
+    if (1..=MAX_IMAGE_SIZE).contains(&size) {
+        return Ok(());
+    }
+    Err(TrainError::Config(format!("image-size {size} must be between 1 and {MAX_IMAGE_SIZE}")))
 }
 
 impl ModelConfig {

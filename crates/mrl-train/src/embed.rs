@@ -9,10 +9,13 @@ use strum::{Display, EnumString, VariantNames};
 use tch::{Device, Kind};
 
 use crate::{
-    Config, TrainError, encoder_file,
+    ResolvedConfig, TrainError,
+    config::check_image_size,
+    encoder_file,
     model::{Mode, Model, Network},
     run_folder::{checkpoints, encoder_path},
     tensor_file,
+    torch_panic::catch_torch,
     trainer::images,
 };
 
@@ -35,7 +38,7 @@ pub enum NetworkChoice {
 
 /// A trained encoder, for use: its weights are never changed.
 pub struct Embedder {
-    config: Config,
+    config: ResolvedConfig,
     model: Model,
     network: Network,
     metadata: Metadata,
@@ -50,6 +53,10 @@ impl Embedder {
     /// # Errors
     /// When there is neither, or the file is damaged.
     pub fn open(run: &Path, choice: NetworkChoice) -> Result<Self, TrainError> {
+        catch_torch(|| Self::load(run, choice))
+    }
+
+    fn load(run: &Path, choice: NetworkChoice) -> Result<Self, TrainError> {
         let file = encoder_path(run, choice);
         let (source, prefix) = if file.exists() {
             (file, String::new())
@@ -63,16 +70,16 @@ impl Embedder {
         // The run's device may be another machine's.
         let device = config.run.device.resolve().or_else(|_| crate::DeviceChoice::Auto.resolve())?;
         let kind = config.run.precision.resolve(&device).kind();
-        let (model, layout) = Model::new(&config.model, config.nesting()?.dims());
+        let (model, layout) = Model::new(&config.model, config.nesting().dims());
         let network = Network::zeros(Arc::new(layout), device.torch());
         encoder_file::fill(&source, &contents, &prefix, &network)?;
-        let metadata = encoder_file::metadata(&config, choice)?;
+        let metadata = encoder_file::metadata(&config, choice, &network);
         Ok(Self { config, model, network, metadata, source, device: device.torch(), kind })
     }
 
     /// How the encoder was trained.
     #[must_use]
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &ResolvedConfig {
         &self.config
     }
 
@@ -86,35 +93,47 @@ impl Embedder {
     /// of how many are done.
     ///
     /// # Errors
-    /// When an image cannot be read.
+    /// When an image cannot be read, or the memory is not enough.
     pub fn embed(
         &self,
         set: &ImageSet,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<EmbeddingSet, TrainError> {
-        let size = self.config.data.image_size.unwrap_or_default();
         let width = self.config.model.features();
-        let weights = self.network.activate(Mode::Eval, self.kind);
         let mut embeddings = vec![0.0; set.len() * width];
+        catch_torch(|| self.features(set, &mut embeddings, progress))?;
+        describe(EmbeddingSet::new(embeddings, width)?, set, self.metadata.clone())
+    }
+
+    /// Fills `embeddings`, `[n, d]`.
+    fn features(
+        &self,
+        set: &ImageSet,
+        embeddings: &mut [f32],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), TrainError> {
+        let (size, width) = (self.config.image_size(), self.config.model.features());
+        let weights = self.network.activate(Mode::Eval, self.kind);
         for (index, rows) in embeddings.chunks_mut(BATCH * width).enumerate() {
             let batch = prepare_batch(set, index * BATCH, rows.len() / width, size)?;
             let features = tch::no_grad(|| self.model.features(&weights, &images(&batch, size, self.device)));
             features.to_device(Device::Cpu).contiguous().f_copy_data(rows, rows.len())?;
             progress((index * BATCH + rows.len() / width).min(set.len()), set.len());
         }
-        describe(EmbeddingSet::new(embeddings, width)?, set, self.metadata.clone())
+        Ok(())
     }
 }
 
 /// The images' own pixels as embeddings, `[n, size · size · 3]`: what an encoder must beat.
 ///
 /// # Errors
-/// When an image cannot be read.
+/// When the size cannot be used or an image cannot be read.
 pub fn embed_pixels(
     set: &ImageSet,
     size: usize,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<EmbeddingSet, TrainError> {
+    check_image_size(size)?;
     let pixels = prepare_batch(set, 0, set.len(), size)?;
     progress(set.len(), set.len());
     let metadata = Metadata {
@@ -143,7 +162,7 @@ fn describe(mut rows: EmbeddingSet, set: &ImageSet, metadata: Metadata) -> Resul
         rows = rows.with_ids(ids.to_vec())?;
     }
     rows.metadata = Metadata {
-        dataset: Some(format!("{} {}", set.kind(), set.split())),
+        dataset: Some(set.name()),
         class_names: set.class_names().map(<[String]>::to_vec),
         ..metadata
     };

@@ -4,10 +4,11 @@ use std::{collections::HashMap, path::Path};
 
 use mrl_embedding::Metadata;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tch::Tensor;
 
 use crate::{
-    Config, NetworkChoice, TrainError,
+    NetworkChoice, ResolvedConfig, TrainError,
     checkpoint::copy_checked,
     model::{Network, is_encoder},
     tensor_file::{self, TensorFile},
@@ -23,22 +24,35 @@ struct Preprocessing {
 }
 
 /// The text entries that say what made the weights; an embedding set carries them on.
-pub(crate) fn metadata(config: &Config, network: NetworkChoice) -> Result<Metadata, TrainError> {
+pub(crate) fn metadata(config: &ResolvedConfig, choice: NetworkChoice, network: &Network) -> Metadata {
     let preprocessing = Preprocessing {
-        image_size: config.data.image_size.unwrap_or_default(),
+        image_size: config.image_size(),
         resize: "shorter side, bilinear, antialiased",
         crop: "centre",
         range: [0.0, 1.0],
     };
-    Ok(Metadata {
-        nesting: Some(config.nesting()?),
+    Metadata {
+        nesting: Some(config.nesting().clone()),
         encoder: Some(config.model.describe()),
-        network: Some(network.to_string()),
+        network: Some(choice.to_string()),
+        weights: Some(fingerprint(network)),
         preprocessing: Some(serde_json::to_string(&preprocessing).expect("plain values")),
         config: Some(config.to_toml()),
         version: Some(crate::VERSION.to_owned()),
         ..Metadata::default()
-    })
+    }
+}
+
+/// SHA-256 of the encoder's weights, its first 16 hexadecimal digits: the same run has other weights later.
+fn fingerprint(network: &Network) -> String {
+    let mut hash = Sha256::new();
+    for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
+        hash.update(name);
+        hash.update(tensor_file::bytes(&tensor));
+    }
+    let digest = hash.finalize();
+    let first = digest.first_chunk().expect("SHA-256 has 32 bytes");
+    format!("{:016x}", u64::from_be_bytes(*first))
 }
 
 /// Writes the encoder of `network`, without the projector.
@@ -68,9 +82,10 @@ pub(crate) fn fill(
 }
 
 /// The configuration in a file's header.
-pub(crate) fn config(path: &Path, entries: &HashMap<String, String>) -> Result<Config, TrainError> {
+pub(crate) fn config(path: &Path, entries: &HashMap<String, String>) -> Result<ResolvedConfig, TrainError> {
     let text =
         entries.get("config").ok_or_else(|| TrainError::damaged(path, "does not say how it was trained"))?;
-    toml::from_str(text)
-        .map_err(|error| TrainError::damaged(path, format!("has a damaged configuration: {error}")))
+    let damaged = |error: String| TrainError::damaged(path, format!("has a damaged configuration: {error}"));
+    let config = toml::from_str(text).map_err(|error| damaged(error.to_string()))?;
+    ResolvedConfig::stored(config).map_err(|error| damaged(error.to_string()))
 }

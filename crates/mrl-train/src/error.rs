@@ -66,6 +66,9 @@ pub enum TrainError {
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+    /// libtorch found no memory for an operation.
+    #[error("out of memory: {0}; use a smaller --batch-size, --width or --image-size")]
+    OutOfMemory(String),
 }
 
 fn cure(source: &io::Error) -> &'static str {
@@ -78,6 +81,12 @@ fn cure(source: &io::Error) -> &'static str {
 }
 
 impl TrainError {
+    /// Whether the cure is to ask for something else: another option or preset.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Nesting(_))
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }
     }

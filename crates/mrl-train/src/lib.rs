@@ -36,8 +36,10 @@ mod optimiser;
 #[cfg(test)]
 mod parity;
 mod pretrain;
+mod resolved;
 mod run_folder;
 mod tensor_file;
+mod torch_panic;
 mod trainer;
 
 pub use config::{
@@ -47,7 +49,9 @@ pub use config::{
 pub use embed::{Embedder, NetworkChoice, embed_pixels};
 pub use error::TrainError;
 pub use pretrain::{Observer, Outcome, Start, pretrain};
+pub use resolved::ResolvedConfig;
 pub use run_folder::RunFolder;
+pub use torch_panic::is_torch_panic;
 pub use trainer::StepRecord;
 
 /// The version that artefacts carry.

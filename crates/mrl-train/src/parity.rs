@@ -176,7 +176,7 @@ fn five_steps_are_the_references() {
     let mut config = Config { model: model_config(Encoder::ResNet18, Stem::Cifar), ..Config::default() };
     config.run.precision = Precision::F32;
     let horizon = Horizon { total_steps: 5, gamma_steps: golden["horizon"].as_u64().unwrap() };
-    let mut trainer = Trainer::new(&config, horizon).unwrap();
+    let mut trainer = Trainer::new(&config.resolve(32).unwrap(), horizon);
     fill_network(&trainer.online);
     trainer.target.copy_from(&trainer.online);
 

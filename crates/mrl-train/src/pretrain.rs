@@ -7,8 +7,10 @@ use std::{
 use mrl_data::{ImageSet, LoaderOptions, ViewLoader};
 
 use crate::{
-    Config, NetworkChoice, RunFolder, StepRecord, TrainError, encoder_file,
+    NetworkChoice, ResolvedConfig, RunFolder, StepRecord, TrainError, encoder_file,
+    model::Network,
     run_folder::encoder_path,
+    torch_panic::catch_torch,
     trainer::{Horizon, Trainer},
 };
 
@@ -42,10 +44,13 @@ pub struct Start {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All steps are done and the encoders are written.
-    Finished,
+    /// All steps are done.
+    Finished {
+        /// The files of the two encoders, the target network's first.
+        encoders: [PathBuf; 2],
+    },
     /// The observer stopped it, and a checkpoint is saved.
     Interrupted {
         /// Steps done.
@@ -54,26 +59,35 @@ pub enum Outcome {
 }
 
 /// Trains an encoder whose prefixes are embeddings of their own: nested `ReLIC`
-/// (arXiv 2205.13147 on arXiv 2010.07922). `config` must be resolved. The run's files go to the folder `out`; with
+/// (arXiv 2205.13147 on arXiv 2010.07922). The run's files go to the folder `out`; with
 /// `resume`, the run continues where the last checkpoint there ends, if there is one.
 ///
 /// # Errors
 /// Before anything is written: when the batch is larger than the data set, the device is missing, the folder holds
 /// something and `resume` is not set, or holds a run of another configuration. Later: when an image or a file cannot be
-/// read or written, or the loss is not finite; earlier checkpoints stay.
+/// read or written, the loss is not finite, or the memory is not enough; earlier checkpoints stay.
 pub fn pretrain(
-    config: &Config,
+    config: &ResolvedConfig,
     images: Arc<ImageSet>,
     out: &Path,
     resume: bool,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
-    let size = config.data.image_size.unwrap_or_default();
+    catch_torch(|| run(config, images, out, resume, observer))
+}
+
+fn run(
+    config: &ResolvedConfig,
+    images: Arc<ImageSet>,
+    out: &Path,
+    resume: bool,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, TrainError> {
     let count = images.len();
-    let loader = view_loader(config, images, size)?;
+    let loader = view_loader(config, images)?;
     let steps_per_epoch = loader.batches_per_epoch() as u64;
     let horizon = Horizon::new(config, steps_per_epoch);
-    let mut trainer = Trainer::new(config, horizon)?;
+    let mut trainer = Trainer::new(config, horizon);
     let run = RunFolder::open(out, config, resume)?;
     let checkpoints = run.checkpoints();
     let resumed_from = checkpoints.restore(&mut trainer, count)?;
@@ -92,7 +106,7 @@ pub fn pretrain(
             return Ok(Outcome::Interrupted { step: trainer.step });
         }
         let Some(batch) = batches.next().transpose()? else { break };
-        let views = [0, 1].map(|view| trainer.images(&batch.views[view], size));
+        let views = [0, 1].map(|view| trainer.images(&batch.views[view]));
         let record = trainer.step(&views)?;
         let images_per_s = speed.count(batch.indices.len());
         observer.stepped(&record, images_per_s);
@@ -105,17 +119,12 @@ pub fn pretrain(
         }
     }
     save(&trainer)?;
-    write_encoders(config, &trainer, &run)?;
-    Ok(Outcome::Finished)
+    Ok(Outcome::Finished { encoders: write_encoders(config, &trainer, &run)? })
 }
 
-fn view_loader(
-    config: &Config,
-    images: Arc<ImageSet>,
-    size: usize,
-) -> Result<ViewLoader<ImageSet>, TrainError> {
+fn view_loader(config: &ResolvedConfig, images: Arc<ImageSet>) -> Result<ViewLoader<ImageSet>, TrainError> {
     let options = LoaderOptions {
-        size,
+        size: config.image_size(),
         batch_size: config.run.batch_size,
         seed: config.run.seed,
         ..LoaderOptions::default()
@@ -123,14 +132,17 @@ fn view_loader(
     Ok(ViewLoader::new(images, config.views.clone(), options)?)
 }
 
-fn write_encoders(config: &Config, trainer: &Trainer, run: &RunFolder) -> Result<(), TrainError> {
-    for (choice, network) in
-        [(NetworkChoice::Target, &trainer.target), (NetworkChoice::Online, &trainer.online)]
-    {
-        let metadata = encoder_file::metadata(config, choice)?;
-        encoder_file::write(&encoder_path(run.path(), choice), network, &metadata)?;
-    }
-    Ok(())
+fn write_encoders(
+    config: &ResolvedConfig,
+    trainer: &Trainer,
+    run: &RunFolder,
+) -> Result<[PathBuf; 2], TrainError> {
+    let write = |choice: NetworkChoice, network: &Network| {
+        let path = encoder_path(run.path(), choice);
+        encoder_file::write(&path, network, &encoder_file::metadata(config, choice, network))?;
+        Ok::<_, TrainError>(path)
+    };
+    Ok([write(NetworkChoice::Target, &trainer.target)?, write(NetworkChoice::Online, &trainer.online)?])
 }
 
 /// Images a second, on average since the last line of `metrics.jsonl`.

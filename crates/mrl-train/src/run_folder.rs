@@ -4,9 +4,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mrl_embedding::write_atomically;
+use mrl_embedding::{remove_unfinished, write_atomically};
 
-use crate::{Config, StepRecord, TrainError, checkpoint::Checkpoints};
+use crate::{Config, ResolvedConfig, StepRecord, TrainError, checkpoint::Checkpoints};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
@@ -34,17 +34,32 @@ impl RunFolder {
         Ok(Some(config))
     }
 
-    /// Opens `path` for the run of `config`, which must be resolved.
+    /// Checks that a run can have the folder `path`, before anything is computed for it.
+    ///
+    /// # Errors
+    /// When the folder holds something and `resume` is not set.
+    pub fn check_free(path: &Path, resume: bool) -> Result<(), TrainError> {
+        let holds_something = match fs::read_dir(path) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(TrainError::io(path)(error)),
+        };
+        if holds_something && !resume { Err(TrainError::RunExists(path.to_owned())) } else { Ok(()) }
+    }
+
+    /// Opens `path` for the run of `config`.
     ///
     /// # Errors
     /// When the folder holds something and `resume` is not set, when the run in it has another configuration, or when
     /// another process has it open.
-    pub(crate) fn open(path: &Path, config: &Config, resume: bool) -> Result<Self, TrainError> {
+    pub(crate) fn open(path: &Path, config: &ResolvedConfig, resume: bool) -> Result<Self, TrainError> {
+        Self::check_free(path, resume)?;
         fs::create_dir_all(path).map_err(TrainError::io(path))?;
-        if !resume && !is_empty(path)? {
-            return Err(TrainError::RunExists(path.to_owned()));
-        }
         let lock = lock(path)?;
+        let checkpoints = checkpoints(path);
+        for folder in [path, checkpoints.folder()] {
+            remove_unfinished(folder).map_err(TrainError::io(folder))?;
+        }
         let file = path.join(CONFIG);
         match Self::stored_config(path)? {
             Some(stored) => check_same(&file, &stored, config)?,
@@ -92,10 +107,6 @@ pub(crate) fn encoder_path(path: &Path, network: crate::NetworkChoice) -> PathBu
     })
 }
 
-fn is_empty(path: &Path) -> Result<bool, TrainError> {
-    Ok(fs::read_dir(path).map_err(TrainError::io(path))?.next().is_none())
-}
-
 fn lock(path: &Path) -> Result<File, TrainError> {
     let file = path.join(LOCK);
     let lock = OpenOptions::new().create(true).append(true).open(&file).map_err(TrainError::io(&file))?;
@@ -106,7 +117,7 @@ fn lock(path: &Path) -> Result<File, TrainError> {
     }
 }
 
-fn write_config(out: &mut impl Write, config: &Config) -> io::Result<()> {
+fn write_config(out: &mut impl Write, config: &ResolvedConfig) -> io::Result<()> {
     writeln!(out, "# The resolved configuration of this run, written by mrl {}.\n", crate::VERSION)?;
     out.write_all(config.to_toml().as_bytes())
 }

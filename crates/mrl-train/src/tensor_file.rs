@@ -52,14 +52,19 @@ impl View for Stored {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let mut bytes = vec![0; self.data_len()];
-        self.tensor.to_device(Device::Cpu).contiguous().copy_data_u8(&mut bytes, self.tensor.numel());
-        bytes.into()
+        bytes(&self.tensor).into()
     }
 
     fn data_len(&self) -> usize {
         self.tensor.numel() * self.tensor.kind().elt_size_in_bytes()
     }
+}
+
+/// A tensor's values in torch's order of axes, little-endian.
+pub(crate) fn bytes(tensor: &Tensor) -> Vec<u8> {
+    let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
+    tensor.to_device(Device::Cpu).contiguous().copy_data_u8(&mut bytes, tensor.numel());
+    bytes
 }
 
 pub(crate) fn read(path: &Path) -> Result<TensorFile, TrainError> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    Config, TrainError,
+    ResolvedConfig, TrainError,
     loss_scale::LossScale,
     model::{Mode, Model, Network},
     objective,
@@ -15,8 +15,7 @@ use crate::{
 
 /// Everything that training changes, and one step of it.
 pub(crate) struct Trainer {
-    config: Config,
-    dims: Vec<usize>,
+    config: ResolvedConfig,
     model: Model,
     pub(crate) online: Network,
     pub(crate) target: Network,
@@ -39,10 +38,11 @@ pub(crate) struct Horizon {
 }
 
 impl Horizon {
-    pub(crate) fn new(config: &Config, steps_per_epoch: u64) -> Self {
+    pub(crate) fn new(config: &ResolvedConfig, steps_per_epoch: u64) -> Self {
         let total_steps = config.total_steps(steps_per_epoch);
-        let gamma_steps =
-            (total_steps + 2 * steps_per_epoch).saturating_sub(config.target.update_gamma_after_step);
+        let gamma_steps = total_steps
+            .saturating_add(2 * steps_per_epoch)
+            .saturating_sub(config.target.update_gamma_after_step);
         Self { total_steps, gamma_steps: gamma_steps.max(1) }
     }
 }
@@ -71,10 +71,9 @@ pub struct StepRecord {
 }
 
 impl Trainer {
-    /// Fresh networks; `config` must be resolved.
-    pub(crate) fn new(config: &Config, horizon: Horizon) -> Result<Self, TrainError> {
-        let dims = config.nesting()?.dims().to_vec();
-        let (model, layout) = Model::new(&config.model, &dims);
+    /// Fresh networks.
+    pub(crate) fn new(config: &ResolvedConfig, horizon: Horizon) -> Self {
+        let (model, layout) = Model::new(&config.model, config.nesting().dims());
         let layout = Arc::new(layout);
         let device = config.run.device.torch();
         let mut rng = ChaCha8Rng::seed_from_u64(config.run.seed);
@@ -84,9 +83,8 @@ impl Trainer {
         let adam = Adam::new(&online.trainable(), config.optimiser.weight_decay);
         let kind = config.run.precision.kind();
         let loss_scale = LossScale::new(kind);
-        Ok(Self {
+        Self {
             config: config.clone(),
-            dims,
             model,
             online,
             target,
@@ -96,7 +94,7 @@ impl Trainer {
             horizon,
             device,
             kind,
-        })
+        }
     }
 
     /// One step on two views of the same images, each `[n, 3, h, w]` in `[0, 1]`.
@@ -114,7 +112,7 @@ impl Trainer {
             objective::nested_relic_loss(&projected, &targets, log_scale, self.config.objective.alpha); // [dims]
         let loss_per_dim = self.finite(&losses)?;
         let (top1, top5) = tch::no_grad(|| {
-            let last = self.dims.len() - 1;
+            let last = projected[0].len() - 1;
             objective::contrastive_accuracy(&projected[0][last], &targets[1][last], log_scale)
         });
         let temperature = log_scale.exp().double_value(&[0]);
@@ -133,9 +131,9 @@ impl Trainer {
         Ok(StepRecord { step: self.step, loss, loss_per_dim, grad_norm, temperature, gamma, lr, top1, top5 })
     }
 
-    /// A batch `[n, h, w, 3]` as torch sees images, `[n, 3, h, w]`; the memory stays channels-last.
-    pub(crate) fn images(&self, batch: &[f32], size: usize) -> Tensor {
-        images(batch, size, self.device)
+    /// A batch of views `[n, h, w, 3]` as [`Trainer::step`] takes them.
+    pub(crate) fn images(&self, batch: &[f32]) -> Tensor {
+        images(batch, self.config.image_size(), self.device)
     }
 
     /// Features of images in evaluation mode, `[n, d]`.
@@ -148,9 +146,11 @@ impl Trainer {
         let losses = Vec::<f64>::try_from(losses.to_device(Device::Cpu).to_kind(Kind::Double).contiguous())?;
         match losses.iter().position(|loss| !loss.is_finite()) {
             None => Ok(losses),
-            Some(at) => {
-                Err(TrainError::NotFinite { step: self.step + 1, dim: self.dims[at], loss: losses[at] })
-            }
+            Some(at) => Err(TrainError::NotFinite {
+                step: self.step + 1,
+                dim: self.config.nesting().dims()[at],
+                loss: losses[at],
+            }),
         }
     }
 

@@ -23,9 +23,9 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
         progress.at(step.done as u64, step.total as u64, step.what);
     })?;
     progress.finish();
-    let files = report.write(&args.out)?;
+    // First, so that it is there even if the folder cannot be written.
     answer(&report.table());
-    for file in files {
+    for file in report.write(&args.out)? {
         answer(&file.display().to_string());
     }
     Ok(Ending::Done)

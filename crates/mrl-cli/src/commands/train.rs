@@ -1,7 +1,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Result;
-use mrl_train::{Config, Observer, Outcome, Start, StepRecord, TrainError, pretrain};
+use mrl_train::{Config, Observer, Outcome, ResolvedConfig, RunFolder, Start, StepRecord, pretrain};
 
 use super::{native_size, open_images};
 use crate::{
@@ -20,21 +20,24 @@ pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
 
 /// Trains as `config` says, in the run folder `out`.
 pub(crate) fn run_config(config: &Config, out: &Path, resume: bool) -> Result<Ending> {
-    let stop = StopSignal::install()?;
-    let (Some(dataset), Some(data_dir)) = (config.data.dataset, &config.data.data_dir) else {
-        return Err(UsageError("--dataset and --data-dir are missing".to_owned()).into());
-    };
-    // Said before a data set is downloaded or decoded for nothing.
-    if !resume && out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(TrainError::RunExists(out.to_owned()).into());
-    }
+    let missing =
+        |option: &str| UsageError(format!("{option} is missing; give it, or a --preset that has it"));
+    let dataset = config.data.dataset.ok_or_else(|| missing("--dataset"))?;
+    let data_dir = config.data.data_dir.as_ref().ok_or_else(|| missing("--data-dir"))?;
+    // All of this is said before a data set is downloaded or decoded for nothing.
+    config.validate()?;
+    config.run.device.resolve()?;
+    RunFolder::check_free(out, resume)?;
+
     let split = config.split();
     let images =
         open_images(dataset, data_dir, split, config.data.subset_per_class, config.data.max_corrupt)?;
-    let size = if config.data.image_size.is_some() { 0 } else { native_size(&images) };
+    let size = config.data.image_size.unwrap_or_else(|| native_size(&images));
     let config = config.clone().resolve(size)?;
-    note(&format!("{}: {} {split}, {}", out.display(), dataset, describe(&config)));
+    note(&format!("{}: {}, {}", out.display(), images.name(), describe(&config)));
 
+    // Until here a signal ends the program at once: nothing is lost.
+    let stop = StopSignal::install()?;
     let mut observer = Watcher { stop, progress: Progress::new("training"), total_steps: 0 };
     let outcome = pretrain(&config, Arc::new(images), out, resume, &mut observer);
     observer.progress.finish();
@@ -46,12 +49,10 @@ pub(crate) fn run_config(config: &Config, out: &Path, resume: bool) -> Result<En
             ));
             Ok(Ending::Interrupted)
         }
-        Outcome::Finished => {
-            answer(&format!(
-                "{}\n{}",
-                out.join("encoder.safetensors").display(),
-                out.join("online.safetensors").display()
-            ));
+        Outcome::Finished { encoders } => {
+            for encoder in encoders {
+                answer(&encoder.display().to_string());
+            }
             note(&format!(
                 "embed with: mrl embed --run {} --split test --out test.safetensors",
                 out.display()
@@ -61,12 +62,12 @@ pub(crate) fn run_config(config: &Config, out: &Path, resume: bool) -> Result<En
     }
 }
 
-fn describe(config: &Config) -> String {
-    let nesting = config.nesting().map(|nesting| nesting.to_string()).unwrap_or_default();
-    let size = config.data.image_size.unwrap_or_default();
+fn describe(config: &ResolvedConfig) -> String {
     format!(
-        "{size} px, {}, nesting {nesting} ({}), batch {}, {} on {}",
+        "{} px, {}, nesting {} ({}), batch {}, {} on {}",
+        config.image_size(),
         config.model.describe(),
+        config.nesting(),
         config.model.head,
         config.run.batch_size,
         config.run.precision,

@@ -38,12 +38,38 @@ fn wrong_usage_ends_with_2() {
         (&format!("{train} --preset nosuch"), vec!["there is no preset \"nosuch\"", "demo", "file.toml"]),
         (&format!("{train} --device gpu"), vec!["unknown device"]),
         (&format!("{train} --lr 0"), vec!["lr must be a positive number"]),
+        (
+            &format!("{train} --seed 18446744073709551615"),
+            vec!["a number is too large; use at most 9223372036854775807"],
+        ),
+        (&format!("{train} --image-size 0"), vec!["image-size 0 must be between 1 and 4096"]),
+        (&format!("{train} --device cuda:99"), vec!["device cuda:99", "--device cpu"]),
+        (
+            "embed --pixels --image-size 0 --dataset fashion-mnist --data-dir data --out x.npy",
+            vec!["image-size 0"],
+        ),
         ("embed --pixels --dataset mnist --data-dir data --out x.txt", vec![".safetensors or .npy"]),
         ("embed --out x.npy", vec!["--run"]),
     ] {
         says(&fail(world.mrl(words), 2), &parts);
     }
     assert!(!world.path("run").exists(), "wrong usage leaves no folder");
+}
+
+#[test]
+fn wrong_usage_of_an_evaluation_ends_with_2() {
+    let world = World::new();
+    succeed(world.mrl("embed --pixels --dataset fashion-mnist --data-dir data --out p.safetensors"));
+    for (words, part) in [
+        ("--dims 0", "dim 0 is no prefix"),
+        ("--dims 433", "dim 433 exceeds the embeddings' width 432"),
+        ("--methods pca,pca", "method pca is given twice"),
+        ("--l2 0", "l2 0 is no usable penalty"),
+    ] {
+        let eval = format!("eval --train p.safetensors --test p.safetensors --out report {words}");
+        says(&fail(world.mrl(&eval), 2), &[part]);
+    }
+    assert!(!world.path("report").exists(), "wrong usage leaves no folder");
 }
 
 #[test]
@@ -97,6 +123,24 @@ fn embedding_names_what_is_missing() {
         &["run/encoder.safetensors", "not a whole safetensors file"],
     );
     assert!(!world.path("x.npy").exists());
+    fs::write(&encoder, bytes).unwrap();
+    says(
+        &fail(world.mrl("embed --run run --out no/x.npy"), 1),
+        &["no: the folder is not there; make it first"],
+    );
+}
+
+#[test]
+fn sets_of_different_weights_are_not_compared() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    succeed(world.mrl("embed --run run --split train --out train.safetensors"));
+    for name in ["encoder.safetensors", "checkpoints/step-000000009.safetensors"] {
+        fs::remove_file(world.path("run").join(name)).unwrap();
+    }
+    succeed(world.mrl("embed --run run --split test --out test.safetensors"));
+    let message = fail(world.mrl("eval --train train.safetensors --test test.safetensors --out report"), 1);
+    says(&message, &["different weights of one run", "embed both with the same weights"]);
 }
 
 #[test]

@@ -26,6 +26,13 @@ fn images_that_are_not_there_are_asked_for() {
     let world = World::new();
     let message = fail(mrl_train(&world, "--dataset_name nosuch"), 2);
     assert!(message.contains("nosuch") && message.contains("cifar10"), "{message}");
+    for (words, part) in
+        [("--num_epochs 0", "epochs is 0"), ("-b 1", "batch-size must be 2 or more"), ("-lr -1", "lr")]
+    {
+        let message = fail(mrl_train(&world, words), 2);
+        assert!(message.contains(part), "{message}");
+        assert!(!world.path("models").exists() && !world.path("data/stl10_binary").exists());
+    }
     let message = fail(mrl_train(&world, "--ckpt_path nowhere"), 2);
     assert!(message.contains("--ckpt_path nowhere"), "{message}");
 }

@@ -56,8 +56,10 @@ fn a_killed_run_resumes_to_the_same_bits() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    fs::write(run.join("checkpoints/.mrl-killed.tmp"), b"half of a checkpoint").unwrap();
     succeed(world.train("cut", "--resume"));
     assert!(world.results("cut") == whole, "the cut run ends differently");
+    assert!(!is_saving(&run), "what the kills left was not removed");
 
     // Resuming a finished run finds nothing to do, and changes nothing.
     succeed(world.mrl("train --resume --out cut"));

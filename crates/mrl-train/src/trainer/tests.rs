@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Encoder, Head, Precision, Schedule, Stem};
+use crate::{Config, Encoder, Head, Precision, Schedule, Stem};
 
 fn config() -> Config {
     let mut config = Config::default();
@@ -10,7 +10,7 @@ fn config() -> Config {
 }
 
 fn trainer(config: &Config) -> Trainer {
-    Trainer::new(config, Horizon { total_steps: 4, gamma_steps: 6 }).unwrap()
+    Trainer::new(&config.clone().resolve(8).unwrap(), Horizon { total_steps: 4, gamma_steps: 6 })
 }
 
 /// Two views of six images, `[6, 3, 8, 8]`, another pair each step.

@@ -1,0 +1,120 @@
+use std::ops::Deref;
+
+use mrl_embedding::Nesting;
+
+use crate::{Config, Stem, TrainError, config::check_image_size};
+
+/// The epochs when neither `epochs` nor `max_steps` is given: the reference's.
+const DEFAULT_EPOCHS: u64 = 100;
+
+/// The largest side of a view for which [`Stem::Auto`] is the CIFAR stem.
+const LARGEST_CIFAR_VIEW: usize = 64;
+
+/// A checked configuration without any `auto` or default that depends on the images or the machine: what a run has, and
+/// what its files say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolvedConfig {
+    config: Config,
+    image_size: usize,
+    nesting: Nesting,
+}
+
+impl Deref for ResolvedConfig {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl Config {
+    /// Replaces every `auto` and every default that depends on the images, whose side is `native_size`, or on the machine
+    /// by what it stands for.
+    ///
+    /// # Errors
+    /// As [`Config::validate`], and when the device is not there.
+    pub fn resolve(mut self, native_size: usize) -> Result<ResolvedConfig, TrainError> {
+        self.validate()?;
+        let image_size = *self.data.image_size.get_or_insert(native_size);
+        if self.model.stem == Stem::Auto {
+            self.model.stem = if image_size <= LARGEST_CIFAR_VIEW { Stem::Cifar } else { Stem::Imagenet };
+        }
+        self.model.nesting = Some(self.nesting()?.dims().to_vec());
+        self.run.device = self.run.device.resolve()?;
+        self.run.precision = self.run.precision.resolve(&self.run.device);
+        if self.run.epochs.is_none() && self.run.max_steps.is_none() {
+            self.run.epochs = Some(DEFAULT_EPOCHS);
+        }
+        ResolvedConfig::stored(self)
+    }
+}
+
+impl ResolvedConfig {
+    /// The configuration that a file of a run holds, which may come from a machine with another device.
+    ///
+    /// # Errors
+    /// When it is not valid or not resolved: someone changed it.
+    pub(crate) fn stored(config: Config) -> Result<Self, TrainError> {
+        config.validate()?;
+        let unresolved = || TrainError::Config("image-size is missing".to_owned());
+        let image_size = config.data.image_size.ok_or_else(unresolved)?;
+        check_image_size(image_size)?;
+        let nesting = config.nesting()?;
+        Ok(Self { config, image_size, nesting })
+    }
+
+    /// The side of a view in pixels.
+    #[must_use]
+    pub fn image_size(&self) -> usize {
+        self.image_size
+    }
+
+    /// The prefixes that are trained.
+    #[must_use]
+    pub fn nesting(&self) -> &Nesting {
+        &self.nesting
+    }
+
+    /// Steps of the whole run, at so many steps an epoch.
+    #[must_use]
+    pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
+        let epochs = self.run.epochs.unwrap_or(DEFAULT_EPOCHS);
+        self.run.max_steps.unwrap_or_else(|| epochs.saturating_mul(steps_per_epoch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stem_follows_the_size_of_the_views() {
+        let stem = |size| Config::default().resolve(size).unwrap().model.stem;
+        assert_eq!((stem(64), stem(65)), (Stem::Cifar, Stem::Imagenet));
+    }
+
+    #[test]
+    fn what_is_resolved_is_stored_and_read_again_unchanged() {
+        let config = Config::default().resolve(32).unwrap();
+        let read: Config = toml::from_str(&config.to_toml()).unwrap();
+        assert_eq!(ResolvedConfig::stored(read).unwrap(), config);
+        assert_eq!((config.image_size(), config.total_steps(39)), (32, 3900));
+    }
+
+    #[test]
+    fn numbers_that_no_file_could_hold_are_refused() {
+        let refused = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.resolve(32).unwrap_err().to_string()
+        };
+        let too_large = "a number is too large; use at most 9223372036854775807";
+        assert_eq!(refused(|config| config.run.seed = u64::MAX), too_large);
+        assert_eq!(refused(|config| config.data.subset_per_class = Some(usize::MAX)), too_large);
+        let image_size = "image-size 0 must be between 1 and 4096";
+        assert_eq!(refused(|config| config.data.image_size = Some(0)), image_size);
+        let mut long = Config::default();
+        long.run.epochs = Some(i64::MAX as u64);
+        assert_eq!(long.resolve(32).unwrap().total_steps(39), u64::MAX);
+    }
+}
