@@ -28,9 +28,9 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     demo.mrl(&["train", "--preset", "demo", "--data-dir", IMAGES, "--out", &demo.out])?;
     let pixels = demo.evaluate("pixels", &["--pixels"], &["--dims", PIXELS, "--methods", "prefix"])?;
     let encoder = demo.evaluate("encoder", &["--run", &demo.out, "--network", "online"], &[])?;
-    println!("\n{}", verdict(&encoder, &pixels)?);
-    println!("report: {}", root.join(&demo.out).join("encoder/report.json").display());
-    println!("plot:   {}", root.join(&demo.out).join("encoder/accuracy.png").display());
+    println!("\nreport: {}", root.join(&demo.out).join("encoder/report.json").display());
+    println!("plot:   {}\n", root.join(&demo.out).join("encoder/accuracy.png").display());
+    println!("{}", verdict(&encoder, &pixels)?);
     Ok(())
 }
 
@@ -73,7 +73,7 @@ impl Demo<'_> {
     }
 }
 
-/// Both 1-NN accuracies at full width and which is higher.
+/// A table of both 1-NN accuracies at full width, and which is higher.
 fn verdict(encoder: &Value, pixels: &Value) -> Result<String> {
     let full = |report: &Value| {
         let accuracy = report["methods"]["prefix"]["knn1"].as_array().and_then(|row| row.last()?.as_f64());
@@ -86,10 +86,12 @@ fn verdict(encoder: &Value, pixels: &Value) -> Result<String> {
         std::cmp::Ordering::Equal => "the same as",
         std::cmp::Ordering::Less => "NOT higher than",
     };
+    let (ours, raw) = (ours * 100.0, raw * 100.0);
     Ok(format!(
-        "1-NN accuracy of the encoder at its full width of {width}: {ours:.4}\n\
-         1-NN accuracy of the raw pixels, {size} numbers:           {raw:.4}\n\
-         The encoder's is {relation} the raw pixels' ({:+.4}).",
+        "1-NN accuracy at full width, in %\n  \
+           encoder,    {width:>4} numbers   {ours:.2}\n  \
+           raw pixels, {size:>4} numbers   {raw:.2}\n\
+         The encoder's accuracy is {relation} the raw pixels' ({:+.2}).",
         ours - raw
     ))
 }

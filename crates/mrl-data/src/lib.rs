@@ -1,4 +1,22 @@
 //! Image data sets, augmented views and the loader that feeds training.
+//!
+//! ```no_run
+//! use std::{path::Path, sync::Arc};
+//!
+//! use mrl_data::{Augmentation, DatasetKind, LoaderOptions, OpenOptions, Split, ViewLoader, open};
+//!
+//! # fn main() -> Result<(), mrl_data::DataError> {
+//! let images = open(DatasetKind::Cifar10, Path::new("data"), Split::Train, &OpenOptions::default(), &|_| {})?;
+//! println!("{}: {} images", images.name(), images.len());
+//!
+//! let loader = ViewLoader::new(Arc::new(images), Augmentation::default(), LoaderOptions::default())?;
+//! for batch in loader.start(0).take(loader.batches_per_epoch()) {
+//!     let [first, second] = batch?.views; // both [256, 32, 32, 3]
+//!     assert_eq!(first.len(), second.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod dataset;
 mod download;
