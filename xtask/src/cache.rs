@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use crate::pip::Pip;
-use crate::unpack::{Variant, check_sha256, unpack};
+use crate::unpack::{Variant, check_sha256, unpack, write_error};
 use crate::wheels::{FOR_CPU, Wheel, for_target};
 
 /// The libtorch that tch 0.26 binds.
@@ -202,17 +202,4 @@ fn flush(folder: &Path) -> io::Result<()> {
         rustix::fs::sync();
     }
     Ok(())
-}
-
-/// An error in writing to the cache, with its cure.
-pub(crate) fn write_error(error: &io::Error, path: &Path) -> anyhow::Error {
-    let path = path.display();
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            anyhow!("the disk became full while writing {path}; free space and run this again")
-        }
-        _ => anyhow!(
-            "cannot write {path} ({error}); make it writable, or set XDG_CACHE_HOME to a folder that is"
-        ),
-    }
 }

@@ -3,6 +3,7 @@
 
 mod cache;
 mod checks;
+mod chosen;
 mod demo;
 mod pip;
 mod setup;

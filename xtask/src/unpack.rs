@@ -70,8 +70,8 @@ pub(crate) fn unpack(
         let name = entry.name().map_err(|e| damaged(e.to_string()))?.into_owned();
         let Some(target) = target(wheel, variant, &name) else { continue };
         let expected = record.get(&name).ok_or_else(|| damaged(format!("{name} is not in its RECORD")))?;
-        let (size, hash) = extract(entry, &folder.join(&target))
-            .map_err(|e| crate::cache::write_error(&e, &folder.join(&target)))?;
+        let (size, hash) =
+            extract(entry, &folder.join(&target)).map_err(|e| write_error(&e, &folder.join(&target)))?;
         if hash != *expected {
             return Err(damaged(format!("{name} does not match its RECORD")));
         }
@@ -177,4 +177,17 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// An error in writing to the cache, with its cure.
+pub(crate) fn write_error(error: &io::Error, path: &Path) -> anyhow::Error {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            anyhow!("the disk became full while writing {path}; free space and run this again")
+        }
+        _ => anyhow!(
+            "cannot write {path} ({error}); make it writable, or set XDG_CACHE_HOME to a folder that is"
+        ),
+    }
 }

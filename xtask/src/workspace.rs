@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::setup::{Chosen, LINK, chosen};
+use crate::chosen::{Chosen, LINK, chosen};
 
 /// A clone of the repository.
 #[derive(Debug)]

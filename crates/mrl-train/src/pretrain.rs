@@ -59,8 +59,8 @@ pub enum Outcome {
 }
 
 /// Trains an encoder whose prefixes are embeddings of their own: nested `ReLIC`
-/// (arXiv 2205.13147 on arXiv 2010.07922). The run's files go to the folder `out`; with
-/// `resume`, the run continues where the last checkpoint there ends, if there is one.
+/// (arXiv 2205.13147 on arXiv 2010.07922). The run's files go to the folder `out`; with `resume`, the run continues
+/// where the last checkpoint there ends, if there is one.
 ///
 /// # Errors
 /// Before anything is written: when the batch is larger than the data set, the device is missing, the folder holds
@@ -73,53 +73,81 @@ pub fn pretrain(
     resume: bool,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
-    catch_torch(|| run(config, images, out, resume, observer))
+    catch_torch(|| Run::begin(config, images, out, resume)?.train(observer))
 }
 
-fn run(
-    config: &ResolvedConfig,
-    images: Arc<ImageSet>,
-    out: &Path,
-    resume: bool,
-    observer: &mut dyn Observer,
-) -> Result<Outcome, TrainError> {
-    let count = images.len();
-    let loader = view_loader(config, images)?;
-    let steps_per_epoch = loader.batches_per_epoch() as u64;
-    let horizon = Horizon::new(config, steps_per_epoch);
-    let mut trainer = Trainer::new(config, horizon);
-    let run = RunFolder::open(out, config, resume)?;
-    let checkpoints = run.checkpoints();
-    let resumed_from = checkpoints.restore(&mut trainer, count)?;
-    let mut metrics = run.metrics_from(trainer.step)?;
-    let (first_step, total_steps) = (trainer.step, horizon.total_steps);
-    observer.started(&Start { first_step, total_steps, steps_per_epoch, images: count, resumed_from });
+/// A run from its first step or its last checkpoint on.
+struct Run<'a> {
+    config: &'a ResolvedConfig,
+    loader: ViewLoader<ImageSet>,
+    trainer: Trainer,
+    folder: RunFolder,
+    start: Start,
+}
 
-    let text = config.to_toml();
-    let save = |trainer: &Trainer| checkpoints.save(trainer, count, &text);
-    let checkpoint_every = config.run.checkpoint_every.unwrap_or(steps_per_epoch);
-    let mut speed = Speed::new();
-    let mut batches = loader.start(trainer.step);
-    while trainer.step < total_steps {
-        if observer.should_stop() {
-            save(&trainer)?;
-            return Ok(Outcome::Interrupted { step: trainer.step });
-        }
-        let Some(batch) = batches.next().transpose()? else { break };
-        let views = [0, 1].map(|view| trainer.images(&batch.views[view]));
-        let record = trainer.step(&views)?;
-        let images_per_s = speed.count(batch.indices.len());
-        observer.stepped(&record, images_per_s);
-        if record.step.is_multiple_of(config.run.log_every) || record.step == total_steps {
-            metrics.log(&record, images_per_s)?;
-            speed = Speed::new();
-        }
-        if record.step.is_multiple_of(checkpoint_every) && record.step < total_steps {
-            save(&trainer)?;
-        }
+impl<'a> Run<'a> {
+    fn begin(
+        config: &'a ResolvedConfig,
+        images: Arc<ImageSet>,
+        out: &Path,
+        resume: bool,
+    ) -> Result<Self, TrainError> {
+        let count = images.len();
+        let loader = view_loader(config, images)?;
+        let steps_per_epoch = loader.batches_per_epoch() as u64;
+        let horizon = Horizon::new(config, steps_per_epoch);
+        let mut trainer = Trainer::new(config, horizon);
+        let folder = RunFolder::open(out, config, resume)?;
+        let resumed_from = folder.checkpoints().restore(&mut trainer, count)?;
+        let (first_step, total_steps) = (trainer.step, horizon.total_steps);
+        let start = Start { first_step, total_steps, steps_per_epoch, images: count, resumed_from };
+        Ok(Self { config, loader, trainer, folder, start })
     }
-    save(&trainer)?;
-    Ok(Outcome::Finished { encoders: write_encoders(config, &trainer, &run)? })
+
+    fn train(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+        let Start { first_step, total_steps, steps_per_epoch, .. } = self.start;
+        let checkpoint_every = self.config.run.checkpoint_every.unwrap_or(steps_per_epoch);
+        let mut metrics = self.folder.metrics_from(first_step)?;
+        let mut speed = Speed::new();
+        let mut batches = self.loader.start(first_step);
+        observer.started(&self.start);
+        while self.trainer.step < total_steps {
+            if observer.should_stop() {
+                self.save_checkpoint()?;
+                return Ok(Outcome::Interrupted { step: self.trainer.step });
+            }
+            let Some(batch) = batches.next().transpose()? else { break };
+            let views = [0, 1].map(|view| self.trainer.images(&batch.views[view]));
+            let record = self.trainer.step(&views)?;
+            let images_per_s = speed.count(batch.indices.len());
+            observer.stepped(&record, images_per_s);
+            if record.step.is_multiple_of(self.config.run.log_every) || record.step == total_steps {
+                metrics.log(&record, images_per_s)?;
+                speed = Speed::new();
+            }
+            if record.step.is_multiple_of(checkpoint_every) && record.step < total_steps {
+                self.save_checkpoint()?;
+            }
+        }
+        self.save_checkpoint()?;
+        Ok(Outcome::Finished { encoders: self.write_encoders()? })
+    }
+
+    fn save_checkpoint(&self) -> Result<(), TrainError> {
+        self.folder.checkpoints().save(&self.trainer, self.start.images, &self.config.to_toml())
+    }
+
+    /// The target network's file and the online network's.
+    fn write_encoders(&self) -> Result<[PathBuf; 2], TrainError> {
+        let write = |choice: NetworkChoice, network: &Network| {
+            let path = encoder_path(self.folder.path(), choice);
+            let metadata = encoder_file::metadata(self.config, choice, network);
+            encoder_file::write(&path, network, &metadata)?;
+            Ok::<_, TrainError>(path)
+        };
+        let Trainer { target, online, .. } = &self.trainer;
+        Ok([write(NetworkChoice::Target, target)?, write(NetworkChoice::Online, online)?])
+    }
 }
 
 fn view_loader(config: &ResolvedConfig, images: Arc<ImageSet>) -> Result<ViewLoader<ImageSet>, TrainError> {
@@ -130,19 +158,6 @@ fn view_loader(config: &ResolvedConfig, images: Arc<ImageSet>) -> Result<ViewLoa
         ..LoaderOptions::default()
     };
     Ok(ViewLoader::new(images, config.views.clone(), options)?)
-}
-
-fn write_encoders(
-    config: &ResolvedConfig,
-    trainer: &Trainer,
-    run: &RunFolder,
-) -> Result<[PathBuf; 2], TrainError> {
-    let write = |choice: NetworkChoice, network: &Network| {
-        let path = encoder_path(run.path(), choice);
-        encoder_file::write(&path, network, &encoder_file::metadata(config, choice, network))?;
-        Ok::<_, TrainError>(path)
-    };
-    Ok([write(NetworkChoice::Target, &trainer.target)?, write(NetworkChoice::Online, &trainer.online)?])
 }
 
 /// Images a second, on average since the last line of `metrics.jsonl`.
