@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{
     DatasetKind, Split,
-    cifar::{Contents, IMAGE_BYTES, Layout, check_batch_sizes},
+    cifar_layout::{Contents, IMAGE_BYTES, Layout},
     packed::{fill, label_out_of_range, open_records, push_planar, read_class_names},
 };
 use crate::DataError;
@@ -43,14 +43,7 @@ pub(super) fn read(kind: DatasetKind, folder: &Path, split: Split) -> Result<Con
     let layout = layout(kind);
     let classes = kind.classes().unwrap_or(0);
     let class_names = read_class_names(&folder.join(layout.class_names), classes)?;
-    let mut contents = Contents { pixels: Vec::new(), labels: Vec::new(), class_names };
-    let files = layout.files(split);
-    let counts = files
-        .iter()
-        .map(|file| read_batch(kind, &folder.join(file), &mut contents))
-        .collect::<Result<Vec<_>, _>>()?;
-    check_batch_sizes(folder, files, &counts)?;
-    Ok(contents)
+    layout.read(folder, split, class_names, |path, contents| read_batch(kind, path, contents))
 }
 
 /// Appends the images of one file and says how many there were.

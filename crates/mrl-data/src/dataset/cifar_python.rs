@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{
     DatasetKind, Split,
-    cifar::{Contents, IMAGE_BYTES, Layout, check_batch_sizes},
+    cifar_layout::{Contents, IMAGE_BYTES, Layout},
     packed::{AGAIN, label_out_of_range, open_file, push_planar, read_up_to},
     pickle::Pickle,
 };
@@ -40,14 +40,7 @@ fn keys(kind: DatasetKind) -> (&'static str, &'static str) {
 pub(super) fn read(kind: DatasetKind, folder: &Path, split: Split) -> Result<Contents, DataError> {
     let layout = layout(kind);
     let class_names = read_names(kind, &folder.join(layout.class_names))?;
-    let mut contents = Contents { pixels: Vec::new(), labels: Vec::new(), class_names };
-    let files = layout.files(split);
-    let counts = files
-        .iter()
-        .map(|file| read_batch(kind, &folder.join(file), &mut contents))
-        .collect::<Result<Vec<_>, _>>()?;
-    check_batch_sizes(folder, files, &counts)?;
-    Ok(contents)
+    layout.read(folder, split, class_names, |path, contents| read_batch(kind, path, contents))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {

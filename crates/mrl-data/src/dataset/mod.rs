@@ -2,6 +2,7 @@
 
 mod cifar;
 mod cifar_binary;
+mod cifar_layout;
 mod cifar_python;
 mod decode;
 mod folder;

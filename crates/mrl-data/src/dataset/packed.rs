@@ -47,6 +47,14 @@ pub(super) fn first_found(places: impl IntoIterator<Item = Found>) -> Found {
     best
 }
 
+/// A file of a data set whose other files are there.
+pub(super) fn missing_file(file: &Path) -> DataError {
+    DataError::missing(
+        file,
+        "is missing beside other files of the data set; put it there, or remove the folder to download the data set again",
+    )
+}
+
 /// Opens a file for reading and says how long it is.
 pub(super) fn open_file(path: &Path) -> Result<(BufReader<File>, u64), DataError> {
     let file = File::open(path).map_err(|error| match error.kind() {

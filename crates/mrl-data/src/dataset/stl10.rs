@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::{
     DatasetKind, ImageSet, Split,
     packed::{
-        AGAIN, Found, fill, label_out_of_range, locate, names, open_file, open_records, push_column_major,
-        read_class_names, read_up_to,
+        AGAIN, Found, fill, label_out_of_range, locate, missing_file, names, open_file, open_records,
+        push_column_major, read_class_names, read_up_to,
     },
 };
 use crate::DataError;
@@ -67,13 +67,6 @@ fn has_any_file(data_dir: &Path) -> bool {
     [TRAIN, TEST, UNLABELED]
         .iter()
         .any(|(images, _)| data_dir.join(images).is_file() || data_dir.join(FOLDER).join(images).is_file())
-}
-
-fn missing_file(file: &Path) -> DataError {
-    DataError::missing(
-        file,
-        "is missing beside other files of the data set; put it there, or remove the folder to download the data set again",
-    )
 }
 
 /// Appends the images of a file and says how many there were.
