@@ -95,3 +95,19 @@ impl TrainError {
         Self::Damaged { path: path.to_owned(), problem: problem.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_comes_with_its_cure() {
+        let full = TrainError::io(Path::new("run/step"))(io::ErrorKind::StorageFull.into()).to_string();
+        assert!(
+            full.starts_with("run/step: ") && full.ends_with("free some space and continue with --resume"),
+            "{full}"
+        );
+        let other = TrainError::io(Path::new("run/step"))(io::ErrorKind::NotFound.into()).to_string();
+        assert!(!other.contains("--resume"), "{other}");
+    }
+}
