@@ -20,10 +20,19 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Config> {
     let config = match &args.preset {
         Some(preset) => read_preset(preset)?,
         // Without a preset the run's own configuration is meant; options over it are compared to it later.
-        None if args.resume => RunFolder::stored_config(&args.out)?.unwrap_or_default(),
+        None if args.resume => match RunFolder::stored_config(&args.out)? {
+            Some(stored) => stored,
+            None if args.dataset.is_some() => Config::default(),
+            None => return Err(no_run(&args.out)),
+        },
         None => Config::default(),
     };
     Ok(with_overrides(config, args))
+}
+
+fn no_run(out: &Path) -> anyhow::Error {
+    let problem = "holds no run to resume; name its folder, or begin one with --dataset or --preset";
+    UsageError(format!("{}: {problem}", out.display())).into()
 }
 
 fn read_preset(preset: &str) -> Result<Config> {

@@ -51,7 +51,7 @@ pub enum DataError {
     },
     /// More images could not be decoded than the caller allows.
     #[error(
-        "{}: {problem}; that makes {count} corrupt images, and the limit is {limit}: mend or remove the file, or raise the limit (max-corrupt)",
+        "{}: {problem}; corrupt images so far: {count}, at most {limit} are skipped; mend or remove the file, or raise --max-corrupt",
         path.display()
     )]
     TooManyCorrupt {

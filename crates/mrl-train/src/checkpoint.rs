@@ -1,7 +1,7 @@
 //! Checkpoints: everything that training changes, in one safetensors file.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -9,7 +9,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use crate::{TrainError, tensor_file, trainer::Trainer};
+use crate::{
+    ResolvedConfig, TrainError,
+    resolved::check_same,
+    tensor_file::{self, TensorFile},
+    trainer::Trainer,
+};
 
 /// How many checkpoints of a run are kept.
 const KEPT: usize = 2;
@@ -81,6 +86,7 @@ impl Checkpoints {
         &self,
         trainer: &mut Trainer,
         images: usize,
+        config: &ResolvedConfig,
     ) -> Result<Option<PathBuf>, TrainError> {
         let Some(path) = self.newest()? else { return Ok(None) };
         let file = tensor_file::read(&path).map_err(|error| match error {
@@ -90,17 +96,18 @@ impl Checkpoints {
             },
             other => other,
         })?;
-        let state = read_state(&path, &file.entries)?;
+        let state = read_state(&file)?;
+        check_same(&path, &*file.config()?, config)?;
         if state.images != images {
             let problem = format!(
                 "was made with {} images, but the data set now has {images}; restore it",
                 state.images
             );
-            return Err(TrainError::damaged(&path, problem));
+            return Err(file.damaged(problem));
         }
         for (prefix, flat) in parts(trainer) {
             for (name, tensor) in trainer.online.layout().views(flat) {
-                copy_checked(&path, &file.tensors, &format!("{prefix}.{name}"), tensor)?;
+                file.copy(&format!("{prefix}.{name}"), tensor)?;
             }
         }
         trainer.step = state.step;
@@ -147,27 +154,7 @@ fn parts(trainer: &Trainer) -> [(&'static str, &Tensor); 4] {
     ]
 }
 
-fn read_state(path: &Path, entries: &HashMap<String, String>) -> Result<State, TrainError> {
-    let state =
-        entries.get("state").ok_or_else(|| TrainError::damaged(path, "is not a checkpoint of mrl"))?;
-    serde_json::from_str(state)
-        .map_err(|error| TrainError::damaged(path, format!("has a damaged state: {error}")))
-}
-
-/// Copies the tensor `name` of a file into `into`, which must have its shape.
-pub(crate) fn copy_checked(
-    path: &Path,
-    tensors: &HashMap<String, Tensor>,
-    name: &str,
-    mut into: Tensor,
-) -> Result<(), TrainError> {
-    let tensor =
-        tensors.get(name).ok_or_else(|| TrainError::damaged(path, format!("has no tensor `{name}`")))?;
-    if tensor.size() != into.size() {
-        let problem =
-            format!("`{name}` has shape {:?}, but the encoder needs {:?}", tensor.size(), into.size());
-        return Err(TrainError::damaged(path, problem));
-    }
-    tch::no_grad(|| into.copy_(tensor));
-    Ok(())
+fn read_state(file: &TensorFile) -> Result<State, TrainError> {
+    let state = file.entry("state").ok_or_else(|| file.damaged("is not a checkpoint of mrl"))?;
+    serde_json::from_str(state).map_err(|error| file.damaged(format!("has a damaged state: {error}")))
 }

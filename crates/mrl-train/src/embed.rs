@@ -66,13 +66,13 @@ impl Embedder {
             (newest.ok_or_else(|| TrainError::damaged(run, problem))?, format!("{choice}."))
         };
         let contents = tensor_file::read(&source)?;
-        let config = encoder_file::config(&source, &contents.entries)?;
+        let config = contents.config()?;
         // The run's device may be another machine's.
         let device = config.run.device.resolve().or_else(|_| crate::DeviceChoice::Auto.resolve())?;
         let kind = config.run.precision.resolve(&device).kind();
         let (model, layout) = Model::new(&config.model, config.nesting().dims());
         let network = Network::zeros(Arc::new(layout), device.torch());
-        encoder_file::fill(&source, &contents, &prefix, &network)?;
+        encoder_file::fill(&contents, &prefix, &network)?;
         let metadata = encoder_file::metadata(&config, choice, &network);
         Ok(Self { config, model, network, metadata, source, device: device.torch(), kind })
     }

@@ -1,6 +1,6 @@
 //! `encoder.safetensors` and `online.safetensors`: an encoder's weights under torchvision's names.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use mrl_embedding::Metadata;
 use serde::Serialize;
@@ -9,7 +9,6 @@ use tch::Tensor;
 
 use crate::{
     NetworkChoice, ResolvedConfig, TrainError,
-    checkpoint::copy_checked,
     model::{Network, is_encoder},
     tensor_file::{self, TensorFile},
 };
@@ -69,23 +68,9 @@ pub(crate) fn write(path: &Path, network: &Network, metadata: &Metadata) -> Resu
 }
 
 /// Fills the encoder of `network`; in the file its tensors' names start with `prefix`.
-pub(crate) fn fill(
-    path: &Path,
-    file: &TensorFile,
-    prefix: &str,
-    network: &Network,
-) -> Result<(), TrainError> {
+pub(crate) fn fill(file: &TensorFile, prefix: &str, network: &Network) -> Result<(), TrainError> {
     for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
-        copy_checked(path, &file.tensors, &format!("{prefix}{name}"), tensor)?;
+        file.copy(&format!("{prefix}{name}"), tensor)?;
     }
     Ok(())
-}
-
-/// The configuration in a file's header.
-pub(crate) fn config(path: &Path, entries: &HashMap<String, String>) -> Result<ResolvedConfig, TrainError> {
-    let text =
-        entries.get("config").ok_or_else(|| TrainError::damaged(path, "does not say how it was trained"))?;
-    let damaged = |error: String| TrainError::damaged(path, format!("has a damaged configuration: {error}"));
-    let config = toml::from_str(text).map_err(|error| damaged(error.to_string()))?;
-    ResolvedConfig::stored(config).map_err(|error| damaged(error.to_string()))
 }

@@ -98,7 +98,10 @@ impl<'a> Run<'a> {
         let horizon = Horizon::new(config, steps_per_epoch);
         let mut trainer = Trainer::new(config, horizon);
         let folder = RunFolder::open(out, config, resume)?;
-        let resumed_from = folder.checkpoints().restore(&mut trainer, count)?;
+        let resumed_from = folder.checkpoints().restore(&mut trainer, count, config)?;
+        if resumed_from.is_none() {
+            folder.check_unfinished()?;
+        }
         let (first_step, total_steps) = (trainer.step, horizon.total_steps);
         let start = Start { first_step, total_steps, steps_per_epoch, images: count, resumed_from };
         Ok(Self { config, loader, trainer, folder, start })

@@ -1,4 +1,8 @@
-use std::ops::Deref;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+    path::Path,
+};
 
 use mrl_embedding::Nesting;
 
@@ -81,6 +85,41 @@ impl ResolvedConfig {
         let epochs = self.run.epochs.unwrap_or(DEFAULT_EPOCHS);
         self.run.max_steps.unwrap_or_else(|| epochs.saturating_mul(steps_per_epoch))
     }
+}
+
+/// Checks that the configuration stored in `file` is the one given. The folder of the images may move between two parts of
+/// a run; everything else must stay.
+pub(crate) fn check_same(file: &Path, stored: &Config, given: &Config) -> Result<(), TrainError> {
+    let mut given = given.clone();
+    given.data.data_dir.clone_from(&stored.data.data_dir);
+    let (stored, given) = (flatten(stored), flatten(&given));
+    let keys: BTreeSet<&String> = stored.keys().chain(given.keys()).collect();
+    let shown = |value: Option<&String>| value.map_or_else(|| "nothing".to_owned(), Clone::clone);
+    let differing: Vec<String> = keys
+        .into_iter()
+        .filter(|&key| stored.get(key) != given.get(key))
+        .map(|key| format!("{key} is {} there and {} now", shown(stored.get(key)), shown(given.get(key))))
+        .collect();
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let problem = format!(
+        "the run has another configuration: {}; resume it with the same options, or start a new run in another --out",
+        differing.join(", ")
+    );
+    Err(TrainError::damaged(file, problem))
+}
+
+/// Every value of a configuration under its dotted key.
+fn flatten(config: &Config) -> BTreeMap<String, String> {
+    let table = toml::Table::try_from(config).expect("a configuration is plain TOML");
+    let sections =
+        table.into_iter().filter_map(|(section, value)| Some((section, value.as_table()?.clone())));
+    sections
+        .flat_map(|(section, keys)| {
+            keys.into_iter().map(move |(key, value)| (format!("{section}.{key}"), value.to_string()))
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use std::{
 
 use mrl_embedding::{remove_unfinished, write_atomically};
 
-use crate::{Config, ResolvedConfig, StepRecord, TrainError, checkpoint::Checkpoints};
+use crate::{
+    Config, NetworkChoice, ResolvedConfig, StepRecord, TrainError, checkpoint::Checkpoints,
+    resolved::check_same,
+};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
@@ -30,7 +33,8 @@ impl RunFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(TrainError::io(&file))?,
         };
-        let config = toml::from_str(&text).map_err(|error| TrainError::damaged(&file, error.to_string()))?;
+        let config = toml::from_str(&text)
+            .map_err(|error| TrainError::damaged(&file, error.to_string().trim_end()))?;
         Ok(Some(config))
     }
 
@@ -70,6 +74,16 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    /// Checks that no encoder would be replaced by a run from the first step on.
+    pub(crate) fn check_unfinished(&self) -> Result<(), TrainError> {
+        let encoder = encoder_path(&self.path, NetworkChoice::Target);
+        if !encoder.exists() {
+            return Ok(());
+        }
+        let problem = "is the run's result, but there is no checkpoint to continue from; start a new run in another --out";
+        Err(TrainError::damaged(&encoder, problem))
+    }
+
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -100,10 +114,10 @@ pub(crate) fn checkpoints(path: &Path) -> Checkpoints {
 }
 
 /// The file of a network's final encoder in the run folder `path`.
-pub(crate) fn encoder_path(path: &Path, network: crate::NetworkChoice) -> PathBuf {
+pub(crate) fn encoder_path(path: &Path, network: NetworkChoice) -> PathBuf {
     path.join(match network {
-        crate::NetworkChoice::Target => "encoder.safetensors",
-        crate::NetworkChoice::Online => "online.safetensors",
+        NetworkChoice::Target => "encoder.safetensors",
+        NetworkChoice::Online => "online.safetensors",
     })
 }
 
@@ -120,40 +134,6 @@ fn lock(path: &Path) -> Result<File, TrainError> {
 fn write_config(out: &mut impl Write, config: &ResolvedConfig) -> io::Result<()> {
     writeln!(out, "# The resolved configuration of this run, written by mrl {}.\n", crate::VERSION)?;
     out.write_all(config.to_toml().as_bytes())
-}
-
-/// The folder of the images may move between two sessions of a run; everything else must stay.
-fn check_same(file: &Path, stored: &Config, given: &Config) -> Result<(), TrainError> {
-    let mut given = given.clone();
-    given.data.data_dir.clone_from(&stored.data.data_dir);
-    let (stored, given) = (flatten(stored), flatten(&given));
-    let keys: std::collections::BTreeSet<&String> = stored.keys().chain(given.keys()).collect();
-    let shown = |value: Option<&String>| value.map_or_else(|| "nothing".to_owned(), Clone::clone);
-    let differing: Vec<String> = keys
-        .into_iter()
-        .filter(|&key| stored.get(key) != given.get(key))
-        .map(|key| format!("{key} is {} there and {} now", shown(stored.get(key)), shown(given.get(key))))
-        .collect();
-    if differing.is_empty() {
-        return Ok(());
-    }
-    let problem = format!(
-        "the run has another configuration: {}; resume it with the same options, or start a new run in another --out",
-        differing.join(", ")
-    );
-    Err(TrainError::damaged(file, problem))
-}
-
-/// Every value of a configuration under its dotted key.
-fn flatten(config: &Config) -> std::collections::BTreeMap<String, String> {
-    let table = toml::Table::try_from(config).expect("a configuration is plain TOML");
-    let sections =
-        table.into_iter().filter_map(|(section, value)| Some((section, value.as_table()?.clone())));
-    sections
-        .flat_map(|(section, keys)| {
-            keys.into_iter().map(move |(key, value)| (format!("{section}.{key}"), value.to_string()))
-        })
-        .collect()
 }
 
 fn step_of(line: &str) -> Option<u64> {

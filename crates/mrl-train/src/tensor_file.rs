@@ -4,19 +4,52 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
     fs::File,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use mrl_embedding::write_tensors;
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 use tch::{Device, Kind, Tensor};
 
-use crate::TrainError;
+use crate::{ResolvedConfig, TrainError};
 
 /// Named tensors, f32 or i64, and the header's text entries.
 pub(crate) struct TensorFile {
-    pub(crate) tensors: HashMap<String, Tensor>,
-    pub(crate) entries: HashMap<String, String>,
+    path: PathBuf,
+    tensors: HashMap<String, Tensor>,
+    entries: HashMap<String, String>,
+}
+
+impl TensorFile {
+    /// An error that names the file.
+    pub(crate) fn damaged(&self, problem: impl Into<String>) -> TrainError {
+        TrainError::damaged(&self.path, problem)
+    }
+
+    /// A text entry of the header.
+    pub(crate) fn entry(&self, key: &str) -> Option<&str> {
+        self.entries.get(key).map(String::as_str)
+    }
+
+    /// The configuration in the header.
+    pub(crate) fn config(&self) -> Result<ResolvedConfig, TrainError> {
+        let text = self.entry("config").ok_or_else(|| self.damaged("does not say how it was trained"))?;
+        let damaged = |error: String| self.damaged(format!("has a damaged configuration: {error}"));
+        let config = toml::from_str(text).map_err(|error| damaged(error.to_string()))?;
+        ResolvedConfig::stored(config).map_err(|error| damaged(error.to_string()))
+    }
+
+    /// Copies the tensor `name` into `into`, which must have its shape.
+    pub(crate) fn copy(&self, name: &str, mut into: Tensor) -> Result<(), TrainError> {
+        let tensor = self.tensors.get(name).ok_or_else(|| self.damaged(format!("has no tensor `{name}`")))?;
+        if tensor.size() != into.size() {
+            let problem =
+                format!("`{name}` has shape {:?}, but the encoder needs {:?}", tensor.size(), into.size());
+            return Err(self.damaged(problem));
+        }
+        tch::no_grad(|| into.copy_(tensor));
+        Ok(())
+    }
 }
 
 /// Writes tensors in torch's order of axes; the file appears whole or not at all.
@@ -82,6 +115,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<TensorFile, TrainError> {
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let tensors = file.iter().map(|(name, view)| Ok((name.to_owned(), to_tensor(path, name, &view)?)));
     Ok(TensorFile {
+        path: path.to_owned(),
         tensors: tensors.collect::<Result<_, TrainError>>()?,
         entries: header.metadata().clone().unwrap_or_default(),
     })

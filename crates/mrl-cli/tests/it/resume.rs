@@ -94,7 +94,28 @@ fn another_configuration_is_refused_and_named() {
     let before = world.results("run");
     let message = fail(world.train("run", "--resume --seed 5"), 1);
     assert!(message.contains("run.seed is 0 there and 5 now"), "{message}");
+
+    let config = world.path("run/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("seed = 0", "seed = 5")).unwrap();
+    let message = fail(world.mrl("train --resume --out run"), 1);
+    let expected =
+        "step-000000009.safetensors: the run has another configuration: run.seed is 0 there and 5 now";
+    assert!(message.contains(expected), "{message}");
     assert!(world.results("run") == before);
+}
+
+#[test]
+fn a_result_without_checkpoints_is_never_replaced() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    fs::remove_dir_all(world.path("run/checkpoints")).unwrap();
+    let before = world.results("run");
+    let message = fail(world.train("run", "--resume"), 1);
+    assert!(message.contains("run/encoder.safetensors: is the run's result"), "{message}");
+    assert!(world.results("run") == before);
+    let message = fail(world.mrl("train --resume --out nowhere"), 2);
+    assert!(message.contains("nowhere: holds no run to resume"), "{message}");
 }
 
 #[test]
