@@ -130,13 +130,13 @@ fn corrupt_images_are_skipped_up_to_the_limit() {
     };
     assert_eq!(
         error(0),
-        "DIR/a/1.png: is not a JPEG, PNG, WebP or BMP image; that makes 1 corrupt images, and the limit is 0: mend or remove \
-         the file, or raise the limit (max-corrupt)"
+        "DIR/a/1.png: is not a JPEG, PNG, WebP or BMP image; corrupt images so far: 1, at most 0 are \
+         skipped; mend or remove the file, or raise --max-corrupt"
     );
     assert_eq!(
         error(1),
-        "DIR/c/0.png: is empty; that makes 2 corrupt images, and the limit is 1: mend or remove the file, or raise the limit \
-         (max-corrupt)"
+        "DIR/c/0.png: is empty; corrupt images so far: 2, at most 1 are skipped; mend or remove the file, or \
+         raise --max-corrupt"
     );
     let set = with_limit(2).unwrap();
     assert_eq!(firsts(&set), [0, 2, 3, 10, 11, 12, 13, 21, 22, 23]);
@@ -258,7 +258,7 @@ fn a_decompression_bomb_is_refused_by_its_header() {
     fs::write(folder.path().join("bomb.bmp"), bytes).unwrap();
     assert_eq!(
         message(DatasetKind::Folder, folder.path(), Split::Train),
-        "DIR/bomb.bmp: is 60000 x 60000, more than 134217728 pixels or 536870912 bytes; that makes 1 corrupt images, and the \
-         limit is 0: mend or remove the file, or raise the limit (max-corrupt)"
+        "DIR/bomb.bmp: is 60000 x 60000, more than 134217728 pixels or 536870912 bytes; corrupt images so far: 1, \
+         at most 0 are skipped; mend or remove the file, or raise --max-corrupt"
     );
 }
