@@ -46,8 +46,8 @@ fn check_options(options: &EvalOptions) -> Result<(), EvalError> {
     if let Some(method) = repeated(&options.methods) {
         return Err(EvalError::RepeatedMethod(method));
     }
-    if !usable(options.l2) {
-        return Err(EvalError::L2(options.l2));
+    if let Some(l2) = options.l2.filter(|&l2| !usable(l2)) {
+        return Err(EvalError::L2(l2));
     }
     if !usable(options.tolerance) {
         return Err(EvalError::Tolerance(options.tolerance));
@@ -174,7 +174,7 @@ mod tests {
             "method pca is given twice; give each method once"
         );
         assert_eq!(
-            option_message(&EvalOptions { l2: 0.0, ..options() }),
+            option_message(&EvalOptions { l2: Some(0.0), ..options() }),
             "l2 0 is no usable penalty; give a number above 0, for separable classes have no best probe without one"
         );
         assert_eq!(

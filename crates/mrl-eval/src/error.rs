@@ -126,6 +126,22 @@ pub enum EvalError {
         /// What the plotting library said.
         problem: String,
     },
+    /// A report could not be read.
+    #[error("{}: {source}; name a report.json, or the folder that `mrl eval` wrote it to", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file is no report of this version.
+    #[error("{}: is not a report that can be used ({problem}); write it again with `mrl eval`", path.display())]
+    NotAReport {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The operating system refused.
     #[error("{}: {source}; check that the folder can be written and the disk has space", path.display())]
     Io {

@@ -8,6 +8,7 @@ use crate::{
     knn,
     pca::Pca,
     probe::{self, Probe, ProbeOptions},
+    report::Measured,
     rows::Rows,
     standardise::Moments,
 };
@@ -41,7 +42,7 @@ pub fn evaluate(
         }
         let measures = match method {
             Method::Prefix => sweep(train_rows, test_rows, &moments, &checked, options, method, &mut pieces)?,
-            Method::Pca => {
+            _ => {
                 let longest = checked.dims[checked.dims.len() - 1];
                 let pca = Pca::fit(&moments)?;
                 let (train, test) = (pca.project(train_rows, longest), pca.project(test_rows, longest));
@@ -52,7 +53,8 @@ pub fn evaluate(
         methods.insert(method, measures);
     }
     pieces.end();
-    Ok(Report::new(train, test, options, checked, methods))
+    let measured = Measured { methods, variance: Vec::new(), examples: Vec::new() };
+    Ok(Report::new(train, test, options, checked, measured))
 }
 
 /// All dims of one method, from the shortest: each probe starts from the one before.
@@ -65,15 +67,15 @@ fn sweep(
     method: Method,
     pieces: &mut Pieces<'_>,
 ) -> Result<Measures, EvalError> {
-    let settings = ProbeOptions { l2: options.l2, tolerance: options.tolerance };
-    let mut measures = Measures::default();
+    let settings = ProbeOptions { l2: options.l2.unwrap_or(1.0), tolerance: options.tolerance };
+    let mut measures = Measures { dims: checked.dims.clone(), ..Measures::default() };
     let mut shorter: Option<Probe> = None;
     for &dim in &checked.dims {
         let (train, test) = (train.prefix(dim), test.prefix(dim));
         pieces.begin(&format!("{method}: logistic probe on {dim} dims"));
         let probe =
             probe::fit(train, &checked.train, checked.classes.len(), moments, settings, shorter.as_ref())?;
-        measures.push_probe(accuracy(&probe.classify(test), &checked.test), &probe);
+        measures.logreg.push(accuracy(&probe.classify(test), &checked.test));
         shorter = Some(probe);
 
         pieces.begin(&format!("{method}: nearest neighbours on {dim} dims"));

@@ -114,7 +114,7 @@ fn the_report_has_these_accuracies() {
         let (train, test) =
             (set(&problem.train, &problem.train_labels), set(&problem.test, &problem.test_labels));
         let options =
-            EvalOptions { dims: Some(vec![problem.dims]), l2: problem.l2, ..EvalOptions::default() };
+            EvalOptions { dims: Some(vec![problem.dims]), l2: Some(problem.l2), ..EvalOptions::default() };
         let report = evaluate(&train, &test, &options, &mut |_| {}).unwrap();
         let expected = problem.right() as f64 / problem.test_labels.len() as f64;
         assert_eq!(report.methods[&Method::Prefix].logreg, [expected], "{}", problem.name);

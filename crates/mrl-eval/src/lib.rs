@@ -30,6 +30,7 @@ mod evaluate;
 mod golden;
 mod knn;
 mod linear;
+mod measures;
 mod options;
 mod pca;
 mod plot;
@@ -41,5 +42,9 @@ mod table;
 
 pub use error::{EvalError, Side};
 pub use evaluate::evaluate;
-pub use options::{EvalOptions, Method, Step};
-pub use report::{Measures, Report};
+pub use measures::{
+    Bin, Calibration, Cascade, CascadeCost, CascadePoint, ClassScores, Example, ExamplePrefix, Interval,
+    Measures, ProbeScores, RetrievalAt, RetrievalScores,
+};
+pub use options::{Database, EvalOptions, Measure, Method, Step};
+pub use report::{Report, SCHEMA};

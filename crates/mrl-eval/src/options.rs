@@ -24,24 +24,109 @@ pub enum Method {
     Prefix,
     /// The first `d` principal components, fitted on the whole width of the training set.
     Pca,
+    /// `d` random directions, normally distributed; those of a shorter one are the first of a longer one.
+    RandomProjection,
+    /// `d` of the numbers, chosen at random; those of a shorter one are among a longer one's.
+    RandomCoordinates,
+}
+
+/// What to measure at each length.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Measure {
+    /// The logistic probe: accuracy, log-loss, calibration error, confusion matrix.
+    Probe,
+    /// Temperature scaling of the probe on held-out training rows, and the cascade that it makes possible.
+    Cascade,
+    /// The nearest neighbour.
+    Knn1,
+    /// The weighted vote of the nearest neighbours.
+    Knn,
+    /// Mean average precision, precision and recall of the hits.
+    Retrieval,
+    /// Effective rank.
+    Geometry,
+}
+
+/// Where the test rows search as queries.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Database {
+    /// Among the training rows.
+    #[default]
+    Train,
+    /// Among the other test rows.
+    Test,
 }
 
 /// What to evaluate, and how strictly.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EvalOptions {
     /// The lengths to evaluate, in any order; by default those that the set says were trained, else powers of two.
     pub dims: Option<Vec<usize>>,
     /// The ways of shortening to compare.
     pub methods: Vec<Method>,
-    /// The probe's penalty: scikit-learn's `1 / C`.
-    pub l2: f64,
+    /// What to measure.
+    pub measures: Vec<Measure>,
+    /// The probe's penalty, scikit-learn's `1 / C`; none chooses it for each dim by cross-validation on the training set.
+    pub l2: Option<f64>,
     /// The probe is converged when no entry of the gradient of its mean objective exceeds this.
     pub tolerance: f64,
+    /// Voters of the weighted k-NN.
+    pub neighbours: usize,
+    /// A voter weighs `exp(cosine / temperature)` (Wu et al. 2018).
+    pub temperature: f64,
+    /// Where the test rows search.
+    pub database: Database,
+    /// The lengths of the list of hits.
+    pub hits: Vec<usize>,
+    /// Bootstrap resamples of the test rows.
+    pub resamples: usize,
+    /// What the bootstrap, the random projection and the random coordinates are drawn from.
+    pub seed: u64,
 }
 
 impl Default for EvalOptions {
     fn default() -> Self {
-        Self { dims: None, methods: vec![Method::Prefix, Method::Pca], l2: 1.0, tolerance: 1e-6 }
+        Self {
+            dims: None,
+            methods: vec![Method::Prefix, Method::Pca],
+            measures: vec![
+                Measure::Probe,
+                Measure::Cascade,
+                Measure::Knn1,
+                Measure::Knn,
+                Measure::Retrieval,
+                Measure::Geometry,
+            ],
+            l2: None,
+            tolerance: 1e-6,
+            neighbours: 200,
+            temperature: 0.1,
+            database: Database::Train,
+            hits: vec![10, 100],
+            resamples: 1_000,
+            seed: 0,
+        }
     }
 }
 

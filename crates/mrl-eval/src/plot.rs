@@ -69,9 +69,7 @@ fn lines(report: &Report, method: Method, measures: &Measures) -> [Series; 2] {
             ("prefix, probe", "#0072B2", MarkerShape::Circle),
             ("prefix, 1-NN", "#56B4E9", MarkerShape::Circle),
         ),
-        Method::Pca => {
-            (("PCA, probe", "#D55E00", MarkerShape::Square), ("PCA, 1-NN", "#E69F00", MarkerShape::Square))
-        }
+        _ => (("PCA, probe", "#D55E00", MarkerShape::Square), ("PCA, 1-NN", "#E69F00", MarkerShape::Square)),
     };
     let points = |accuracies: &[f64]| {
         let filled = |dim| method != Method::Prefix || report.is_trained(dim) != Some(false);

@@ -7,29 +7,49 @@ use std::{
 use mrl_embedding::{EmbeddingSet, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::{EvalError, EvalOptions, Method, check::Checked, plot, probe::Probe, table};
+use crate::{
+    EvalError, EvalOptions, Method,
+    check::Checked,
+    measures::{Example, Measures},
+    plot, table,
+};
+
+/// The layout of `report.json`; it grows when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
 
 /// The result of an evaluation: `report.json` is exactly this, field by field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The layout of this file: [`SCHEMA`].
+    pub schema: u32,
+    /// The version of the program that evaluated.
+    pub version: String,
     /// The lengths that were evaluated, increasing.
     pub dims: Vec<usize>,
     /// The lengths that were trained, evaluated or not; empty where the set does not say.
     pub trained_dims: Vec<usize>,
     /// What was measured, by method.
     pub methods: BTreeMap<Method, Measures>,
+    /// What encoders of fixed width reach on the same images, by the name that the user gave.
+    pub baselines: BTreeMap<String, Measures>,
+    /// Variance of each of the embedding's numbers on the training set, `[width]`.
+    pub variance: Vec<f64>,
+    /// Some test rows and what lies nearest to them.
+    pub examples: Vec<Example>,
     /// Rows of the training set.
     pub train_size: usize,
     /// Rows of the test set.
     pub test_size: usize,
     /// Classes of the training set.
     pub classes: usize,
+    /// Their labels, increasing: the order of confusion matrices and of per-class scores.
+    pub labels: Vec<i64>,
+    /// Their names, where the set knows them, else their labels.
+    pub class_names: Vec<String>,
     /// Test rows whose label the training set does not have; each counts as an error.
     pub unseen_test_labels: usize,
-    /// The probe's penalty: scikit-learn's `1 / C`.
-    pub l2: f64,
-    /// The largest gradient entry with which a probe counts as converged.
-    pub tolerance: f64,
+    /// What was asked for.
+    pub options: EvalOptions,
     /// The training set and its split.
     pub train_dataset: Option<String>,
     /// The test set and its split.
@@ -46,35 +66,13 @@ pub struct Report {
     pub config: Option<String>,
     /// The version of the program that made the embeddings.
     pub embeddings_version: Option<String>,
-    /// The version of the program that evaluated.
-    pub version: String,
 }
 
-/// What one method reached, an entry for each of [`Report::dims`]. Accuracies are fractions.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measures {
-    /// Accuracy of the logistic probe.
-    pub logreg: Vec<f64>,
-    /// Accuracy of the nearest neighbour by cosine.
-    pub knn1: Vec<f64>,
-    /// The probe's objective on the training set, summed over rows, as scikit-learn defines it.
-    pub logreg_objective: Vec<f64>,
-    /// The largest entry of the gradient of the probe's mean objective, where fitting ended.
-    pub logreg_gradient_norm: Vec<f64>,
-    /// Steps of L-BFGS, from the probe of the dim before.
-    pub logreg_iterations: Vec<usize>,
-    /// Whether the gradient norm is below the tolerance.
-    pub logreg_converged: Vec<bool>,
-}
-
-impl Measures {
-    pub(crate) fn push_probe(&mut self, accuracy: f64, probe: &Probe) {
-        self.logreg.push(accuracy);
-        self.logreg_objective.push(probe.objective);
-        self.logreg_gradient_norm.push(probe.gradient_norm);
-        self.logreg_iterations.push(probe.iterations);
-        self.logreg_converged.push(probe.converged);
-    }
+/// What an evaluation measured, before it is said whose it is.
+pub(crate) struct Measured {
+    pub(crate) methods: BTreeMap<Method, Measures>,
+    pub(crate) variance: Vec<f64>,
+    pub(crate) examples: Vec<Example>,
 }
 
 impl Report {
@@ -83,21 +81,32 @@ impl Report {
         test: &EmbeddingSet,
         options: &EvalOptions,
         checked: Checked,
-        methods: BTreeMap<Method, Measures>,
+        measured: Measured,
     ) -> Self {
         let (ours, theirs) = (&train.metadata, &test.metadata);
         let either = |a: &Option<String>, b: &Option<String>| a.clone().or_else(|| b.clone());
         let nesting = ours.nesting.as_ref().or(theirs.nesting.as_ref());
+        let names = ours.class_names.as_ref().or(theirs.class_names.as_ref());
+        let name = |&label: &i64| {
+            let known = names.and_then(|names| names.get(usize::try_from(label).ok()?)).cloned();
+            known.unwrap_or_else(|| label.to_string())
+        };
         Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             dims: checked.dims,
             trained_dims: nesting.map_or_else(Vec::new, |nesting| nesting.dims().to_vec()),
-            methods,
+            methods: measured.methods,
+            baselines: BTreeMap::new(),
+            variance: measured.variance,
+            examples: measured.examples,
             train_size: train.len(),
             test_size: test.len(),
             classes: checked.classes.len(),
+            class_names: checked.classes.iter().map(name).collect(),
+            labels: checked.classes,
             unseen_test_labels: checked.test.iter().filter(|class| class.is_none()).count(),
-            l2: options.l2,
-            tolerance: options.tolerance,
+            options: options.clone(),
             train_dataset: ours.dataset.clone(),
             test_dataset: theirs.dataset.clone(),
             encoder: either(&ours.encoder, &theirs.encoder),
@@ -106,7 +115,6 @@ impl Report {
             preprocessing: either(&ours.preprocessing, &theirs.preprocessing),
             config: either(&ours.config, &theirs.config),
             embeddings_version: either(&ours.version, &theirs.version),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 
@@ -116,7 +124,13 @@ impl Report {
         (!self.trained_dims.is_empty()).then(|| self.trained_dims.contains(&dim))
     }
 
-    /// The accuracies as an aligned plain-text table in percent, and what a reader must know beside them.
+    /// All that was measured, the methods before the baselines, by name.
+    pub fn all_measures(&self) -> impl Iterator<Item = (String, &Measures)> {
+        let methods = self.methods.iter().map(|(method, measures)| (method.to_string(), measures));
+        methods.chain(self.baselines.iter().map(|(name, measures)| (name.clone(), measures)))
+    }
+
+    /// What was measured as aligned plain-text tables, the best of each row marked, and what a reader must know beside it.
     #[must_use]
     pub fn table(&self) -> String {
         table::render(self)
@@ -144,5 +158,40 @@ impl Report {
             Ok(path)
         };
         files.into_iter().map(write).collect()
+    }
+
+    /// Reads a `report.json`, or that of a folder.
+    ///
+    /// # Errors
+    /// When the file is missing, damaged, or of another layout.
+    pub fn read(path: &Path) -> Result<Self, EvalError> {
+        let path = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
+        let text = std::fs::read(&path).map_err(|source| EvalError::Read { path: path.clone(), source })?;
+        let damaged = |problem: String| EvalError::NotAReport { path: path.clone(), problem };
+        let value: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        match value["schema"].as_u64() {
+            Some(schema) if schema == u64::from(SCHEMA) => {
+                let report: Self =
+                    serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
+                report.check_lengths().map_err(damaged)?;
+                Ok(report)
+            }
+            Some(schema) => Err(damaged(format!("its schema is {schema}, this program reads {SCHEMA}"))),
+            None => Err(damaged("it names no schema".to_owned())),
+        }
+    }
+
+    /// Whether each list is empty or has an entry for each dim.
+    fn check_lengths(&self) -> Result<(), String> {
+        for (name, measures) in self.all_measures() {
+            let n = measures.dims.len();
+            for (list, length) in measures.lengths() {
+                if length != 0 && length != n {
+                    return Err(format!("{name}: {list} has {length} entries for {n} dims"));
+                }
+            }
+        }
+        Ok(())
     }
 }

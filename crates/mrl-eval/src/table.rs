@@ -52,16 +52,5 @@ fn notes(report: &Report) -> Vec<String> {
             "{count} test rows have a label that the training set lacks; each counts as an error."
         ));
     }
-    for (method, measures) in &report.methods {
-        for (index, dim) in
-            report.dims.iter().enumerate().filter(|&(index, _)| !measures.logreg_converged[index])
-        {
-            let norm = measures.logreg_gradient_norm[index];
-            notes.push(format!(
-                "The {method} probe on {dim} dims did not converge: gradient {norm:.1e}, not {:.0e}.",
-                report.tolerance
-            ));
-        }
-    }
     notes
 }

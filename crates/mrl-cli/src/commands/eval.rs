@@ -15,7 +15,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     let options = EvalOptions {
         dims: args.dims.clone(),
         methods: args.methods.clone(),
-        l2: args.l2,
+        l2: Some(args.l2),
         ..EvalOptions::default()
     };
     let progress = Progress::new("evaluating");
