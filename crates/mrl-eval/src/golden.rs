@@ -3,9 +3,11 @@
 use serde::Deserialize;
 
 use crate::{
-    EvalOptions, Method, evaluate,
+    EvalOptions, Method,
+    calibration::Outcome,
+    evaluate,
     pca::Pca,
-    probe::{self, ProbeOptions},
+    probe::{Part, ProbeOptions, Problem as Fit},
     rows::Rows,
     standardise::Moments,
 };
@@ -54,14 +56,15 @@ fn the_probe_is_scikit_learns() {
         let (train, test) = (Rows::new(&problem.train, problem.dims), Rows::new(&problem.test, problem.dims));
         let (classes, targets) = problem.classes();
         let options = ProbeOptions { l2: problem.l2, tolerance: 1e-10 };
-        let probe = probe::fit(train, &targets, classes.len(), &Moments::of(train), options, None).unwrap();
+        let fit = Fit::new(train, &targets, classes.len(), &Moments::of(train)).unwrap();
+        let probe = fit.fit(options, Part::All, None);
         assert!(probe.converged, "{name}: {}", probe.gradient_norm);
         assert!((probe.objective / problem.objective - 1.0).abs() < 1e-8, "{name}: {}", probe.objective);
 
         // Softmax leaves a constant in the logits of a row open.
-        let mut scratch = (Vec::new(), Vec::new());
-        let ours = probe.logits(test, 0..test.len(), &mut scratch);
-        for (row, ours) in ours.chunks_exact(classes.len()).enumerate() {
+        let all: Vec<usize> = (0..test.len()).collect();
+        let ours = probe.judge(test, &all, |_, logits| logits.to_vec());
+        for (row, ours) in ours.iter().enumerate() {
             let theirs = match classes.len() {
                 2 => vec![0.0, problem.logits[row]],
                 k => problem.logits[row * k..][..k].to_vec(),
@@ -71,9 +74,9 @@ fn the_probe_is_scikit_learns() {
                 assert!(difference.abs() < 1e-5, "{name}, row {row}: {ours:?} and {theirs:?}");
             }
         }
-        let found = probe.classify(test);
+        let class = |logits: &Vec<f64>| Outcome::of(logits.iter().copied(), 1.0, None).class;
         let right =
-            found.iter().zip(&problem.test_labels).filter(|&(&class, &label)| classes[class] == label);
+            ours.iter().zip(&problem.test_labels).filter(|&(logits, &label)| classes[class(logits)] == label);
         assert_eq!(right.count(), problem.right(), "{name}");
     }
 }
@@ -93,7 +96,7 @@ fn components_are_scikit_learns() {
         let known =
             problem.variances.iter().take_while(|&&variance| variance > 1e-8 * problem.variances[0]).count();
         let theirs = problem.projected.chunks_exact(problem.variances.len());
-        for (row, (ours, theirs)) in pca.project(test, d).chunks_exact(d).zip(theirs).enumerate() {
+        for (row, (ours, theirs)) in pca.map.project(test, d).chunks_exact(d).zip(theirs).enumerate() {
             for (component, (ours, theirs)) in ours.iter().zip(theirs).enumerate().take(known) {
                 let difference = (f64::from(ours.abs()) - theirs).abs();
                 assert!(difference < 1e-5 * (1.0 + theirs), "{name}, row {row}, component {component}");

@@ -23,9 +23,14 @@
 //! # }
 //! ```
 
+mod bootstrap;
+mod calibration;
+mod cascade;
 mod check;
+mod classes;
 mod error;
 mod evaluate;
+mod examples;
 #[cfg(test)]
 mod golden;
 mod knn;
@@ -33,12 +38,17 @@ mod linear;
 mod measures;
 mod options;
 mod pca;
+mod pieces;
 mod plot;
 mod probe;
+mod projection;
 mod report;
+mod retrieval;
 mod rows;
 mod standardise;
+mod sweep;
 mod table;
+mod vote;
 
 pub use error::{EvalError, Side};
 pub use evaluate::evaluate;

@@ -47,6 +47,13 @@ fn product<T: ComplexField>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T], a
     matmul(out, accum, a.0, b.0, T::one_impl(), par);
 }
 
+/// The eigenvalues of the symmetric `matrix` `[d, d]`, from the smallest.
+pub(crate) fn eigenvalues(matrix: &[f64], d: usize) -> Result<Vec<f64>, EvalError> {
+    MatRef::from_row_major_slice(matrix, d, d)
+        .self_adjoint_eigenvalues(Side::Lower)
+        .map_err(|_| EvalError::Eigen(d))
+}
+
 /// The eigenvectors of a symmetric matrix.
 pub(crate) struct Eigen {
     /// `[d]`, from the largest.

@@ -1,23 +1,12 @@
-use rayon::prelude::*;
-
-use crate::{
-    EvalError,
-    linear::{Matrix, eigen, multiply},
-    rows::Rows,
-    standardise::Moments,
-};
-
-const BLOCK: usize = 256;
+use crate::{EvalError, linear::eigen, projection::Projection, standardise::Moments};
 
 /// Principal components of a training set: centred, not standardised, as scikit-learn's `PCA`.
 pub(crate) struct Pca {
-    /// `[d]`.
-    mean: Vec<f64>,
     /// Variance of each component, `[d]`, from the largest.
     #[cfg(test)]
     pub(crate) variances: Vec<f64>,
-    /// `[d, d]` row-major, a component a column. Components without variance are zero columns.
-    components: Vec<f64>,
+    /// Onto the components. Those without variance are zero columns.
+    pub(crate) map: Projection,
 }
 
 impl Pca {
@@ -33,30 +22,10 @@ impl Pca {
         }
         found.values[rank..].fill(0.0);
         Ok(Self {
-            mean: moments.mean().to_vec(),
             #[cfg(test)]
             variances: found.values,
-            components: found.vectors,
+            map: Projection { mean: moments.mean().to_vec(), matrix: found.vectors },
         })
-    }
-
-    /// The first `dims` components of each of `rows` `[n, d]`: `[n, dims]`, row-major.
-    pub(crate) fn project(&self, rows: Rows<'_>, dims: usize) -> Vec<f32> {
-        let d = self.mean.len();
-        let components: Vec<f64> =
-            self.components.chunks_exact(d).flat_map(|row| &row[..dims]).copied().collect();
-        let mut projected = vec![0.0f32; rows.len() * dims];
-        projected.par_chunks_mut(BLOCK * dims).enumerate().for_each_init(Vec::new, |block, (index, out)| {
-            let count = out.len() / dims;
-            rows.widen(index * BLOCK..index * BLOCK + count, block);
-            for row in block.chunks_exact_mut(d) {
-                row.iter_mut().zip(&self.mean).for_each(|(value, mean)| *value -= mean);
-            }
-            let mut product = vec![0.0; count * dims];
-            multiply(Matrix::new(block, count, d), Matrix::new(&components, d, dims), &mut product);
-            out.iter_mut().zip(product).for_each(|(out, value)| *out = value as f32);
-        });
-        projected
     }
 }
 
@@ -65,6 +34,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rows::Rows;
 
     /// One power iteration after the other on the covariance, with plain loops: the largest variance.
     fn largest_variance(values: &[f32], d: usize) -> f64 {
@@ -97,7 +67,7 @@ mod tests {
             let column = |j: usize| (0..d).map(move |i| i * d + j);
             for a in 0..d {
                 for b in 0..d {
-                    let dot: f64 = column(a).zip(column(b)).map(|(a, b)| pca.components[a] * pca.components[b]).sum();
+                    let dot: f64 = column(a).zip(column(b)).map(|(a, b)| pca.map.matrix[a] * pca.map.matrix[b]).sum();
                     let expected = if a == b && pca.variances[a] > 0.0 { 1.0 } else { 0.0 };
                     prop_assert!((dot - expected).abs() < 1e-9, "{a} {b} {dot}");
                 }
@@ -108,11 +78,11 @@ mod tests {
         fn all_components_rebuild_the_rows((values, d) in matrix()) {
             let rows = Rows::new(&values, d);
             let pca = Pca::fit(&Moments::of(rows)).unwrap();
-            let projected = pca.project(rows, d);
+            let projected = pca.map.project(rows, d);
             for (i, scores) in projected.chunks_exact(d).enumerate() {
                 for j in 0..d {
-                    let rebuilt: f64 = (0..d).map(|k| f64::from(scores[k]) * pca.components[j * d + k]).sum();
-                    prop_assert!((rebuilt + pca.mean[j] - f64::from(rows.row(i)[j])).abs() < 1e-4);
+                    let rebuilt: f64 = (0..d).map(|k| f64::from(scores[k]) * pca.map.matrix[j * d + k]).sum();
+                    prop_assert!((rebuilt + pca.map.mean[j] - f64::from(rows.row(i)[j])).abs() < 1e-4);
                 }
             }
         }

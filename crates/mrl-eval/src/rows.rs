@@ -45,10 +45,10 @@ impl<'a> Rows<'a> {
         &self.values[index * self.width..][..self.dims]
     }
 
-    /// Writes the rows of `range` to `out` `[range, dims]` as `f64`, which is exact. Keeps `out`'s allocation.
-    pub(crate) fn widen(&self, range: Range<usize>, out: &mut Vec<f64>) {
+    /// Writes the rows of `indices` to `out` `[indices, dims]` as `f64`, which is exact. Keeps `out`'s allocation.
+    pub(crate) fn widen(&self, indices: impl IntoIterator<Item = usize>, out: &mut Vec<f64>) {
         out.clear();
-        for index in range {
+        for index in indices {
             out.extend(self.row(index).iter().map(|&value| f64::from(value)));
         }
     }

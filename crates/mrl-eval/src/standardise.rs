@@ -1,5 +1,6 @@
 use crate::{
-    linear::{Matrix, multiply_add_parallel},
+    EvalError,
+    linear::{Matrix, eigenvalues, multiply_add_parallel},
     rows::{Rows, blocks},
 };
 
@@ -64,6 +65,27 @@ impl Moments {
         &self.covariance
     }
 
+    /// Variance of each feature, `[d]`.
+    pub(crate) fn variance(&self) -> Vec<f64> {
+        self.covariance.iter().step_by(self.mean.len() + 1).copied().collect()
+    }
+
+    /// `exp` of the entropy of the eigenvalues of the covariance of the first `dims` features, each over their sum (Roy &
+    /// Vetterli 2007); 0 where nothing varies.
+    pub(crate) fn effective_rank(&self, dims: usize) -> Result<f64, EvalError> {
+        let corner: Vec<f64> = self
+            .covariance
+            .chunks_exact(self.mean.len())
+            .take(dims)
+            .flat_map(|row| &row[..dims])
+            .copied()
+            .collect();
+        let values = eigenvalues(&corner, dims)?;
+        let total: f64 = values.iter().filter(|&&value| value > 0.0).sum();
+        let shares = values.iter().map(|value| value / total).filter(|&share| share > 0.0);
+        Ok(if total > 0.0 { (-shares.map(|share| share * share.ln()).sum::<f64>()).exp() } else { 0.0 })
+    }
+
     /// `1 / standard deviation` of the first `dims` features; 0 for a constant one, which thus stays 0.
     pub(crate) fn inverse_deviation(&self, dims: usize) -> Vec<f64> {
         let d = self.mean.len();
@@ -97,6 +119,21 @@ mod tests {
         for (value, expected) in correlation.iter().zip(expected) {
             assert!((value - expected).abs() < 1e-12, "{correlation:?}");
         }
+    }
+
+    #[test]
+    fn the_effective_rank_counts_directions() {
+        // Two equal variances without covariance, a copy of the first, and a constant.
+        let values = [1.0, 1.0, 1.0, 7.0, 1.0, -1.0, 1.0, 7.0, -1.0, 1.0, -1.0, 7.0, -1.0, -1.0, -1.0, 7.0];
+        let moments = Moments::of(Rows::new(&values, 4));
+        assert_eq!(moments.variance(), [1.0, 1.0, 1.0, 0.0]);
+        assert!((moments.effective_rank(1).unwrap() - 1.0).abs() < 1e-12);
+        assert!((moments.effective_rank(2).unwrap() - 2.0).abs() < 1e-12);
+        // Shares 2/3 and 1/3.
+        let expected = 3.0 / 2f64.powf(2.0 / 3.0);
+        assert!((moments.effective_rank(3).unwrap() - expected).abs() < 1e-12);
+        assert!((moments.effective_rank(4).unwrap() - expected).abs() < 1e-9);
+        assert_eq!(Moments::of(Rows::new(&[3.0; 6], 2)).effective_rank(2).unwrap(), 0.0);
     }
 
     #[test]

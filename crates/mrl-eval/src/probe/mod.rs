@@ -5,10 +5,13 @@
 //! under twice the `l2`; so does this probe, see [`ProbeOptions::penalty`].
 
 mod basis;
+mod cross_validation;
 mod lbfgs;
 mod objective;
 
-use basis::Basis;
+pub(crate) use cross_validation::{FoldFits, Folds, HeldOut};
+
+use basis::Rotation;
 use objective::Objective;
 use rayon::prelude::*;
 
@@ -33,9 +36,37 @@ pub(crate) struct ProbeOptions {
 }
 
 impl ProbeOptions {
-    /// The factor of `||W||²/2` in the multinomial form.
+    /// The factor of `||W||²/2` in the multinomial form, beside the sum over rows.
     fn penalty(&self, classes: usize) -> f64 {
         if classes == 2 { 2.0 * self.l2 } else { self.l2 }
+    }
+}
+
+/// Rows, their classes, and the coordinates that they are fitted in.
+pub(crate) struct Problem<'a> {
+    /// `[n, dims]`.
+    rows: Rows<'a>,
+    /// `[n]`, each below `classes`.
+    targets: &'a [usize],
+    classes: usize,
+    rotation: Rotation,
+}
+
+/// The rows that a probe learns from.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'a> {
+    /// All.
+    All,
+    /// All but those of one fold; `folds` is `[n]`.
+    Without { folds: &'a [u8], fold: u8 },
+}
+
+impl Part<'_> {
+    fn has(self, row: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Without { folds, fold } => folds[row] != fold,
+        }
     }
 }
 
@@ -59,50 +90,53 @@ pub(crate) struct Probe {
     pub(crate) converged: bool,
 }
 
-/// Fits a probe on `rows` `[n, dims]` with classes `targets` `[n]` below `classes`.
-///
-/// `moments` are those of the rows, at their width or wider. `shorter` is a probe on a prefix of the same features: its
-/// weights are the start, and no worse a start than none, for the new features begin with weight 0.
-pub(crate) fn fit(
-    rows: Rows<'_>,
-    targets: &[usize],
-    classes: usize,
-    moments: &Moments,
-    options: ProbeOptions,
-    shorter: Option<&Probe>,
-) -> Result<Probe, EvalError> {
-    let (n, dims) = (rows.len() as f64, rows.dims());
-    let penalty = options.penalty(classes) / n;
-    let basis = Basis::new(moments, dims, classes, penalty)?;
-    let mut start = vec![0.0; classes * (dims + 1)];
-    if let Some(shorter) = shorter {
-        let (weights, intercepts) = start.split_at_mut(classes * dims);
-        basis.whiten(&shorter.widened(classes, dims), weights);
-        intercepts.copy_from_slice(&shorter.intercepts);
+impl<'a> Problem<'a> {
+    /// `moments` are those of the rows, at their width or wider.
+    pub(crate) fn new(
+        rows: Rows<'a>,
+        targets: &'a [usize],
+        classes: usize,
+        moments: &Moments,
+    ) -> Result<Self, EvalError> {
+        Ok(Self { rows, targets, classes, rotation: Rotation::of(moments, rows.dims())? })
     }
-    let objective = Objective::new(rows, targets, classes, basis, penalty);
-    // At zero weights the softmax's curvature along a whitened direction is 1/classes.
-    let found = lbfgs::minimise(
-        |point, gradient| objective.at(point, gradient),
-        start,
-        classes as f64,
-        options.tolerance,
-        MAX_STEPS,
-    );
-    let basis = objective.basis();
-    let (whitened, intercepts) = found.point.split_at(classes * dims);
-    let weights = basis.to_standardised(whitened);
-    let (raw_weights, raw_intercepts) = basis.to_raw(&weights, intercepts);
-    Ok(Probe {
-        weights,
-        intercepts: intercepts.to_vec(),
-        raw_weights,
-        raw_intercepts,
-        objective: found.value * n,
-        gradient_norm: found.norm,
-        iterations: found.iterations,
-        converged: found.norm < options.tolerance,
-    })
+
+    /// Fits a probe on `part`, of features standardised over all rows.
+    ///
+    /// `start` is a probe on the same features or a prefix of them: its weights are the start, and no worse a start than
+    /// none, for new features begin with weight 0.
+    pub(crate) fn fit(&self, options: ProbeOptions, part: Part<'_>, start: Option<&Probe>) -> Probe {
+        let (dims, classes) = (self.rows.dims(), self.classes);
+        let objective = Objective::new(self, part, options.penalty(classes));
+        let mut point = vec![0.0; classes * (dims + 1)];
+        if let Some(start) = start {
+            let (weights, intercepts) = point.split_at_mut(classes * dims);
+            objective.basis().whiten(&start.widened(classes, dims), weights);
+            intercepts.copy_from_slice(&start.intercepts);
+        }
+        // At zero weights the softmax's curvature along a whitened direction is 1/classes.
+        let found = lbfgs::minimise(
+            |point, gradient| objective.at(point, gradient),
+            point,
+            classes as f64,
+            options.tolerance,
+            MAX_STEPS,
+        );
+        let basis = objective.basis();
+        let (whitened, intercepts) = found.point.split_at(classes * dims);
+        let weights = basis.to_standardised(whitened);
+        let (raw_weights, raw_intercepts) = basis.to_raw(&weights, intercepts);
+        Probe {
+            weights,
+            intercepts: intercepts.to_vec(),
+            raw_weights,
+            raw_intercepts,
+            objective: found.value * objective.n(),
+            gradient_norm: found.norm,
+            iterations: found.iterations,
+            converged: found.norm < options.tolerance,
+        }
+    }
 }
 
 impl Probe {
@@ -116,32 +150,31 @@ impl Probe {
         wide
     }
 
-    /// The most probable class of each row, `[n]`; of equals the lower.
-    pub(crate) fn classify(&self, rows: Rows<'_>) -> Vec<usize> {
-        let mut classes = vec![0; rows.len()];
-        classes.par_chunks_mut(BLOCK).enumerate().for_each_init(
-            Default::default,
-            |scratch, (index, classes)| {
-                let first = index * BLOCK;
-                let logits = self.logits(rows, first..first + classes.len(), scratch);
-                for (class, logits) in classes.iter_mut().zip(logits.chunks_exact(self.intercepts.len())) {
-                    *class = largest(logits);
-                }
-            },
-        );
-        classes
+    /// What `judge` makes of the logits `[classes]` of each of `indices`, in their order.
+    pub(crate) fn judge<T: Send>(
+        &self,
+        rows: Rows<'_>,
+        indices: &[usize],
+        judge: impl Fn(usize, &[f64]) -> T + Sync,
+    ) -> Vec<T> {
+        let block = |scratch: &mut (Vec<f64>, Vec<f64>), indices: &[usize]| -> Vec<T> {
+            let logits = self.logits(rows, indices, scratch);
+            let each = indices.iter().zip(logits.chunks_exact(self.intercepts.len()));
+            each.map(|(&index, logits)| judge(index, logits)).collect()
+        };
+        indices.par_chunks(BLOCK).map_init(Default::default, block).flatten_iter().collect()
     }
 
-    /// The logits of the rows of `range`, `[range, classes]`.
+    /// The logits of the rows of `indices`, `[indices, classes]`.
     pub(crate) fn logits<'s>(
         &self,
         rows: Rows<'_>,
-        range: std::ops::Range<usize>,
+        indices: &[usize],
         scratch: &'s mut (Vec<f64>, Vec<f64>),
     ) -> &'s [f64] {
-        let (count, dims, classes) = (range.len(), rows.dims(), self.intercepts.len());
+        let (count, dims, classes) = (indices.len(), rows.dims(), self.intercepts.len());
         let (block, logits) = scratch;
-        rows.widen(range, block);
+        rows.widen(indices.iter().copied(), block);
         logits.resize(count * classes, 0.0);
         multiply(
             Matrix::new(block, count, dims),
@@ -153,8 +186,4 @@ impl Probe {
         }
         logits
     }
-}
-
-fn largest(values: &[f64]) -> usize {
-    (1..values.len()).fold(0, |best, index| if values[index] > values[best] { index } else { best })
 }

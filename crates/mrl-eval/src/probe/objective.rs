@@ -2,29 +2,30 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{basis::Basis, lbfgs::Value};
+use super::{Part, Problem, basis::Basis, lbfgs::Value};
 use crate::{
     linear::{Matrix, multiply, multiply_add},
-    rows::{Rows, blocks},
+    rows::blocks,
 };
 
 /// Rows that go through forward and backward pass together, so that they are read from memory once.
 const BLOCK: usize = 128;
 
-/// Rows are cut into at most this many parts, which run in parallel and are added up in order: the sum, and so the whole
+/// Rows are cut into at most this many pieces, which run in parallel and are added up in order: the sum, and so the whole
 /// fit, does not depend on the number of threads.
-const PARTS: usize = 32;
+const PIECES: usize = 32;
 
 /// The mean objective of a probe as a function of whitened weights and intercepts.
 pub(crate) struct Objective<'a> {
-    rows: Rows<'a>,
-    targets: &'a [usize],
-    classes: usize,
-    basis: Basis,
+    problem: &'a Problem<'a>,
+    part: Part<'a>,
+    /// Rows of the part.
+    n: f64,
+    basis: Basis<'a>,
     penalty: f64,
 }
 
-/// What one part of the rows adds: the loss, and its gradient with respect to raw weights and intercepts.
+/// What one piece of the rows adds: the loss, and its gradient with respect to raw weights and intercepts.
 struct Sum {
     loss: f64,
     /// `[classes, dims]`.
@@ -34,25 +35,27 @@ struct Sum {
 }
 
 impl<'a> Objective<'a> {
-    pub(crate) fn new(
-        rows: Rows<'a>,
-        targets: &'a [usize],
-        classes: usize,
-        basis: Basis,
-        penalty: f64,
-    ) -> Self {
-        Self { rows, targets, classes, basis, penalty }
+    /// `l2` is the factor of `||W||²/2` in the sum over rows.
+    pub(crate) fn new(problem: &'a Problem<'a>, part: Part<'a>, l2: f64) -> Self {
+        let n = (0..problem.rows.len()).filter(|&row| part.has(row)).count().max(1) as f64;
+        let basis = Basis::new(&problem.rotation, problem.classes, l2 / n);
+        Self { problem, part, n, basis, penalty: l2 / n }
     }
 
-    pub(crate) fn basis(&self) -> &Basis {
+    /// Rows of the part.
+    pub(crate) fn n(&self) -> f64 {
+        self.n
+    }
+
+    pub(crate) fn basis(&self) -> &Basis<'a> {
         &self.basis
     }
 
     /// The value at `point`, and its gradient: both `[classes * dims]` whitened weights, then `[classes]` intercepts.
     /// The norm is that of the gradient with respect to the weights of standardised features.
     pub(crate) fn at(&self, point: &[f64], gradient: &mut [f64]) -> Value {
-        let n = self.rows.len() as f64;
-        let (whitened, intercepts) = point.split_at(self.classes * self.rows.dims());
+        let n = self.n;
+        let (whitened, intercepts) = point.split_at(self.problem.classes * self.problem.rows.dims());
         let (whitened_gradient, intercept_gradient) = gradient.split_at_mut(whitened.len());
         let weights = self.basis.to_standardised(whitened);
         let mut sum = self.pass(&weights, intercepts);
@@ -76,27 +79,32 @@ impl<'a> Objective<'a> {
     /// One pass over the rows.
     fn pass(&self, weights: &[f64], intercepts: &[f64]) -> Sum {
         let (weights, intercepts) = self.basis.to_raw(weights, intercepts);
-        let size = self.rows.len().div_ceil(PARTS).max(BLOCK);
-        let parts: Vec<Range<usize>> = blocks(0..self.rows.len(), size).collect();
+        let rows = self.problem.rows.len();
+        let pieces: Vec<Range<usize>> = blocks(0..rows, rows.div_ceil(PIECES).max(BLOCK)).collect();
         let sums: Vec<Sum> =
-            parts.into_par_iter().map(|part| self.part(part, &weights, &intercepts)).collect();
+            pieces.into_par_iter().map(|piece| self.piece(piece, &weights, &intercepts)).collect();
         sums.into_iter().reduce(Sum::plus).expect("a set has at least one row")
     }
 
-    fn part(&self, part: Range<usize>, weights: &[f64], intercepts: &[f64]) -> Sum {
-        let (dims, classes) = (self.rows.dims(), self.classes);
+    fn piece(&self, piece: Range<usize>, weights: &[f64], intercepts: &[f64]) -> Sum {
+        let &Problem { rows, targets, classes, .. } = self.problem;
+        let dims = rows.dims();
         let mut sum = Sum { loss: 0.0, weights: vec![0.0; classes * dims], intercepts: vec![0.0; classes] };
         let mut block = Vec::with_capacity(BLOCK * dims);
         let mut logits = vec![0.0; BLOCK * classes];
-        for range in blocks(part, BLOCK) {
+        for range in blocks(piece, BLOCK) {
             let count = range.len();
-            self.rows.widen(range.clone(), &mut block);
+            rows.widen(range.clone(), &mut block);
             let logits = &mut logits[..count * classes];
             let features = Matrix::new(&block, count, dims);
             multiply(features, Matrix::new(weights, classes, dims).transposed(), logits);
-            for (row, &target) in logits.chunks_exact_mut(classes).zip(&self.targets[range]) {
+            for (row, index) in logits.chunks_exact_mut(classes).zip(range) {
+                if !self.part.has(index) {
+                    row.fill(0.0);
+                    continue;
+                }
                 row.iter_mut().zip(intercepts).for_each(|(logit, intercept)| *logit += intercept);
-                sum.loss += residuals(row, target);
+                sum.loss += residuals(row, targets[index]);
                 sum.intercepts.iter_mut().zip(&*row).for_each(|(sum, residual)| *sum += residual);
             }
             multiply_add(Matrix::new(logits, count, classes).transposed(), features, &mut sum.weights);
@@ -135,7 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::standardise::Moments;
+    use crate::{rows::Rows, standardise::Moments};
 
     fn problem() -> impl Strategy<Value = (Vec<f32>, Vec<usize>, Vec<f64>, usize, usize)> {
         (1usize..5, 2usize..5, 2usize..20).prop_flat_map(|(d, k, n)| {
@@ -147,11 +155,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_gradient_is_that_of_finite_differences((features, targets, point, d, k) in problem()) {
+        fn the_gradient_is_that_of_finite_differences(
+            (features, targets, point, d, k) in problem(),
+            held in 0u8..4,
+        ) {
             let rows = Rows::new(&features, d);
-            let penalty = 0.1;
-            let basis = Basis::new(&Moments::of(rows), d, k, penalty).unwrap();
-            let objective = Objective::new(rows, &targets, k, basis, penalty);
+            let problem = Problem::new(rows, &targets, k, &Moments::of(rows)).unwrap();
+            let folds: Vec<u8> = (0..rows.len()).map(|row| (row % 3) as u8).collect();
+            let part = if held < 3 { Part::Without { folds: &folds, fold: held } } else { Part::All };
+            let objective = Objective::new(&problem, part, 0.1 * rows.len() as f64);
             let mut gradient = vec![0.0; point.len()];
             objective.at(&point, &mut gradient);
             let mut ignored = gradient.clone();
