@@ -48,6 +48,7 @@ mod rows;
 mod standardise;
 mod sweep;
 mod table;
+mod vector;
 mod vote;
 
 pub use error::{EvalError, Side};

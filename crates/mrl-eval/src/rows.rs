@@ -2,6 +2,8 @@ use std::ops::Range;
 
 use mrl_embedding::EmbeddingSet;
 
+use crate::vector;
+
 /// A view of `n` rows that shows the first `dims` numbers of each.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
@@ -46,10 +48,10 @@ impl<'a> Rows<'a> {
     }
 
     /// Writes the rows of `indices` to `out` `[indices, dims]` as `f64`, which is exact. Keeps `out`'s allocation.
-    pub(crate) fn widen(&self, indices: impl IntoIterator<Item = usize>, out: &mut Vec<f64>) {
-        out.clear();
-        for index in indices {
-            out.extend(self.row(index).iter().map(|&value| f64::from(value)));
+    pub(crate) fn widen(&self, indices: impl ExactSizeIterator<Item = usize>, out: &mut Vec<f64>) {
+        out.resize(indices.len() * self.dims, 0.0);
+        for (out, index) in out.chunks_exact_mut(self.dims).zip(indices) {
+            vector::widen(self.row(index), out);
         }
     }
 }

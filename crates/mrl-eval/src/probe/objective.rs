@@ -6,6 +6,7 @@ use super::{Part, Problem, basis::Basis, lbfgs::Value};
 use crate::{
     linear::{Matrix, multiply, multiply_add},
     rows::blocks,
+    vector,
 };
 
 /// Rows that go through forward and backward pass together, so that they are read from memory once.
@@ -87,7 +88,7 @@ impl<'a> Objective<'a> {
     }
 
     fn piece(&self, piece: Range<usize>, weights: &[f64], intercepts: &[f64]) -> Sum {
-        let &Problem { rows, targets, classes, .. } = self.problem;
+        let &Problem { rows, classes, .. } = self.problem;
         let dims = rows.dims();
         let mut sum = Sum { loss: 0.0, weights: vec![0.0; classes * dims], intercepts: vec![0.0; classes] };
         let mut block = Vec::with_capacity(BLOCK * dims);
@@ -98,18 +99,37 @@ impl<'a> Objective<'a> {
             let logits = &mut logits[..count * classes];
             let features = Matrix::new(&block, count, dims);
             multiply(features, Matrix::new(weights, classes, dims).transposed(), logits);
-            for (row, index) in logits.chunks_exact_mut(classes).zip(range) {
-                if !self.part.has(index) {
-                    row.fill(0.0);
-                    continue;
-                }
-                row.iter_mut().zip(intercepts).for_each(|(logit, intercept)| *logit += intercept);
-                sum.loss += residuals(row, targets[index]);
-                sum.intercepts.iter_mut().zip(&*row).for_each(|(sum, residual)| *sum += residual);
-            }
+            self.residuals(logits, intercepts, range, &mut sum);
             multiply_add(Matrix::new(logits, count, classes).transposed(), features, &mut sum.weights);
         }
         sum
+    }
+
+    /// Makes of the logits `[rows, classes]`, intercepts not yet added, probabilities less one at the target, or 0 for rows
+    /// that are not of the part; adds their cross-entropy and intercepts' gradient to `sum`.
+    fn residuals(&self, logits: &mut [f64], intercepts: &[f64], rows: Range<usize>, sum: &mut Sum) {
+        let &Problem { targets, classes, .. } = self.problem;
+        for (row, index) in logits.chunks_exact_mut(classes).zip(rows.clone()) {
+            row.iter_mut().zip(intercepts).for_each(|(logit, intercept)| *logit += intercept);
+            let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            row.iter_mut().for_each(|logit| *logit -= largest);
+            if self.part.has(index) {
+                sum.loss -= row[targets[index]];
+            }
+        }
+        vector::exp_of_negatives(logits);
+        for (row, index) in logits.chunks_exact_mut(classes).zip(rows) {
+            if !self.part.has(index) {
+                row.fill(0.0);
+                continue;
+            }
+            let total: f64 = row.iter().sum();
+            sum.loss += total.ln();
+            let inverse = total.recip();
+            row.iter_mut().for_each(|weight| *weight *= inverse);
+            row[targets[index]] -= 1.0;
+            sum.intercepts.iter_mut().zip(&*row).for_each(|(sum, residual)| *sum += residual);
+        }
     }
 }
 
@@ -120,22 +140,6 @@ impl Sum {
         self.intercepts.iter_mut().zip(other.intercepts).for_each(|(sum, entry)| *sum += entry);
         self
     }
-}
-
-/// Turns logits `[classes]` into probabilities less one at the target, and gives the cross-entropy.
-fn residuals(logits: &mut [f64], target: usize) -> f64 {
-    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let at_target = logits[target] - largest;
-    let mut total = 0.0;
-    for logit in &mut *logits {
-        *logit = (*logit - largest).exp();
-        total += *logit;
-    }
-    for probability in logits.iter_mut() {
-        *probability /= total;
-    }
-    logits[target] -= 1.0;
-    total.ln() - at_target
 }
 
 #[cfg(test)]
