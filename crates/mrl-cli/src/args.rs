@@ -7,7 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use mrl_data::{DatasetKind, Split};
-use mrl_eval::Method;
+use mrl_eval::{Database, Measure, Method};
 use mrl_train::{DeviceChoice, Encoder, Head, NetworkChoice, Precision, Schedule, Stem};
 use strum::VariantNames;
 
@@ -28,7 +28,7 @@ pub enum Command {
     Train(TrainArgs),
     /// Turn images into an embedding set.
     Embed(EmbedArgs),
-    /// Measure what each length of an embedding is worth: linear probe and 1-NN, beside PCA.
+    /// Measure what each length of an embedding is worth: probe, neighbours, retrieval, beside PCA and chance.
     Eval(EvalArgs),
 }
 
@@ -150,24 +150,96 @@ pub struct EmbedArgs {
 /// `mrl eval`.
 #[derive(Clone, Debug, Args)]
 pub struct EvalArgs {
-    /// The embedding set to learn from.
-    #[arg(long, value_name = "FILE")]
-    pub train: PathBuf,
-    /// The embedding set to test on.
-    #[arg(long, value_name = "FILE")]
-    pub test: PathBuf,
+    /// The embedding set to learn from; one for each --test, or one for all.
+    #[arg(long, value_name = "FILE", required_unless_present = "compare", requires = "test")]
+    pub train: Vec<PathBuf>,
+    /// The embedding set to test on. Several are several runs: each has its report in a folder run-N of --out, and mean and
+    /// standard deviation are shown.
+    #[arg(long, value_name = "FILE", required_unless_present = "compare", requires = "train")]
+    pub test: Vec<PathBuf>,
+    /// Draw reports that are there already in one chart: folders that `mrl eval` wrote, or their report.json.
+    #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with_all = ["train", "test", "baseline"])]
+    pub compare: Vec<PathBuf>,
+    /// An encoder of fixed width to compare with, measured with its full width: the report of `mrl eval` on the same
+    /// images, or its two embedding sets. The same name may be given for several widths.
+    #[arg(long, value_name = "NAME=REPORT|TRAIN,TEST", value_parser = baseline)]
+    pub baseline: Vec<Baseline>,
     /// The lengths to measure [default: those that were trained].
     #[arg(long, value_name = "8,16,…", value_delimiter = ',')]
     pub dims: Option<Vec<usize>>,
-    /// Prefixes as they are, and as many principal components.
-    #[arg(long, value_delimiter = ',', value_parser = choice::<Method>(), default_value = "prefix,pca")]
-    pub methods: Vec<Method>,
-    /// The probe's L2 strength: scikit-learn's 1/C.
-    #[arg(long, value_name = "STRENGTH", default_value_t = 1.0)]
-    pub l2: f64,
-    /// The folder for report.json, accuracy.svg and accuracy.png.
+    /// Prefixes as they are, and what else makes short rows of long ones [default: all].
+    #[arg(long, value_delimiter = ',', value_parser = choice::<Method>())]
+    pub methods: Option<Vec<Method>>,
+    /// What to measure [default: all].
+    #[arg(long, value_delimiter = ',', value_parser = choice::<Measure>())]
+    pub measures: Option<Vec<Measure>>,
+    /// The probe's L2 strength, scikit-learn's 1/C [default: chosen for each dim by cross-validation on --train].
+    #[arg(long, value_name = "STRENGTH")]
+    pub l2: Option<f64>,
+    /// The largest entry of the gradient with which a probe is converged [default: 0.000001].
+    #[arg(long, value_name = "NORM")]
+    pub tolerance: Option<f64>,
+    /// Voters of the weighted k-NN [default: 200].
+    #[arg(long, value_name = "K")]
+    pub neighbours: Option<usize>,
+    /// A voter weighs exp(cosine / T) [default: 0.1].
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f64>,
+    /// Where the test rows search for retrieval: among the training rows, or among the other test rows [default: train].
+    #[arg(long, value_parser = choice::<Database>())]
+    pub database: Option<Database>,
+    /// The lengths of the list of hits for retrieval [default: 10,100].
+    #[arg(long, value_name = "K,…", value_delimiter = ',')]
+    pub hits: Option<Vec<usize>>,
+    /// Bootstrap resamples of the test rows for the intervals [default: 1000].
+    #[arg(long, value_name = "N")]
+    pub resamples: Option<usize>,
+    /// The bootstrap and the random methods follow from it [default: 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The folder of the images that were embedded: the page then shows nearest neighbours.
+    #[arg(long, value_name = "PATH", conflicts_with = "compare")]
+    pub data_dir: Option<PathBuf>,
+    /// The folder for report.json, report.html and the charts.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+}
+
+/// `--baseline`.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// What the report calls it.
+    pub name: String,
+    /// Where its numbers come from.
+    pub source: BaselineSource,
+}
+
+/// Where a baseline's numbers come from.
+#[derive(Clone, Debug)]
+pub enum BaselineSource {
+    /// What `mrl eval` wrote.
+    Report(PathBuf),
+    /// Embedding sets: training, test.
+    Sets(PathBuf, PathBuf),
+}
+
+fn baseline(text: &str) -> Result<Baseline, String> {
+    let form = "write NAME=REPORT or NAME=TRAIN,TEST";
+    let (name, files) = text.split_once('=').ok_or(form)?;
+    if name.is_empty() || files.is_empty() {
+        return Err(form.to_owned());
+    }
+    if Method::VARIANTS.contains(&name) {
+        return Err(format!("{name} is the name of a method; choose another"));
+    }
+    let source = match files.split_once(',') {
+        None => BaselineSource::Report(files.into()),
+        Some((train, test)) if !train.is_empty() && !test.is_empty() => {
+            BaselineSource::Sets(train.into(), test.into())
+        }
+        Some(_) => return Err(form.to_owned()),
+    };
+    Ok(Baseline { name: name.to_owned(), source })
 }
 
 /// One of an enum's names, as strum knows them.

@@ -26,6 +26,7 @@ mod loader;
 mod preprocess;
 mod resize;
 mod sampler;
+mod thumbnail;
 mod view;
 
 pub use dataset::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, open};

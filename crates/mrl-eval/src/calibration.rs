@@ -57,9 +57,9 @@ pub(crate) fn temperature(held_out: &HeldOut) -> f64 {
     for _ in 0..60 {
         let [slope, curvature] = derivatives(held_out, inverse);
         if slope > 0.0 {
-            high = inverse
+            high = inverse;
         } else {
-            low = inverse
+            low = inverse;
         }
         let newton = inverse - slope / curvature;
         let next = if newton > low && newton < high { newton } else { (low * high).sqrt() };

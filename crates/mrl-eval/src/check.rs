@@ -23,7 +23,7 @@ pub(crate) fn check(
     test: &EmbeddingSet,
     options: &EvalOptions,
 ) -> Result<Checked, EvalError> {
-    check_options(options)?;
+    check_options(options, test.len())?;
     check_agreement(train, test)?;
     let dims = dims(train, options.dims.as_deref())?;
     let train_labels = check_set(train, Side::Train)?;
@@ -38,13 +38,35 @@ pub(crate) fn check(
     Ok(Checked { dims, classes, train, test })
 }
 
-fn check_options(options: &EvalOptions) -> Result<(), EvalError> {
+/// A byte for each test row and resample.
+const MOST_RESAMPLED: usize = 4 << 30;
+
+fn check_options(options: &EvalOptions, test_rows: usize) -> Result<(), EvalError> {
     let usable = |value: f64| value > 0.0 && value.is_finite();
     if options.methods.is_empty() {
         return Err(EvalError::NoMethods);
     }
     if let Some(method) = repeated(&options.methods) {
         return Err(EvalError::RepeatedMethod(method));
+    }
+    if options.measures.is_empty() {
+        return Err(EvalError::NoMeasures);
+    }
+    if let Some(measure) = repeated(&options.measures) {
+        return Err(EvalError::RepeatedMeasure(measure));
+    }
+    if options.neighbours == 0 {
+        return Err(EvalError::NoNeighbours);
+    }
+    if !usable(options.temperature) {
+        return Err(EvalError::Temperature(options.temperature));
+    }
+    if options.hits.is_empty() || options.hits.contains(&0) || repeated(&options.hits).is_some() {
+        return Err(EvalError::Hits(options.hits.clone()));
+    }
+    let most = MOST_RESAMPLED / test_rows.max(1);
+    if options.resamples > most {
+        return Err(EvalError::Resamples { resamples: options.resamples, rows: test_rows, most });
     }
     if let Some(l2) = options.l2.filter(|&l2| !usable(l2)) {
         return Err(EvalError::L2(l2));
@@ -135,7 +157,7 @@ mod tests {
     use mrl_embedding::Metadata;
 
     use super::*;
-    use crate::Method;
+    use crate::{Measure, Method};
 
     fn set(labels: &[i64]) -> EmbeddingSet {
         let values = (0..labels.len() * 4).map(|value| value as f32).collect();
@@ -167,11 +189,35 @@ mod tests {
         assert_eq!(dims_message(&[2, 4, 2]), "dim 2 is given twice; give each dim once");
         assert_eq!(
             option_message(&EvalOptions { methods: vec![], ..options() }),
-            "no methods to evaluate; give at least one of prefix and pca"
+            "no methods to evaluate; give at least one, such as prefix"
         );
         assert_eq!(
             option_message(&EvalOptions { methods: vec![Method::Pca, Method::Pca], ..options() }),
             "method pca is given twice; give each method once"
+        );
+        assert_eq!(
+            option_message(&EvalOptions { measures: vec![], ..options() }),
+            "nothing to measure; give at least one measure, such as probe"
+        );
+        assert_eq!(
+            option_message(&EvalOptions { measures: vec![Measure::Knn, Measure::Knn], ..options() }),
+            "measure knn is given twice; give each measure once"
+        );
+        assert_eq!(
+            option_message(&EvalOptions { neighbours: 0, ..options() }),
+            "0 neighbours cannot vote; give at least 1, such as 200"
+        );
+        assert_eq!(
+            option_message(&EvalOptions { temperature: -1.0, ..options() }),
+            "temperature -1 weighs no votes; give a number above 0, such as 0.1"
+        );
+        assert_eq!(
+            option_message(&EvalOptions { hits: vec![10, 0], ..options() }),
+            "hits [10, 0] are no lengths of a list of hits; give different numbers above 0, such as 10,100"
+        );
+        assert_eq!(
+            option_message(&EvalOptions { resamples: 1 << 40, ..options() }),
+            "1099511627776 resamples of 1 test rows exceed the memory that is meant for them; use up to 4294967296"
         );
         assert_eq!(
             option_message(&EvalOptions { l2: Some(0.0), ..options() }),

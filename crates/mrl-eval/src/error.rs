@@ -100,11 +100,78 @@ pub enum EvalError {
     #[error("dim {0} is given twice; give each dim once")]
     RepeatedDim(usize),
     /// The list of methods is empty.
-    #[error("no methods to evaluate; give at least one of prefix and pca")]
+    #[error("no methods to evaluate; give at least one, such as prefix")]
     NoMethods,
     /// A method was given twice.
     #[error("method {0} is given twice; give each method once")]
     RepeatedMethod(crate::Method),
+    /// The list of measures is empty.
+    #[error("nothing to measure; give at least one measure, such as probe")]
+    NoMeasures,
+    /// A measure was given twice.
+    #[error("measure {0} is given twice; give each measure once")]
+    RepeatedMeasure(crate::Measure),
+    /// No neighbour may vote.
+    #[error("0 neighbours cannot vote; give at least 1, such as 200")]
+    NoNeighbours,
+    /// The temperature of the vote is not a positive number.
+    #[error("temperature {0} weighs no votes; give a number above 0, such as 0.1")]
+    Temperature(f64),
+    /// The lengths of the list of hits are empty, 0, or repeated.
+    #[error("hits {0:?} are no lengths of a list of hits; give different numbers above 0, such as 10,100")]
+    Hits(Vec<usize>),
+    /// Too many bootstrap resamples to hold.
+    #[error(
+        "{resamples} resamples of {rows} test rows exceed the memory that is meant for them; use up to {most}"
+    )]
+    Resamples {
+        /// How many were asked for.
+        resamples: usize,
+        /// Rows of the test set.
+        rows: usize,
+        /// How many fit.
+        most: usize,
+    },
+    /// A baseline was not measured on the same test images.
+    #[error("baseline {name} has {theirs} {what}, the evaluation {ours}; evaluate both on the same images")]
+    Baseline {
+        /// The name that the user gave it.
+        name: String,
+        /// `test rows`, `classes`, …
+        what: &'static str,
+        /// Of the evaluation.
+        ours: String,
+        /// Of the baseline.
+        theirs: String,
+    },
+    /// A baseline was measured at a width that another of the same name has.
+    #[error("baseline {name} is given twice at {dim} dims; give each width once, or another name")]
+    RepeatedBaseline {
+        /// The name that the user gave it.
+        name: String,
+        /// The width.
+        dim: usize,
+    },
+    /// A baseline has no prefix that was measured.
+    #[error("baseline {0} holds no measures of a prefix; evaluate it with the method prefix")]
+    EmptyBaseline(String),
+    /// No reports, or just one, to set side by side.
+    #[error("there is nothing to compare; give at least two runs")]
+    NothingToCompare,
+    /// A report was given twice.
+    #[error("{0} is given twice; give each run once")]
+    RepeatedRun(String),
+    /// A report has no prefixes.
+    #[error("{0}: holds no measures of prefixes to compare; evaluate it with the method prefix")]
+    NoPrefixes(String),
+    /// The runs differ in what was measured.
+    #[error(
+        "run {run} has other dims, methods, measures or classes than run 1; their mean would mean nothing, use `mrl eval --compare`"
+    )]
+    OtherRun {
+        /// From 1.
+        run: usize,
+    },
     /// The penalty is not a positive number.
     #[error(
         "l2 {0} is no usable penalty; give a number above 0, for separable classes have no best probe without one"
@@ -164,6 +231,13 @@ impl EvalError {
                 | Self::RepeatedDim(_)
                 | Self::NoMethods
                 | Self::RepeatedMethod(_)
+                | Self::NoMeasures
+                | Self::RepeatedMeasure(_)
+                | Self::NoNeighbours
+                | Self::Temperature(_)
+                | Self::Hits(_)
+                | Self::Resamples { .. }
+                | Self::RepeatedBaseline { .. }
                 | Self::L2(_)
                 | Self::Tolerance(_)
         )

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod baseline;
 mod bootstrap;
 mod calibration;
 mod cascade;
@@ -39,15 +40,14 @@ mod measures;
 mod options;
 mod pca;
 mod pieces;
-mod plot;
 mod probe;
 mod projection;
 mod report;
 mod retrieval;
 mod rows;
+mod show;
 mod standardise;
 mod sweep;
-mod table;
 mod vector;
 mod vote;
 
@@ -59,3 +59,4 @@ pub use measures::{
 };
 pub use options::{Database, EvalOptions, Measure, Method, Step};
 pub use report::{Report, SCHEMA};
+pub use show::{ComparedRun, Comparison, Images, Spread, Spreads, Summary};

@@ -109,7 +109,7 @@ impl Default for EvalOptions {
     fn default() -> Self {
         Self {
             dims: None,
-            methods: vec![Method::Prefix, Method::Pca],
+            methods: vec![Method::Prefix, Method::Pca, Method::RandomProjection, Method::RandomCoordinates],
             measures: vec![
                 Measure::Probe,
                 Measure::Cascade,

@@ -1,17 +1,12 @@
-use std::{
-    collections::BTreeMap,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
-use mrl_embedding::{EmbeddingSet, write_atomically};
+use mrl_embedding::EmbeddingSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     EvalError, EvalOptions, Method,
     check::Checked,
     measures::{Example, Measures},
-    plot, table,
 };
 
 /// The layout of `report.json`; it grows when a field changes its meaning or goes.
@@ -128,36 +123,6 @@ impl Report {
     pub fn all_measures(&self) -> impl Iterator<Item = (String, &Measures)> {
         let methods = self.methods.iter().map(|(method, measures)| (method.to_string(), measures));
         methods.chain(self.baselines.iter().map(|(name, measures)| (name.clone(), measures)))
-    }
-
-    /// What was measured as aligned plain-text tables, the best of each row marked, and what a reader must know beside it.
-    #[must_use]
-    pub fn table(&self) -> String {
-        table::render(self)
-    }
-
-    /// Writes `report.json`, `accuracy.svg` and `accuracy.png` to `folder`, which is made if missing, and gives their
-    /// paths. Each file appears whole or not at all.
-    ///
-    /// # Errors
-    /// When a file cannot be written or the chart cannot be drawn.
-    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, EvalError> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| EvalError::Io { path: folder.to_owned(), source })?;
-        let json = serde_json::to_vec_pretty(self)
-            .map_err(|error| EvalError::Io { path: folder.join("report.json"), source: error.into() })?;
-        let chart = plot::accuracy(self);
-        let png =
-            chart.png().map_err(|problem| EvalError::Plot { path: folder.join("accuracy.png"), problem })?;
-        let files =
-            [("report.json", json), ("accuracy.svg", chart.svg().into_bytes()), ("accuracy.png", png)];
-        let write = |(name, bytes): (&str, Vec<u8>)| {
-            let path = folder.join(name);
-            write_atomically(&path, |file| file.write_all(&bytes))
-                .map_err(|source| EvalError::Io { path: path.clone(), source })?;
-            Ok(path)
-        };
-        files.into_iter().map(write).collect()
     }
 
     /// Reads a `report.json`, or that of a folder.

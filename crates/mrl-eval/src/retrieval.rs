@@ -74,9 +74,9 @@ mod tests {
         let retrieval = Retrieval::new(&[1, 0], &[1, 0, 1, 1], Among::All);
         let at = retrieval.at(3, &neighbours, &Resamples::draw(2, 0, 0));
         // Query 0 finds 1, 0, 1 of three relevant rows: (1 + 2/3) / 3. Query 1 finds its only one first.
-        assert!((at.map - ((1.0 + 2.0 / 3.0) / 3.0 + 1.0) / 2.0).abs() < 1e-9, "{at:?}");
-        assert!((at.precision - (2.0 / 3.0 + 1.0 / 3.0) / 2.0).abs() < 1e-9);
-        assert!((at.recall - (2.0 / 3.0 + 1.0) / 2.0).abs() < 1e-9);
+        assert!((at.map - 7.0 / 9.0).abs() < 1e-9, "{at:?}");
+        assert!((at.precision - 0.5).abs() < 1e-9);
+        assert!((at.recall - 5.0 / 6.0).abs() < 1e-9);
     }
 
     #[test]

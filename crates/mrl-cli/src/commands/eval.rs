@@ -1,32 +1,119 @@
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
-use mrl_eval::{EvalOptions, evaluate};
+use mrl_eval::{Comparison, EvalOptions, Images, Report, Summary, evaluate};
 
+use super::thumbnails::Thumbnails;
 use crate::{
-    Ending,
-    args::EvalArgs,
-    progress::{Progress, answer},
+    Ending, UsageError,
+    args::{Baseline, BaselineSource, EvalArgs},
+    progress::{Progress, answer, note},
 };
 
 /// `mrl eval`.
 pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
-    let train = EmbeddingSet::read(&args.train)?;
-    let test = EmbeddingSet::read(&args.test)?;
-    let options = EvalOptions {
+    if !args.compare.is_empty() {
+        return compare(args);
+    }
+    let pairs = pairs(args)?;
+    let options = options(args);
+    let mut reports = Vec::new();
+    for (index, (train, test)) in pairs.iter().enumerate() {
+        let (train, test) = (EmbeddingSet::read(train)?, EmbeddingSet::read(test)?);
+        let images = args.data_dir.as_deref().and_then(|folder| thumbnails(folder, &train, &test));
+        let mut report = measure("evaluating", &train, &test, &options)?;
+        for baseline in &args.baseline {
+            report.add_baseline(&baseline.name, &baseline_report(baseline, &options)?)?;
+        }
+        let folder =
+            if pairs.len() == 1 { args.out.clone() } else { args.out.join(format!("run-{}", index + 1)) };
+        if pairs.len() == 1 {
+            // First, so that it is there even if the folder cannot be written.
+            answer(&report.table());
+        }
+        name_files(report.write(&folder, images.as_ref().map(|images| images as &dyn Images))?);
+        reports.push(report);
+    }
+    if reports.len() > 1 {
+        let summary = Summary::of(&reports)?;
+        answer(&summary.table());
+        name_files(summary.write(&args.out)?);
+    }
+    Ok(Ending::Done)
+}
+
+fn compare(args: &EvalArgs) -> Result<Ending> {
+    let name = |path: &PathBuf| path.display().to_string();
+    let named = args.compare.iter().map(|path| Ok((name(path), Report::read(path)?)));
+    let comparison = Comparison::of(named.collect::<Result<_>>()?)?;
+    answer(&comparison.table());
+    name_files(comparison.write(&args.out)?);
+    Ok(Ending::Done)
+}
+
+fn name_files(files: Vec<PathBuf>) {
+    for file in files {
+        answer(&file.display().to_string());
+    }
+}
+
+/// The training and test set of each run.
+fn pairs(args: &EvalArgs) -> Result<Vec<(&Path, &Path)>> {
+    let (trains, tests) = (args.train.len(), args.test.len());
+    if trains != 1 && trains != tests {
+        let problem = format!("{trains} --train for {tests} --test; give one for each, or one for all");
+        return Err(UsageError(problem).into());
+    }
+    let train = args.train.iter().map(PathBuf::as_path).cycle();
+    Ok(train.zip(args.test.iter().map(PathBuf::as_path)).collect())
+}
+
+fn options(args: &EvalArgs) -> EvalOptions {
+    let default = EvalOptions::default();
+    EvalOptions {
         dims: args.dims.clone(),
-        methods: args.methods.clone(),
-        l2: Some(args.l2),
-        ..EvalOptions::default()
-    };
-    let progress = Progress::new("evaluating");
-    let report = evaluate(&train, &test, &options, &mut |step| {
+        methods: args.methods.clone().unwrap_or(default.methods),
+        measures: args.measures.clone().unwrap_or(default.measures),
+        l2: args.l2,
+        tolerance: args.tolerance.unwrap_or(default.tolerance),
+        neighbours: args.neighbours.unwrap_or(default.neighbours),
+        temperature: args.temperature.unwrap_or(default.temperature),
+        database: args.database.unwrap_or(default.database),
+        hits: args.hits.clone().unwrap_or(default.hits),
+        resamples: args.resamples.unwrap_or(default.resamples),
+        seed: args.seed.unwrap_or(default.seed),
+    }
+}
+
+fn measure(what: &str, train: &EmbeddingSet, test: &EmbeddingSet, options: &EvalOptions) -> Result<Report> {
+    let progress = Progress::new(what);
+    let report = evaluate(train, test, options, &mut |step| {
         progress.at(step.done as u64, step.total as u64, step.what);
     })?;
     progress.finish();
-    // First, so that it is there even if the folder cannot be written.
-    answer(&report.table());
-    for file in report.write(&args.out)? {
-        answer(&file.display().to_string());
+    Ok(report)
+}
+
+/// What a baseline reaches, measured as the evaluation itself where it is given as sets: at full width alone.
+fn baseline_report(baseline: &Baseline, options: &EvalOptions) -> Result<Report> {
+    match &baseline.source {
+        BaselineSource::Report(path) => Ok(Report::read(path)?),
+        BaselineSource::Sets(train, test) => {
+            let (train, test) = (EmbeddingSet::read(train)?, EmbeddingSet::read(test)?);
+            let options = EvalOptions {
+                dims: Some(vec![train.width()]),
+                methods: vec![mrl_eval::Method::Prefix],
+                ..options.clone()
+            };
+            measure(&format!("evaluating {}", baseline.name), &train, &test, &options)
+        }
     }
-    Ok(Ending::Done)
+}
+
+/// The images of both sets; without them the report has no pictures, which is said and no failure.
+fn thumbnails(folder: &Path, train: &EmbeddingSet, test: &EmbeddingSet) -> Option<Thumbnails> {
+    Thumbnails::open(folder, train, test)
+        .inspect_err(|problem| note(&format!("no images in the report: {problem:#}")))
+        .ok()
 }

@@ -2,6 +2,7 @@
 
 mod embed;
 mod eval;
+mod thumbnails;
 mod train;
 
 pub(crate) use embed::embed;

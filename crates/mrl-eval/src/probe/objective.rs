@@ -112,7 +112,9 @@ impl<'a> Objective<'a> {
         for (row, index) in logits.chunks_exact_mut(classes).zip(rows.clone()) {
             row.iter_mut().zip(intercepts).for_each(|(logit, intercept)| *logit += intercept);
             let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            row.iter_mut().for_each(|logit| *logit -= largest);
+            for logit in &mut *row {
+                *logit -= largest;
+            }
             if self.part.has(index) {
                 sum.loss -= row[targets[index]];
             }
@@ -126,7 +128,9 @@ impl<'a> Objective<'a> {
             let total: f64 = row.iter().sum();
             sum.loss += total.ln();
             let inverse = total.recip();
-            row.iter_mut().for_each(|weight| *weight *= inverse);
+            for weight in &mut *row {
+                *weight *= inverse;
+            }
             row[targets[index]] -= 1.0;
             sum.intercepts.iter_mut().zip(&*row).for_each(|(sum, residual)| *sum += residual);
         }

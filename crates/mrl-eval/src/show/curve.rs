@@ -1,0 +1,78 @@
+use crate::{Interval, Measures, Report};
+
+/// A measure by dim: a line of a chart and a column of a table.
+pub(crate) struct Curve {
+    pub(crate) name: String,
+    /// Increasing.
+    pub(crate) points: Vec<CurvePoint>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct CurvePoint {
+    pub(crate) dim: usize,
+    /// A fraction.
+    pub(crate) value: f64,
+    pub(crate) interval: Interval,
+    /// Whether it is known that this prefix was not trained.
+    pub(crate) untrained: bool,
+}
+
+/// An accuracy that is measured at each dim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accuracy {
+    Probe,
+    Knn1,
+    Knn,
+}
+
+impl Accuracy {
+    pub(crate) const ALL: [Self; 3] = [Self::Probe, Self::Knn1, Self::Knn];
+
+    /// What it is, for people; `voters` are those of the weighted vote, where all have the same.
+    pub(crate) fn title(self, voters: Option<usize>) -> String {
+        match self {
+            Self::Probe => "Logistic probe".to_owned(),
+            Self::Knn1 => "1-NN".to_owned(),
+            Self::Knn => {
+                voters.map_or_else(|| "Weighted k-NN".to_owned(), |voters| format!("Weighted {voters}-NN"))
+            }
+        }
+    }
+
+    pub(crate) fn of(self, measures: &Measures) -> (&[f64], &[Interval]) {
+        match self {
+            Self::Probe => (&measures.logreg, &measures.logreg_interval),
+            Self::Knn1 => (&measures.knn1, &measures.knn1_interval),
+            Self::Knn => (&measures.knn, &measures.knn_interval),
+        }
+    }
+
+    /// None where it was not measured.
+    pub(crate) fn curve(
+        self,
+        name: &str,
+        measures: &Measures,
+        untrained: impl Fn(usize) -> bool,
+    ) -> Option<Curve> {
+        let (values, intervals) = self.of(measures);
+        let interval = |index: usize| intervals.get(index).copied().unwrap_or([values[index]; 2]);
+        let point = |(index, (&dim, &value)): (usize, (&usize, &f64))| CurvePoint {
+            dim,
+            value,
+            interval: interval(index),
+            untrained: untrained(dim),
+        };
+        let points: Vec<CurvePoint> = measures.dims.iter().zip(values).enumerate().map(point).collect();
+        (!points.is_empty()).then(|| Curve { name: name.to_owned(), points })
+    }
+
+    /// Those of all methods and baselines of a report.
+    pub(crate) fn curves(self, report: &Report) -> Vec<Curve> {
+        let of = |(name, measures): (String, &Measures)| {
+            // The names of methods are taken by no baseline: a baseline's curve is trained at its own width.
+            let untrained = |dim| name == "prefix" && report.is_trained(dim) == Some(false);
+            self.curve(&name, measures, untrained)
+        };
+        report.all_measures().filter_map(of).collect()
+    }
+}

@@ -1,0 +1,58 @@
+use kuva::{
+    plot::heatmap::{ColorMap, Heatmap},
+    render::{
+        layout::Layout,
+        plots::Plot,
+        render::{Scene, render_multiple},
+    },
+};
+
+use super::chart::Shade;
+
+/// Pixels of a side.
+const SIDE: f64 = 1000.0;
+
+/// Above this many rows numbers have no room in their cells.
+const MOST_NUMBERS: usize = 20;
+
+/// Numbers in rows and columns of the same names, shown as colours.
+pub(crate) struct Grid {
+    pub(crate) title: String,
+    pub(crate) subtitle: String,
+    /// Of rows and columns.
+    pub(crate) names: Vec<String>,
+    /// `[names, names]`.
+    pub(crate) values: Vec<Vec<f64>>,
+    pub(crate) row_label: &'static str,
+    pub(crate) column_label: &'static str,
+}
+
+impl Grid {
+    pub(crate) fn scene(&self, shade: Shade) -> Scene {
+        let rounded: Vec<Vec<f64>> =
+            self.values.iter().map(|row| row.iter().map(|value| value.round()).collect()).collect();
+        let mut plot = Heatmap::new()
+            .with_data(rounded)
+            .with_labels(self.names.clone(), self.names.clone())
+            .with_y_categories(self.names.clone())
+            .with_color_map(ColorMap::Viridis);
+        if self.names.len() <= MOST_NUMBERS {
+            plot = plot.with_values();
+        }
+        let plots = vec![Plot::Heatmap(plot)];
+        let layout = Layout::auto_from_plots(&plots)
+            .with_theme(shade.theme())
+            .with_width(SIDE)
+            .with_height(SIDE)
+            .with_title(&self.title)
+            .with_subtitle(&self.subtitle)
+            .with_subtitle_size(16)
+            .with_x_label(self.column_label)
+            .with_y_label(self.row_label)
+            .with_title_size(24)
+            .with_label_size(20)
+            .with_tick_size(if self.names.len() <= MOST_NUMBERS { 16 } else { 8 })
+            .with_body_size(16);
+        render_multiple(plots, layout)
+    }
+}

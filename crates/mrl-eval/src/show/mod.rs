@@ -1,0 +1,18 @@
+//! Everything that a person sees: tables, charts, pages.
+
+mod chart;
+mod charts;
+mod comparison;
+mod curve;
+mod grid;
+mod line_chart;
+mod output;
+mod page;
+mod report_page;
+mod summary;
+mod table;
+mod tables;
+
+pub use comparison::{ComparedRun, Comparison};
+pub use output::Images;
+pub use summary::{Spread, Spreads, Summary};

@@ -1,0 +1,189 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    chart::Chart,
+    charts::accuracy,
+    curve::{Accuracy, Curve, CurvePoint},
+    output,
+    page::Page,
+    table::Table,
+};
+use crate::{EvalError, Measures, Report, SCHEMA};
+
+/// Several runs of one kind, such as trainings from different seeds. `summary.json` is exactly this.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The layout of the file: [`SCHEMA`].
+    pub schema: u32,
+    /// The version of the program that summarised.
+    pub version: String,
+    /// How many runs.
+    pub runs: usize,
+    /// The test set, where the first report says.
+    pub test_dataset: Option<String>,
+    /// The lengths that were trained; empty where the reports do not say.
+    pub trained_dims: Vec<usize>,
+    /// What was measured, by method or baseline.
+    pub methods: BTreeMap<String, Spreads>,
+}
+
+/// The accuracies of one method over the runs; a list is empty where the measure was not taken.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spreads {
+    /// The lengths, increasing.
+    pub dims: Vec<usize>,
+    /// Of the logistic probe.
+    pub logreg: Vec<Spread>,
+    /// Of the nearest neighbour.
+    pub knn1: Vec<Spread>,
+    /// Of the weighted vote.
+    pub knn: Vec<Spread>,
+}
+
+/// A number over several runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Their mean.
+    pub mean: f64,
+    /// Their sample standard deviation, with `runs - 1` below.
+    pub std: f64,
+}
+
+impl Summary {
+    /// Mean and standard deviation over at least two reports of the same methods, dims and classes.
+    ///
+    /// # Errors
+    /// When there are fewer, or they differ in what was measured.
+    pub fn of(reports: &[Report]) -> Result<Self, EvalError> {
+        let [first, _, ..] = reports else { return Err(EvalError::NothingToCompare) };
+        let shape = |report: &Report| {
+            let measured = report
+                .all_measures()
+                .map(|(name, measures)| (name, measures.dims.clone(), measures.lengths()));
+            (report.labels.clone(), measured.collect::<Vec<_>>())
+        };
+        if let Some(index) = reports.iter().position(|report| shape(report) != shape(first)) {
+            return Err(EvalError::OtherRun { run: index + 1 });
+        }
+        let spread = |name: &str, accuracy: Accuracy| {
+            let of_run = |report: &Report| {
+                let measures = report.all_measures().find(|(other, _)| other == name);
+                measures.map_or_else(Vec::new, |(_, measures)| accuracy.of(measures).0.to_vec())
+            };
+            Spread::of_lists(&reports.iter().map(of_run).collect::<Vec<_>>())
+        };
+        let spreads = |(name, measures): (String, &Measures)| {
+            let [logreg, knn1, knn] = Accuracy::ALL.map(|accuracy| spread(&name, accuracy));
+            (name, Spreads { dims: measures.dims.clone(), logreg, knn1, knn })
+        };
+        Ok(Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            runs: reports.len(),
+            test_dataset: first.test_dataset.clone(),
+            trained_dims: first.trained_dims.clone(),
+            methods: first.all_measures().map(spreads).collect(),
+        })
+    }
+
+    /// Mean ± standard deviation as aligned plain-text tables.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let tables: Vec<String> = self.tables().iter().map(Table::text).collect();
+        tables.join("\n") + "\n" + &self.note() + "\n"
+    }
+
+    /// Writes `summary.json`, `summary.html`, and the charts as SVG and PNG, to `folder`, which is made if missing, and
+    /// gives their paths.
+    ///
+    /// # Errors
+    /// When a file cannot be written or a chart cannot be drawn.
+    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, EvalError> {
+        let charts = self.charts();
+        let mut page = Page::new(&format!("{} runs", self.runs), &[self.note()]);
+        page.charts(&charts);
+        page.tables(&self.tables());
+        output::write(folder, "summary", self, &page.finish(), &charts)
+    }
+
+    fn note(&self) -> String {
+        let runs = self.runs;
+        format!(
+            "Mean ± standard deviation of {runs} runs; * marks the best mean of a row; ~ a dim that was not trained."
+        )
+    }
+
+    fn curves(&self, accuracy: Accuracy) -> Vec<Curve> {
+        let of = |(name, spreads): (&String, &Spreads)| {
+            let values = match accuracy {
+                Accuracy::Probe => &spreads.logreg,
+                Accuracy::Knn1 => &spreads.knn1,
+                Accuracy::Knn => &spreads.knn,
+            };
+            let point = |(&dim, spread): (&usize, &Spread)| CurvePoint {
+                dim,
+                value: spread.mean,
+                interval: [spread.mean - spread.std, spread.mean + spread.std],
+                untrained: name == "prefix"
+                    && !self.trained_dims.is_empty()
+                    && !self.trained_dims.contains(&dim),
+            };
+            let points: Vec<CurvePoint> = spreads.dims.iter().zip(values).map(point).collect();
+            (!points.is_empty()).then(|| Curve { name: name.clone(), points })
+        };
+        self.methods.iter().filter_map(of).collect()
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let table = |accuracy: Accuracy| {
+            let curves = self.curves(accuracy);
+            let title = format!("{}, accuracy in %", accuracy.title(None));
+            (!curves.is_empty()).then(|| Table::of_curves(title, &curves))
+        };
+        Accuracy::ALL.into_iter().filter_map(table).collect()
+    }
+
+    fn charts(&self) -> Vec<Chart> {
+        let [probe, knn1, knn] = Accuracy::ALL.map(|accuracy| self.curves(accuracy));
+        let bars = "Bars are the standard deviation over the runs.";
+        let subtitle = Some(format!("{} runs", self.runs));
+        let neighbours = "1-NN and weighted k-NN".to_owned();
+        let charts = [
+            accuracy("accuracy", "Logistic probe".to_owned(), subtitle.clone(), &probe, &[], bars),
+            accuracy("neighbours", neighbours, subtitle, &knn1, &knn, bars),
+        ];
+        charts.into_iter().flatten().collect()
+    }
+}
+
+impl Spread {
+    /// Of lists that are equally long, entry by entry.
+    fn of_lists(lists: &[Vec<f64>]) -> Vec<Self> {
+        let entries = lists.first().map_or(0, Vec::len);
+        (0..entries).map(|entry| Self::of(lists.iter().map(|list| list[entry]))).collect()
+    }
+
+    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let n = values.clone().count() as f64;
+        let mean = values.clone().sum::<f64>() / n;
+        let square = values.map(|value| (value - mean).powi(2)).sum::<f64>();
+        Self { mean, std: (square / (n - 1.0)).sqrt() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_numpys_with_one_degree_less() {
+        let spread = Spread::of([1.0, 2.0, 4.0].into_iter());
+        assert!((spread.mean - 7.0 / 3.0).abs() < 1e-12);
+        assert!((spread.std - 1.527_525_231_651_946_7).abs() < 1e-12);
+    }
+}

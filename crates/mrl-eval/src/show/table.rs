@@ -1,0 +1,66 @@
+use std::collections::BTreeSet;
+
+use super::curve::Curve;
+
+/// A table for the terminal and for the page. The first column names the rows; all others are numbers.
+pub(crate) struct Table {
+    pub(crate) title: String,
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<Vec<Cell>>,
+}
+
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    /// The best of its row, or one of those that are.
+    pub(crate) best: bool,
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self { text, best: false }
+    }
+}
+
+impl Table {
+    /// Rows are all dims of the curves, columns the curves; the best of each row is marked, where there is a choice.
+    pub(crate) fn of_curves(title: String, curves: &[Curve]) -> Self {
+        let points = || curves.iter().flat_map(|curve| &curve.points);
+        let dims: BTreeSet<usize> = points().map(|point| point.dim).collect();
+        let columns = std::iter::once("dim".to_owned()).chain(curves.iter().map(|curve| curve.name.clone()));
+        let row = |&dim: &usize| {
+            let of_row = || points().filter(|point| point.dim == dim);
+            let best = of_row().map(|point| point.value).fold(f64::NEG_INFINITY, f64::max);
+            let choice = of_row().count() > 1;
+            let mark = if of_row().any(|point| point.untrained) { "~" } else { "" };
+            let cell = |curve: &Curve| {
+                let point = curve.points.iter().find(|point| point.dim == dim);
+                point.map_or_else(
+                    || String::new().into(),
+                    |point| {
+                        let half = (point.interval[1] - point.interval[0]) / 2.0;
+                        let text = format!("{:.2} ±{:.2}", 100.0 * point.value, 100.0 * half);
+                        Cell { text, best: choice && point.value == best }
+                    },
+                )
+            };
+            std::iter::once(format!("{mark}{dim}").into()).chain(curves.iter().map(cell)).collect()
+        };
+        Self { title, columns: columns.collect(), rows: dims.iter().map(row).collect() }
+    }
+
+    /// Aligned plain text; the best of a row has a star.
+    pub(crate) fn text(&self) -> String {
+        let plain = |cell: &Cell| format!("{}{}", cell.text, if cell.best { "*" } else { " " });
+        let header = self.columns.iter().map(|name| format!("{name} ")).collect::<Vec<_>>();
+        let body = self.rows.iter().map(|row| row.iter().map(plain).collect::<Vec<_>>());
+        let lines: Vec<Vec<String>> = std::iter::once(header).chain(body).collect();
+        let length = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.columns.len()).map(length).collect();
+        let line = |line: &Vec<String>| {
+            let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:>width$}"));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        let lines: Vec<String> = std::iter::once(self.title.clone()).chain(lines.iter().map(line)).collect();
+        lines.join("\n") + "\n"
+    }
+}

@@ -1,0 +1,166 @@
+//! The tables of a report. What was not measured has none.
+
+use super::{
+    curve::Accuracy,
+    table::{Cell, Table},
+};
+use crate::{Database, Measures, Method, Report};
+
+/// The tables that everybody wants to see.
+pub(crate) fn tables(report: &Report) -> Vec<Table> {
+    let accuracies = Accuracy::ALL.into_iter().filter_map(|accuracy| {
+        let curves = accuracy.curves(report);
+        let title = format!("{}, accuracy in %", accuracy.title(Some(report.options.neighbours)));
+        (!curves.is_empty()).then(|| Table::of_curves(title, &curves))
+    });
+    let prefix = report.methods.get(&Method::Prefix);
+    let of_prefix = prefix.map(|prefix| [calibration(prefix), retrieval(report, prefix), cascade(prefix)]);
+    accuracies.chain(of_prefix.into_iter().flatten().flatten()).chain(geometry(report)).collect()
+}
+
+fn table(title: String, columns: &[&str], rows: Vec<Vec<String>>) -> Option<Table> {
+    let cells = |row: Vec<String>| row.into_iter().map(Cell::from).collect();
+    (!rows.is_empty()).then(|| Table {
+        title,
+        columns: columns.iter().map(ToString::to_string).collect(),
+        rows: rows.into_iter().map(cells).collect(),
+    })
+}
+
+fn calibration(prefix: &Measures) -> Option<Table> {
+    let columns = ["dim", "l2", "log-loss", "ECE %", "temperature", "scaled log-loss", "scaled ECE %"];
+    let rows = prefix.dims.iter().zip(&prefix.probe).map(|(dim, probe)| {
+        let scaled = probe.scaled.as_ref();
+        let or_none = |value: Option<f64>, decimals: usize| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
+        };
+        vec![
+            dim.to_string(),
+            format!("{}", probe.l2),
+            format!("{:.4}", probe.raw.log_loss),
+            format!("{:.2}", 100.0 * probe.raw.ece),
+            or_none(scaled.map(|scaled| scaled.temperature), 3),
+            or_none(scaled.map(|scaled| scaled.log_loss), 4),
+            or_none(scaled.map(|scaled| 100.0 * scaled.ece), 2),
+        ]
+    });
+    table("Probe on prefixes: penalty and calibration".to_owned(), &columns, rows.collect())
+}
+
+fn retrieval(report: &Report, prefix: &Measures) -> Option<Table> {
+    let columns = ["dim", "hits", "mAP %", "precision %", "recall %", "multiply-adds"];
+    let rows = prefix.dims.iter().zip(&prefix.retrieval).flat_map(|(dim, scores)| {
+        scores.at.iter().map(move |at| {
+            let half = 50.0 * (at.map_interval[1] - at.map_interval[0]);
+            vec![
+                dim.to_string(),
+                at.k.to_string(),
+                format!("{:.2} ±{half:.2}", 100.0 * at.map),
+                format!("{:.2}", 100.0 * at.precision),
+                format!("{:.2}", 100.0 * at.recall),
+                grouped(scores.multiply_adds),
+            ]
+        })
+    });
+    let database = match report.options.database {
+        Database::Train => "the training rows",
+        Database::Test => "the other test rows",
+    };
+    table(format!("Retrieval by prefixes, test rows among {database}"), &columns, rows.collect())
+}
+
+fn cascade(prefix: &Measures) -> Option<Table> {
+    let cascade = prefix.cascade.as_ref()?;
+    let columns = ["cascade", "accuracy %", "dims read", "dims tried"];
+    let row = |name: String, cost: &crate::CascadeCost| {
+        let numbers = [100.0 * cost.accuracy, cost.expected_dims, cost.expected_dims_tried];
+        std::iter::once(name).chain(numbers.iter().map(|number| format!("{number:.2}"))).collect::<Vec<_>>()
+    };
+    let points = cascade
+        .points
+        .iter()
+        .map(|point| row(format!("may lose {}% held out", 100.0 * point.allowed_loss), &point.cost));
+    let full = prefix.dims.last().zip(prefix.logreg.last()).map(|(&dim, &accuracy)| {
+        let tried = dim as f64;
+        row(
+            "longest dim alone".to_owned(),
+            &crate::CascadeCost { accuracy, expected_dims: tried, expected_dims_tried: tried },
+        )
+    });
+    let oracle = row("oracle".to_owned(), &cascade.oracle);
+    let title = "Adaptive classification: mean dims a test row".to_owned();
+    table(title, &columns, points.chain(full).chain([oracle]).collect())
+}
+
+fn geometry(report: &Report) -> Option<Table> {
+    let measured: Vec<(String, &Measures)> =
+        report.all_measures().filter(|(_, measures)| !measures.effective_rank.is_empty()).collect();
+    let columns: Vec<&str> =
+        std::iter::once("dim").chain(measured.iter().map(|(name, _)| name.as_str())).collect();
+    let row = |dim: &usize| {
+        let cell = |(_, measures): &(String, &Measures)| {
+            let index = measures.dims.binary_search(dim).ok();
+            index.map_or_else(String::new, |index| format!("{:.2}", measures.effective_rank[index]))
+        };
+        std::iter::once(dim.to_string()).chain(measured.iter().map(cell)).collect()
+    };
+    let rows = if measured.is_empty() { Vec::new() } else { report.dims.iter().map(row).collect() };
+    table("Effective rank".to_owned(), &columns, rows)
+}
+
+/// How well the probe finds each class, on the longest prefix.
+pub(crate) fn classes(report: &Report) -> Option<Table> {
+    let probe = report.methods.get(&Method::Prefix)?.probe.last()?;
+    let row = |(name, scores): (&String, &crate::ClassScores)| {
+        let percent = |value: f64| format!("{:.2}", 100.0 * value);
+        let numbers = [scores.precision, scores.recall, scores.f1].map(percent);
+        std::iter::once(name.clone()).chain(numbers).chain([scores.support.to_string()]).collect()
+    };
+    let rows = report.class_names.iter().zip(&probe.classes).map(row).collect();
+    let columns = ["class", "precision %", "recall %", "F1 %", "test rows"];
+    table(format!("Classes, probe on {} dims", report.dims.last()?), &columns, rows)
+}
+
+/// What a reader must know beside the tables.
+pub(crate) fn notes(report: &Report) -> Vec<String> {
+    let mut notes = vec![format!(
+        "{} test rows; probes and neighbours from {} training rows of {} classes. ± is half the 95 % bootstrap interval; \
+         * marks the best of a row.",
+        report.test_size, report.train_size, report.classes
+    )];
+    if report.trained_dims.is_empty() {
+        notes.push("The embeddings do not say which dims were trained.".to_owned());
+    } else if report.dims.iter().any(|&dim| report.is_trained(dim) == Some(false)) {
+        let trained: Vec<String> = report.trained_dims.iter().map(ToString::to_string).collect();
+        notes.push(format!("~ not a trained prefix; trained are {}.", trained.join(", ")));
+    }
+    if report.unseen_test_labels > 0 {
+        let count = report.unseen_test_labels;
+        notes.push(format!(
+            "{count} test rows have a label that the training set lacks; each counts as an error."
+        ));
+    }
+    for (name, measures) in report.all_measures() {
+        let fits = measures.dims.iter().zip(&measures.probe);
+        for (dim, probe) in fits.filter(|(_, probe)| !probe.converged) {
+            notes.push(format!(
+                "The {name} probe on {dim} dims did not converge: gradient {:.1e}, not {:.0e}.",
+                probe.gradient_norm, report.options.tolerance
+            ));
+        }
+    }
+    notes
+}
+
+/// A number with its digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
