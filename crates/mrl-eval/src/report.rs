@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
 
 use mrl_embedding::EmbeddingSet;
 use serde::{Deserialize, Serialize};
@@ -82,10 +85,6 @@ impl Report {
         let either = |a: &Option<String>, b: &Option<String>| a.clone().or_else(|| b.clone());
         let nesting = ours.nesting.as_ref().or(theirs.nesting.as_ref());
         let names = ours.class_names.as_ref().or(theirs.class_names.as_ref());
-        let name = |&label: &i64| {
-            let known = names.and_then(|names| names.get(usize::try_from(label).ok()?)).cloned();
-            known.unwrap_or_else(|| label.to_string())
-        };
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -98,7 +97,7 @@ impl Report {
             train_size: train.len(),
             test_size: test.len(),
             classes: checked.classes.len(),
-            class_names: checked.classes.iter().map(name).collect(),
+            class_names: class_names(&checked.classes, names.map_or(&[], Vec::as_slice)),
             labels: checked.classes,
             unseen_test_labels: checked.test.iter().filter(|class| class.is_none()).count(),
             options: options.clone(),
@@ -158,5 +157,27 @@ impl Report {
             }
         }
         Ok(())
+    }
+}
+
+/// A name for each label, no two the same: that of `names`, else the label.
+fn class_names(labels: &[i64], names: &[String]) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let name = |&label: &i64| {
+        let known = usize::try_from(label).ok().and_then(|index| names.get(index)).cloned();
+        let name = known.unwrap_or_else(|| label.to_string());
+        if taken.insert(name.clone()) { name } else { format!("{name} ({label})") }
+    };
+    labels.iter().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_have_names_of_their_own() {
+        let names = ["cat", "dog", "cat"].map(str::to_owned);
+        assert_eq!(class_names(&[0, 1, 2, 7], &names), ["cat", "dog", "cat (2)", "7"]);
     }
 }

@@ -18,13 +18,16 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     }
     let pairs = pairs(args)?;
     let options = options(args);
+    let baselines =
+        args.baseline.iter().map(|baseline| Ok((&baseline.name, baseline_report(baseline, &options)?)));
+    let baselines: Vec<_> = baselines.collect::<Result<_>>()?;
     let mut reports = Vec::new();
     for (index, (train, test)) in pairs.iter().enumerate() {
         let (train, test) = (EmbeddingSet::read(train)?, EmbeddingSet::read(test)?);
         let images = args.data_dir.as_deref().and_then(|folder| thumbnails(folder, &train, &test));
         let mut report = measure("evaluating", &train, &test, &options)?;
-        for baseline in &args.baseline {
-            report.add_baseline(&baseline.name, &baseline_report(baseline, &options)?)?;
+        for (name, baseline) in &baselines {
+            report.add_baseline(name, baseline)?;
         }
         let folder =
             if pairs.len() == 1 { args.out.clone() } else { args.out.join(format!("run-{}", index + 1)) };

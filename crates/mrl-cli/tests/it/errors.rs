@@ -65,6 +65,11 @@ fn wrong_usage_of_an_evaluation_ends_with_2() {
         ("--dims 433", "dim 433 exceeds the embeddings' width 432"),
         ("--methods pca,pca", "method pca is given twice"),
         ("--l2 0", "l2 0 is no usable penalty"),
+        ("--measures knn,knn", "measure knn is given twice"),
+        ("--neighbours 0", "0 neighbours cannot vote"),
+        ("--temperature 0", "temperature 0 weighs no votes"),
+        ("--hits 10,10", "hits [10, 10] are no lengths"),
+        ("--measures accuracy", "possible values: probe, cascade"),
     ] {
         let eval = format!("eval --train p.safetensors --test p.safetensors --out report {words}");
         says(&fail(world.mrl(&eval), 2), &[part]);

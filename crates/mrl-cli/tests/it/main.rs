@@ -1,8 +1,10 @@
 //! The programs as a user runs them: one binary for all tests, with a small vocabulary in `common`.
 
+mod browser;
 mod common;
 mod docs;
 mod errors;
+mod evaluation;
 mod pipeline;
 mod reference;
 mod resume;

@@ -54,9 +54,14 @@ impl Chart {
         }
     }
 
-    /// The chart as SVG with its font inside.
-    pub(crate) fn svg(&self, shade: Shade) -> String {
-        SvgBackend::new().with_embedded_font(true).render_scene(&self.scene(shade))
+    /// The chart as SVG with its font inside, which makes megabytes of it.
+    pub(crate) fn svg(&self) -> String {
+        SvgBackend::new().with_embedded_font(true).render_scene(&self.scene(Shade::Light))
+    }
+
+    /// The chart as SVG for a page, in a font of the reader's.
+    pub(crate) fn svg_without_font(&self, shade: Shade) -> String {
+        SvgBackend::new().with_embedded_font(false).render_scene(&self.scene(shade))
     }
 
     /// The chart as PNG.

@@ -6,10 +6,7 @@ use std::{
 use mrl_embedding::write_atomically;
 use serde::Serialize;
 
-use super::{
-    chart::{Chart, Shade},
-    charts::charts,
-};
+use super::{chart::Chart, charts::charts};
 use crate::{EvalError, Report, Side};
 
 /// The images behind the rows of the two sets.
@@ -45,7 +42,7 @@ pub(crate) fn write(
     for chart in charts {
         let png = format!("{}.png", chart.name);
         let drawn = chart.png().map_err(|problem| EvalError::Plot { path: folder.join(&png), problem })?;
-        files.push((format!("{}.svg", chart.name), chart.svg(Shade::Light).into_bytes()));
+        files.push((format!("{}.svg", chart.name), chart.svg().into_bytes()));
         files.push((png, drawn));
     }
     remove_stale(folder, charts)?;

@@ -71,8 +71,8 @@ impl Page {
 
     /// The chart twice, of which the browser shows the one that fits its colours.
     fn chart(&mut self, chart: &Chart) {
-        let [light, dark] =
-            [Shade::Light, Shade::Dark].map(|shade| data_url("image/svg+xml", chart.svg(shade).as_bytes()));
+        let [light, dark] = [Shade::Light, Shade::Dark]
+            .map(|shade| data_url("image/svg+xml", chart.svg_without_font(shade).as_bytes()));
         let _ = writeln!(
             self.body,
             "<figure id=\"{}\"><picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"{dark}\">\

@@ -1,0 +1,181 @@
+//! What `mrl eval` leaves behind, with all its ways of being called.
+
+use serde_json::Value;
+
+use crate::common::{World, fail, succeed, text};
+
+/// A world with raw pixels as `train.safetensors` and `test.safetensors`, which all tests here evaluate.
+pub(crate) fn world() -> World {
+    let world = World::new();
+    for split in ["train", "test"] {
+        succeed(world.mrl(&format!(
+            "embed --pixels --dataset fashion-mnist --data-dir data --split {split} --out {split}.safetensors"
+        )));
+    }
+    world
+}
+
+pub(crate) const EVAL: &str =
+    "eval --train train.safetensors --test test.safetensors --dims 4,16,64 --resamples 50";
+
+fn json(world: &World, name: &str) -> Value {
+    serde_json::from_slice(&world.read(name)).unwrap()
+}
+
+#[test]
+fn everything_is_measured_and_drawn() {
+    let world = world();
+    let output = text(&succeed(world.mrl(&format!("{EVAL} --data-dir data --out report"))).stdout);
+    for title in ["Logistic probe", "1-NN", "Weighted 200-NN", "calibration", "Retrieval", "Adaptive", "rank"]
+    {
+        assert!(output.contains(title), "{title} is not in: {output}");
+    }
+    let report = json(&world, "report/report.json");
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["dims"], serde_json::json!([4, 16, 64]));
+    for method in ["prefix", "pca", "random-projection", "random-coordinates"] {
+        let measures = &report["methods"][method];
+        for list in ["logreg", "logreg_interval", "knn1", "knn", "probe", "retrieval", "effective_rank"] {
+            assert_eq!(measures[list].as_array().map(Vec::len), Some(3), "{method} {list}");
+        }
+        for index in 0..3 {
+            let accuracy = measures["logreg"][index].as_f64().unwrap();
+            let ends = [0, 1].map(|end| measures["logreg_interval"][index][end].as_f64().unwrap());
+            assert!(ends[0] <= accuracy && accuracy <= ends[1], "{method} {measures}");
+            assert_eq!(measures["probe"][index]["converged"], true);
+        }
+    }
+    assert!(report["methods"]["prefix"]["cascade"]["points"].is_array());
+    assert!(report["methods"]["pca"]["cascade"].is_null());
+    for chart in ["accuracy", "neighbours", "confusion", "reliability", "cascade", "variance", "rank"] {
+        assert!(text(&world.read(&format!("report/{chart}.svg"))).contains("@font-face"), "{chart}");
+        assert_eq!(world.read(&format!("report/{chart}.png"))[1..4], *b"PNG");
+    }
+    let page = text(&world.read("report/report.html"));
+    assert_eq!(
+        page.matches("data:image/png").count(),
+        2 * 3 * 9,
+        "two classes, three dims, nine images each"
+    );
+}
+
+#[test]
+fn the_same_input_gives_the_same_files() {
+    let world = world();
+    succeed(world.mrl(&format!("{EVAL} --out one")));
+    let mut again = world.mrl(&format!("{EVAL} --out two"));
+    again.env("RAYON_NUM_THREADS", "3");
+    succeed(again);
+    for file in ["report.json", "report.html", "accuracy.png"] {
+        assert!(world.read(&format!("one/{file}")) == world.read(&format!("two/{file}")), "{file}");
+    }
+}
+
+#[test]
+fn charts_of_an_earlier_report_do_not_stay() {
+    let world = world();
+    succeed(world.mrl(&format!("{EVAL} --out report")));
+    std::fs::write(world.path("report/mine.png"), "mine").unwrap();
+    succeed(world.mrl(&format!("{EVAL} --measures knn1 --methods prefix --out report")));
+    assert!(!world.path("report/confusion.svg").exists() && world.path("report/neighbours.svg").exists());
+    assert_eq!(world.read("report/mine.png"), b"mine");
+    let report = json(&world, "report/report.json");
+    assert_eq!(report["methods"]["prefix"]["logreg"], serde_json::json!([]));
+}
+
+#[test]
+fn several_tests_are_runs_with_mean_and_deviation() {
+    let world = world();
+    let output = succeed(world.mrl(&format!("{EVAL} --test train.safetensors --out runs")));
+    assert!(text(&output.stdout).contains("Mean ± standard deviation of 2 runs"));
+    let accuracy = |run: &str| json(&world, run)["methods"]["prefix"]["logreg"][0].as_f64().unwrap();
+    let (one, two) = (accuracy("runs/run-1/report.json"), accuracy("runs/run-2/report.json"));
+    assert!(one != two, "the test means nothing when both are the same");
+    let spread = &json(&world, "runs/summary.json")["methods"]["prefix"]["logreg"][0];
+    assert!((spread["mean"].as_f64().unwrap() - f64::midpoint(one, two)).abs() < 1e-12);
+    assert!((spread["std"].as_f64().unwrap() - (one - two).abs() / 2f64.sqrt()).abs() < 1e-12);
+    assert!(text(&world.read("runs/summary.html")).contains("id=\"accuracy\""));
+    let message = fail(world.mrl(&format!("{EVAL} --train train.safetensors --test a --test b --out x")), 2);
+    assert!(message.contains("2 --train for 3 --test; give one for each, or one for all"), "{message}");
+}
+
+#[test]
+fn runs_are_compared() {
+    let world = world();
+    succeed(world.mrl(&format!("{EVAL} --out one")));
+    let sets = "eval --train train.safetensors --test test.safetensors";
+    succeed(world.mrl(&format!("{sets} --dims 2,64 --l2 1 --out two")));
+    let output = text(&succeed(world.mrl("eval --compare one two/report.json --out both")).stdout);
+    assert!(output.contains("one") && output.contains("two/report.json"), "{output}");
+    assert!(output.contains("the runs differ in the probe's l2: cross-validated, 1"), "{output}");
+    let compared = json(&world, "both/compare.json");
+    assert_eq!(compared["runs"][1]["prefix"]["dims"], serde_json::json!([2, 64]));
+    assert!(text(&world.read("both/compare.html")).contains("id=\"accuracy\""));
+    assert_eq!(world.read("both/accuracy.png")[1..4], *b"PNG");
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let world = world();
+    succeed(world.mrl(&format!("{EVAL} --measures knn1 --out one")));
+    succeed(world.mrl(&format!("{EVAL} --methods pca --measures knn1 --out pca")));
+    std::fs::write(world.path("old.json"), "{\"dims\": []}").unwrap();
+    std::fs::write(world.path("cut.json"), &world.read("one/report.json")[..500]).unwrap();
+    for (runs, code, part) in [
+        ("one", 1, "give at least two runs"),
+        ("one one", 1, "one is given twice"),
+        ("one pca", 1, "pca: holds no measures of prefixes"),
+        ("one none", 1, "none: "),
+        ("one old.json", 1, "old.json: is not a report that can be used (it names no schema)"),
+        ("one cut.json", 1, "cut.json: is not a report that can be used (EOF"),
+        ("one train.safetensors", 1, "train.safetensors: is not a report"),
+    ] {
+        let message = fail(world.mrl(&format!("eval --out both --compare {runs}")), code);
+        assert!(message.contains(part), "{runs}: {message}");
+    }
+    assert!(!world.path("both").exists());
+}
+
+#[test]
+fn baselines_come_from_sets_and_from_reports() {
+    let world = world();
+    succeed(world.mrl(
+        "embed --pixels --image-size 4 --dataset fashion-mnist --data-dir data --out train4.safetensors",
+    ));
+    succeed(world.mrl(
+        "embed --pixels --image-size 4 --dataset fashion-mnist --data-dir data --split test --out test4.safetensors",
+    ));
+    succeed(world.mrl("eval --train train.safetensors --test test.safetensors --dims 16,432 --out whole"));
+    let output = succeed(world.mrl(&format!(
+        "{EVAL} --baseline small=train4.safetensors,test4.safetensors --baseline small=whole --out report"
+    )));
+    assert!(text(&output.stdout).contains("small"));
+    let report = json(&world, "report/report.json");
+    assert_eq!(report["baselines"]["small"]["dims"], serde_json::json!([48, 432]));
+    assert_eq!(
+        report["baselines"]["small"]["logreg"][1],
+        json(&world, "whole/report.json")["methods"]["prefix"]["logreg"][1]
+    );
+    for (words, code, part) in [
+        ("--baseline small", 2, "write NAME=REPORT or NAME=TRAIN,TEST"),
+        ("--baseline pca=whole", 2, "pca is the name of a method"),
+        ("--baseline small=none", 1, "none: "),
+        (
+            "--baseline small=test4.safetensors,test4.safetensors",
+            1,
+            "baseline small has 20 training rows, the evaluation 40",
+        ),
+    ] {
+        let message = fail(world.mrl(&format!("{EVAL} --out bad {words}")), code);
+        assert!(message.contains(part), "{words}: {message}");
+    }
+}
+
+#[test]
+fn a_page_without_the_images_says_so() {
+    let world = world();
+    std::fs::create_dir(world.path("elsewhere")).unwrap();
+    let output = succeed(world.mrl(&format!("{EVAL} --measures knn1 --data-dir elsewhere --out report")));
+    assert!(text(&output.stderr).contains("no images in the report"), "{}", text(&output.stderr));
+    assert!(!text(&world.read("report/report.html")).contains("data:image/png"));
+}
