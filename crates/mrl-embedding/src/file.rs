@@ -4,24 +4,27 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    fs::File,
     path::Path,
 };
 
-use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 
-use crate::{EmbeddingSet, Error, Metadata, Nesting, write_tensors};
+use crate::{
+    EmbeddingSet, Error, Metadata, Nesting,
+    values::{self, Values},
+    write_tensors,
+};
 
 pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    // SAFETY: the map is read once, here, and copied; as with every memory map, another process that truncates the
-    // file meanwhile can end this one, which our own atomic writes never do.
-    let bytes = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
-    parse(path, &bytes)
+    let map = values::map(path).map_err(Error::io(path))?;
+    parse(path, &map, |data| {
+        let start = data.as_ptr() as usize - map.as_ptr() as usize;
+        Values::in_map(&map, start, start + data.len())
+    })
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<EmbeddingSet, Error> {
+/// `values` makes numbers of a part of `bytes`.
+fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Result<EmbeddingSet, Error> {
     let not_safetensors = |error| {
         Error::damaged(
             path,
@@ -40,9 +43,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<EmbeddingSet, Error> {
             format!("`embeddings` has shape {:?}, not [n, d]", embeddings.shape()),
         ));
     };
-    let values = decode(path, "embeddings", Dtype::F32, &embeddings, f32::from_le_bytes)?;
+    check_dtype(path, "embeddings", Dtype::F32, &embeddings)?;
     let within = |error: Error| Error::damaged(path, error.to_string());
-    let mut set = EmbeddingSet::new(values, width).map_err(within)?;
+    let mut set = EmbeddingSet::of(values(embeddings.data()), width).map_err(within)?;
     if let Ok(labels) = tensors.tensor("labels") {
         set = set
             .with_labels(decode(path, "labels", Dtype::I64, &labels, i64::from_le_bytes)?)
@@ -71,10 +74,15 @@ fn decode<T, const N: usize>(
     tensor: &TensorView<'_>,
     from_bytes: fn([u8; N]) -> T,
 ) -> Result<Vec<T>, Error> {
+    check_dtype(path, name, dtype, tensor)?;
+    Ok(tensor.data().as_chunks::<N>().0.iter().map(|&chunk| from_bytes(chunk)).collect())
+}
+
+fn check_dtype(path: &Path, name: &str, dtype: Dtype, tensor: &TensorView<'_>) -> Result<(), Error> {
     if tensor.dtype() != dtype {
         return Err(Error::damaged(path, format!("`{name}` is {:?}; store it as {dtype:?}", tensor.dtype())));
     }
-    Ok(tensor.data().as_chunks::<N>().0.iter().map(|&chunk| from_bytes(chunk)).collect())
+    Ok(())
 }
 
 fn split_ids(path: &Path, bytes: &[u8], ends: &[i64]) -> Result<Vec<String>, Error> {
@@ -229,13 +237,27 @@ mod tests {
     #[test]
     fn a_set_survives_the_file() {
         let set = sample();
-        assert_eq!(parse(Path::new("set"), &written(&set)).unwrap(), set);
+        assert_eq!(parse(Path::new("set"), &written(&set), Values::copied).unwrap(), set);
+    }
+
+    #[test]
+    fn a_set_may_be_written_over_the_file_that_it_is_read_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.safetensors");
+        write(&sample(), &path).unwrap();
+        let mapped = read(&path).unwrap();
+        write(&EmbeddingSet::new(vec![9.0], 1).unwrap(), &path).unwrap();
+        assert_eq!(mapped, sample());
+        write(&mapped, &path).unwrap();
+        assert_eq!(read(&path).unwrap(), sample());
     }
 
     #[test]
     fn a_cut_file_is_named() {
         let bytes = written(&sample());
-        let error = parse(Path::new("cut.safetensors"), &bytes[..bytes.len() - 1]).unwrap_err().to_string();
+        let error = parse(Path::new("cut.safetensors"), &bytes[..bytes.len() - 1], Values::copied)
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("cut.safetensors: is not a whole safetensors file"), "{error}");
     }
 
@@ -246,7 +268,7 @@ mod tests {
             let at = at % bytes.len();
             bytes[at] = value;
             bytes.truncate(bytes.len().saturating_sub(cut));
-            let _ = parse(Path::new("damaged"), &bytes);
+            let _ = parse(Path::new("damaged"), &bytes, Values::copied);
         }
     }
 }

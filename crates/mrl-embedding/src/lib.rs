@@ -28,6 +28,7 @@ mod nesting;
 mod npy;
 mod set;
 mod tensors;
+mod values;
 
 pub use atomic::{remove_unfinished, write_atomically};
 pub use error::Error;

@@ -1,35 +1,47 @@
 //! The `.npy` form: the embeddings alone, f32 `[n, d]` in C order, as numpy reads and writes them.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{io::Cursor, path::Path};
 
-use npyz::{NpyFile, Order, WriterBuilder};
+use npyz::{NpyFile, NpyHeader, Order, WriterBuilder};
 
-use crate::{EmbeddingSet, Error, write_atomically};
+use crate::{
+    EmbeddingSet, Error,
+    values::{self, Values},
+    write_atomically,
+};
 
 pub(crate) fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
 pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let size = file.metadata().map_err(Error::io(path))?.len();
+    let map = values::map(path).map_err(Error::io(path))?;
     let damaged = |problem: String| Error::damaged(path, problem);
-    let npy = NpyFile::new(BufReader::new(file))
+    let mut cursor = Cursor::new(&map[..]);
+    let header = NpyHeader::from_reader(&mut cursor)
         .map_err(|error| damaged(format!("is not a .npy file ({error})")))?;
-    let &[n, d] = npy.shape() else {
-        return Err(damaged(format!("has shape {:?}; embeddings are a matrix [n, d]", npy.shape())));
+    let &[n, d] = header.shape() else {
+        return Err(damaged(format!("has shape {:?}; embeddings are a matrix [n, d]", header.shape())));
     };
-    if npy.order() != Order::C {
+    if header.order() != Order::C {
         return Err(damaged("is in Fortran order; save it with numpy.ascontiguousarray".into()));
     }
     // Checked before anything is allocated: a damaged header may claim any number of rows.
-    if n.checked_mul(d).and_then(|values| values.checked_mul(4)).is_none_or(|bytes| bytes > size) {
+    let start = cursor.position();
+    let size = n.checked_mul(d).and_then(|values| values.checked_mul(4));
+    let Some(end) = size.and_then(|size| size.checked_add(start)).filter(|&end| end <= map.len() as u64)
+    else {
         return Err(damaged(format!("says it holds {n} x {d} numbers, more than the file has; it was cut")));
-    }
-    let values = npy.into_vec::<f32>().map_err(|error| {
-        damaged(format!("does not hold whole float32 rows ({error}); save it with astype(numpy.float32)"))
-    })?;
-    EmbeddingSet::new(values, d as usize).map_err(|error| damaged(error.to_string()))
+    };
+    let values = if header.dtype().descr() == "'<f4'" {
+        Values::in_map(&map, start as usize, end as usize)
+    } else {
+        let values = NpyFile::with_header(header, cursor).into_vec::<f32>().map_err(|error| {
+            damaged(format!("does not hold whole float32 rows ({error}); save it with astype(numpy.float32)"))
+        })?;
+        Values::Owned(values)
+    };
+    EmbeddingSet::of(values, d as usize).map_err(|error| damaged(error.to_string()))
 }
 
 pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
@@ -60,6 +72,21 @@ mod tests {
         let path = folder.path().join("set.npy");
         let set = sample(&path);
         assert_eq!(read(&path).unwrap(), set);
+    }
+
+    #[test]
+    fn numbers_of_the_other_byte_order_are_read_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.npy");
+        sample(&path);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = bytes.windows(4).position(|bytes| bytes == b"'<f4").expect("the header says its type");
+        bytes[at + 1] = b'>';
+        let start = bytes.len() - 24;
+        bytes[start..].chunks_exact_mut(4).for_each(<[u8]>::reverse);
+        std::fs::write(&path, &bytes).unwrap();
+        let other = folder.path().join("other.npy");
+        assert_eq!(read(&path).unwrap(), sample(&other));
     }
 
     proptest! {

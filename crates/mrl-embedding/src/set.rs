@@ -2,13 +2,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Nesting, file, npy};
+use crate::{Error, Nesting, file, npy, values::Values};
 
 /// `n` embeddings of `d` numbers, row by row, with what is known about them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EmbeddingSet {
     /// `[n, d]`, row-major.
-    embeddings: Vec<f32>,
+    embeddings: Values,
     width: usize,
     labels: Option<Vec<i64>>,
     ids: Option<Vec<String>>,
@@ -46,6 +46,10 @@ impl EmbeddingSet {
     /// # Errors
     /// When `width` is 0 or does not divide the number of values.
     pub fn new(embeddings: Vec<f32>, width: usize) -> Result<Self, Error> {
+        Self::of(Values::Owned(embeddings), width)
+    }
+
+    pub(crate) fn of(embeddings: Values, width: usize) -> Result<Self, Error> {
         if width == 0 || !embeddings.len().is_multiple_of(width) {
             let values = embeddings.len();
             return Err(Error::Shape(format!("{values} values do not make rows of width {width}")));
@@ -80,7 +84,9 @@ impl EmbeddingSet {
         Err(Error::Shape(format!("{count} {what} for {} embeddings; give one for each", self.len())))
     }
 
-    /// Reads a set from safetensors, or from `.npy` (embeddings alone).
+    /// Reads a set from safetensors, or from `.npy` (embeddings alone). The embeddings stay in the file and are mapped into
+    /// memory, so that a set may be larger than that; do not write into the file while the set is in use. A file that is
+    /// replaced, as [`EmbeddingSet::write`] does, changes nothing.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or holds no `f32` matrix `embeddings`.

@@ -1,0 +1,84 @@
+use std::{fmt, fs::File, io, ops::Deref, path::Path, sync::Arc};
+
+use memmap2::Mmap;
+
+/// The numbers of a set: in memory, or where they lie in a file, so that a set may be larger than the memory.
+#[derive(Clone)]
+pub(crate) enum Values {
+    Owned(Vec<f32>),
+    /// Bytes `start..end` of the map, which are aligned `f32`.
+    Mapped {
+        map: Arc<Mmap>,
+        start: usize,
+        end: usize,
+    },
+}
+
+/// Maps a file to read it.
+pub(crate) fn map(path: &Path) -> io::Result<Arc<Mmap>> {
+    let file = File::open(path)?;
+    // SAFETY: the bytes are only read. Nothing can promise that no other process changes the file meanwhile: one that
+    // writes into it changes numbers, one that truncates it ends this program at the next read. `write_atomically` does
+    // neither, for it puts a new file in the place of the old one, whose map stays as it was.
+    Ok(Arc::new(unsafe { Mmap::map(&file) }?))
+}
+
+impl Values {
+    /// The little-endian numbers in bytes `start..end` of the map, where they lie if this machine can read them there,
+    /// else a copy.
+    pub(crate) fn in_map(map: &Arc<Mmap>, start: usize, end: usize) -> Self {
+        let bytes = &map[start..end];
+        if cfg!(target_endian = "little") && bytemuck::try_cast_slice::<u8, f32>(bytes).is_ok() {
+            return Self::Mapped { map: Arc::clone(map), start, end };
+        }
+        Self::copied(bytes)
+    }
+
+    /// A copy of little-endian numbers.
+    pub(crate) fn copied(bytes: &[u8]) -> Self {
+        Self::Owned(bytes.as_chunks::<4>().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect())
+    }
+}
+
+impl Deref for Values {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Owned(values) => values,
+            Self::Mapped { map, start, end } => bytemuck::cast_slice(&map[*start..*end]),
+        }
+    }
+}
+
+impl PartialEq for Values {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_where_they_lie_or_copied_where_they_lie_askew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers");
+        let numbers = [1.5f32, -2.0, f32::MIN_POSITIVE];
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        std::fs::write(&path, [&[0; 4][..], &bytes[..], &[0; 5][..], &bytes[..]].concat()).unwrap();
+        let map = map(&path).unwrap();
+        let straight = Values::in_map(&map, 4, 16);
+        let askew = Values::in_map(&map, 21, 33);
+        assert_eq!(matches!(straight, Values::Mapped { .. }), cfg!(target_endian = "little"));
+        assert!(matches!(askew, Values::Owned(_)));
+        assert_eq!((&*straight, &straight), (&numbers[..], &askew));
+    }
+}
