@@ -25,6 +25,12 @@ struct Problem {
     /// Of the test rows, `[m, classes]`; `[m]` for two classes, where it is the difference of the two.
     logits: Vec<f64>,
     accuracy: f64,
+    /// Of the test rows of known classes.
+    log_loss: f64,
+    /// Accuracy of the weighted vote of 5.
+    vote: f64,
+    /// With 7 hits.
+    mean_average_precision: f64,
     variances: Vec<f64>,
     /// Absolute coordinates of the test rows, `[m, components]`.
     projected: Vec<f64>,
@@ -116,13 +122,65 @@ fn the_report_has_these_accuracies() {
         };
         let (train, test) =
             (set(&problem.train, &problem.train_labels), set(&problem.test, &problem.test_labels));
-        let options =
-            EvalOptions { dims: Some(vec![problem.dims]), l2: Some(problem.l2), ..EvalOptions::default() };
+        let options = EvalOptions {
+            dims: Some(vec![problem.dims]),
+            methods: vec![Method::Prefix],
+            l2: Some(problem.l2),
+            tolerance: 1e-9,
+            neighbours: 5,
+            hits: vec![7],
+            resamples: 20,
+            ..EvalOptions::default()
+        };
         let report = evaluate(&train, &test, &options, &mut |_| {}).unwrap();
+        let (name, prefix) = (&problem.name, &report.methods[&Method::Prefix]);
         let expected = problem.right() as f64 / problem.test_labels.len() as f64;
-        assert_eq!(report.methods[&Method::Prefix].logreg, [expected], "{}", problem.name);
+        assert_eq!(prefix.logreg, [expected], "{name}");
+        assert!((prefix.knn[0] - problem.vote).abs() < 1e-12, "{name}: {:?}", prefix.knn);
+        let map = prefix.retrieval[0].at[0].map;
+        assert!((map - problem.mean_average_precision).abs() < 1e-12, "{name}: {map}");
+        let log_loss = prefix.probe[0].raw.log_loss;
+        assert!((log_loss / problem.log_loss - 1.0).abs() < 1e-4, "{name}: {log_loss}");
         let lacking =
             problem.test_labels.iter().filter(|label| !problem.train_labels.contains(label)).count();
         assert_eq!(report.unseen_test_labels, lacking, "{}", problem.name);
     }
+}
+
+/// A full-rank PCA is an invertible map: where the penalty hardly counts, its probe is that of the rows themselves.
+#[test]
+fn a_full_rank_pca_ties_with_the_whole_prefix() {
+    let mut state = 9u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    };
+    let mut set = || {
+        let labels: Vec<i64> = (0..3_000).map(|row| row % 3).collect();
+        // Features of very different scale that share a part, and classes that overlap.
+        let rows = labels.iter().flat_map(|&label| {
+            let shared = random();
+            (0..12)
+                .map(move |i| (i, shared))
+                .map(|(i, shared)| {
+                    let shift = if i % 3 == label as usize { 0.25 } else { 0.0 };
+                    (random() + shared + shift) * 3f32.powi(i as i32 - 6)
+                })
+                .collect::<Vec<f32>>()
+        });
+        mrl_embedding::EmbeddingSet::new(rows.collect(), 12).unwrap().with_labels(labels).unwrap()
+    };
+    let (train, test) = (set(), set());
+    let options = EvalOptions {
+        dims: Some(vec![4, 12]),
+        methods: vec![Method::Prefix, Method::Pca],
+        measures: vec![crate::Measure::Probe],
+        l2: Some(1e-3),
+        ..EvalOptions::default()
+    };
+    let report = evaluate(&train, &test, &options, &mut |_| {}).unwrap();
+    let [prefix, pca] = [Method::Prefix, Method::Pca].map(|method| &report.methods[&method].logreg);
+    assert!((prefix[1] - pca[1]).abs() <= 0.001, "{prefix:?} and {pca:?}");
+    assert!(prefix[1] > 0.6 && prefix[1] < 0.95, "{prefix:?} is no test");
+    assert!((prefix[0] - pca[0]).abs() > 0.01, "{prefix:?} and {pca:?} differ where they should");
 }

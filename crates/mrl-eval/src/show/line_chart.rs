@@ -239,9 +239,12 @@ fn shortest(value: f64) -> String {
     if value >= 1.0 { format!("{value:.0}") } else { format!("{value}") }
 }
 
-/// A round step that gives four to ten ticks.
+/// A round step that gives four to ten ticks; 1 for values that are all the same.
 fn tick_step(range: f64) -> f64 {
-    let power = 10f64.powf((range.max(1e-9) / 9.0).log10().floor());
+    if range <= 0.0 {
+        return 1.0;
+    }
+    let power = 10f64.powf((range / 9.0).log10().floor());
     [1.0, 2.0, 5.0, 10.0]
         .map(|step| step * power)
         .into_iter()
@@ -255,7 +258,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_few() {
-        for (range, step) in [(0.9, 0.1), (1.0, 0.2), (37.0, 5.0), (80.0, 10.0), (0.0, 2e-10), (4e6, 5e5)] {
+        for (range, step) in [(0.9, 0.1), (1.0, 0.2), (37.0, 5.0), (80.0, 10.0), (0.0, 1.0), (4e6, 5e5)] {
             assert!((tick_step(range) / step - 1.0).abs() < 1e-9, "{range}: {}", tick_step(range));
         }
     }
