@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-TOLERANCES = [1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 1e-7]
+TOLERANCES = [1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 1e-7]
 AGREEMENT = 1e-6
 
 
@@ -82,8 +82,10 @@ def main():
     plan = json.loads(args.plan.read_text()) if args.plan and args.plan.exists() else {}
 
     def rotate():
-        pca = PCA(svd_solver="covariance_eigh").fit(x)
-        return pca.transform(x), pca.transform(x_test)
+        # In float64, for in float32 the small components are too far off for the objectives to agree.
+        wide = x.astype(np.float64)
+        pca = PCA(svd_solver="covariance_eigh").fit(wide)
+        return [pca.transform(rows).astype(np.float32) for rows in (wide, x_test.astype(np.float64))]
 
     rotated, pca_seconds = timed(rotate)
     rows = []

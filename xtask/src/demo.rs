@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 
 use crate::setup;
-use crate::workspace::{Workspace, run};
+use crate::workspace::{Workspace, run, target_folder};
 
 const IMAGES: &str = "datasets/fashion-mnist-subset";
 
@@ -109,15 +109,4 @@ fn first_free(runs: &Path, taken: impl Fn(&Path) -> bool) -> PathBuf {
 
 fn relative(path: &Path, root: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).display().to_string()
-}
-
-/// Where Cargo builds, whatever the user's configuration says.
-fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output =
-        workspace.command(cargo).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
-    let metadata: Value =
-        serde_json::from_slice(&output.stdout).context("reading what `cargo metadata` printed")?;
-    let folder = metadata["target_directory"].as_str();
-    folder.map(PathBuf::from).ok_or_else(|| anyhow!("`cargo metadata` names no target folder; update Cargo"))
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up, demo, tests and checks of the workspace.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod bench;
 mod cache;
 mod checks;
 mod chosen;
@@ -25,6 +26,8 @@ Usage: cargo xtask COMMAND
   demo            Set up, build, train on the shipped images, embed, evaluate
   test            Set up, then run all tests
   ci              Set up, then formatting, clippy, documentation and all tests
+  bench eval [OPTIONS]        mrl eval beside scikit-learn; see bench/README.md
+  bench eval-large [OPTIONS]  How mrl eval grows with the set
 
 A LIBTORCH or LIBTORCH_USE_PYTORCH that you have set is used as it is, and set-up then does nothing.
 ";
@@ -43,6 +46,8 @@ fn main() -> ExitCode {
         ["demo"] => demo::demo(&workspace),
         ["test"] => checks::test(&workspace),
         ["ci"] => checks::ci(&workspace),
+        ["bench", "eval", ref options @ ..] => bench::eval(&workspace, "compare.py", options),
+        ["bench", "eval-large", ref options @ ..] => bench::eval(&workspace, "large.py", options),
         _ => {
             let typed = if args.is_empty() {
                 "no command".into()

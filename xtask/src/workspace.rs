@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::chosen::{Chosen, LINK, chosen};
 
@@ -74,4 +74,18 @@ pub(crate) fn run(command: &mut Command, words: &str) -> Result<()> {
         bail!("`{words}` failed ({status}); its messages are above");
     }
     Ok(())
+}
+
+/// Where Cargo builds, whatever the user's configuration says.
+///
+/// # Errors
+/// Cargo cannot be run, or says something new.
+pub(crate) fn target_folder(workspace: &Workspace) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output =
+        workspace.command(cargo).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("reading what `cargo metadata` printed")?;
+    let folder = metadata["target_directory"].as_str();
+    folder.map(PathBuf::from).ok_or_else(|| anyhow!("`cargo metadata` names no target folder; update Cargo"))
 }
