@@ -112,11 +112,11 @@ mod tests {
             |ours: &mut Report, other: &Report| ours.add_baseline("b", other).unwrap_err().to_string();
         assert_eq!(
             message(&mut ours, &report(2, &[0, 1, 1])),
-            "baseline b has 3 test rows, the evaluation 2; evaluate both on the same images"
+            "baseline b has 3 test rows, the evaluation 2; evaluate both on the same images and in the same way"
         );
         assert_eq!(
             message(&mut ours, &report(2, &[1, 1])),
-            "baseline b has [0, 2] test rows a class, the evaluation [1, 1]; evaluate both on the same images"
+            "baseline b has [0, 2] test rows a class, the evaluation [1, 1]; evaluate both on the same images and in the same way"
         );
         let mut empty = report(2, &[0, 1]);
         empty.methods.clear();

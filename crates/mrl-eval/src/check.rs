@@ -39,7 +39,7 @@ pub(crate) fn check(
 }
 
 /// A byte for each test row and resample.
-const MOST_RESAMPLED: usize = 4 << 30;
+const MOST_RESAMPLED: usize = 1 << 30;
 
 fn check_options(options: &EvalOptions, test_rows: usize) -> Result<(), EvalError> {
     let usable = |value: f64| value > 0.0 && value.is_finite();
@@ -217,7 +217,7 @@ mod tests {
         );
         assert_eq!(
             option_message(&EvalOptions { resamples: 1 << 40, ..options() }),
-            "1099511627776 resamples of 1 test rows exceed the memory that is meant for them; use up to 4294967296"
+            "1099511627776 resamples of 1 test rows exceed the memory that is meant for them; use up to 1073741824"
         );
         assert_eq!(
             option_message(&EvalOptions { l2: Some(0.0), ..options() }),

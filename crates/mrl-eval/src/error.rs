@@ -133,7 +133,7 @@ pub enum EvalError {
         most: usize,
     },
     /// A baseline was not measured on the same test images.
-    #[error("baseline {name} has {theirs} {what}, the evaluation {ours}; evaluate both on the same images")]
+    #[error("baseline {name} has {theirs} {what}, the evaluation {ours}; evaluate both on the same images and in the same way")]
     Baseline {
         /// The name that the user gave it.
         name: String,

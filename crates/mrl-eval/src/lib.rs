@@ -1,9 +1,10 @@
 //! Honest evaluation of nested embeddings at every length.
 //!
 //! [`evaluate`] takes a labelled training and test [`EmbeddingSet`](mrl_embedding::EmbeddingSet) and measures, for each
-//! dim and each way of shortening ([`Method`]), a logistic probe that converges and the nearest neighbour by cosine.
-//! The [`Report`] prints as a table and writes JSON, SVG and PNG. Nothing here links libtorch, prints, or draws random
-//! numbers: the same input gives the same report on any number of threads.
+//! dim and each way of shortening ([`Method`]), what [`EvalOptions::measures`] names: a logistic probe that converges,
+//! neighbours, retrieval and what follows from them. The [`Report`] prints as tables and writes JSON, a page and charts;
+//! [`Comparison`] and [`Summary`] set several side by side. Nothing here links libtorch or prints, and random numbers follow
+//! from [`EvalOptions::seed`]: the same input gives the same report on any number of threads.
 //!
 //! ```
 //! use mrl_embedding::EmbeddingSet;
