@@ -158,7 +158,10 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "compare", requires = "train")]
     pub test: Vec<PathBuf>,
     /// Draw reports that are there already in one chart: folders that `mrl eval` wrote, or their report.json.
-    #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with_all = ["train", "test", "baseline"])]
+    #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with_all = [
+        "train", "test", "baseline", "dims", "methods", "measures", "l2", "tolerance", "neighbours", "temperature", "database",
+        "hits", "resamples", "seed", "data_dir",
+    ])]
     pub compare: Vec<PathBuf>,
     /// An encoder of fixed width to compare with, measured with its full width: the report of `mrl eval` on the same
     /// images, or its two embedding sets. The same name may be given for several widths.
@@ -198,7 +201,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// The folder of the images that were embedded: the page then shows nearest neighbours.
-    #[arg(long, value_name = "PATH", conflicts_with = "compare")]
+    #[arg(long, value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
     /// The folder for report.json, report.html and the charts.
     #[arg(long, value_name = "DIR")]

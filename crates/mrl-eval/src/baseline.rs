@@ -1,17 +1,27 @@
-use crate::{EvalError, Measures, Method, Report};
+use strum::VariantNames;
 
-impl Report {
+use crate::{EvalError, EvalOptions, Evaluation, Measures, Method, ProbeScores, Report};
+
+impl Evaluation<'_> {
     /// Adds what another encoder reaches with its full width: the longest prefix of `other`, under `name`. Encoders of
     /// several widths may share a name; they make one line.
     ///
     /// # Errors
-    /// When `other` was measured on other test rows or in another way, has no prefix, or its width is there already.
-    pub fn add_baseline(&mut self, name: &str, other: &Self) -> Result<(), EvalError> {
+    /// When `other` was measured on other rows, in another way or without its full width, or its width is there already.
+    pub fn add_baseline(&mut self, name: &str, other: &Report) -> Result<(), EvalError> {
+        if Method::VARIANTS.contains(&name) {
+            return Err(EvalError::BaselineName(name.to_owned()));
+        }
         let empty = || EvalError::EmptyBaseline(name.to_owned());
         let theirs = other.methods.get(&Method::Prefix).ok_or_else(empty)?;
         let widest = theirs.dims.len().checked_sub(1).ok_or_else(empty)?;
-        self.check_comparable(name, other)?;
-        let dim = theirs.dims[widest];
+        let (dim, width) = (theirs.dims[widest], other.variance.len());
+        if dim != width {
+            return Err(EvalError::PartOfBaseline { name: name.to_owned(), dim, width });
+        }
+        if let Some((what, ours, theirs)) = self.difference(other, theirs) {
+            return Err(EvalError::Baseline { name: name.to_owned(), what, ours, theirs });
+        }
         let baseline = self.baselines.entry(name.to_owned()).or_default();
         match baseline.dims.binary_search(&dim) {
             Ok(_) => Err(EvalError::RepeatedBaseline { name: name.to_owned(), dim }),
@@ -22,32 +32,61 @@ impl Report {
         }
     }
 
-    fn check_comparable(&self, name: &str, other: &Self) -> Result<(), EvalError> {
-        let support = |report: &Self| -> Option<Vec<usize>> {
-            let probe = report.methods.get(&Method::Prefix)?.probe.first()?;
-            Some(probe.classes.iter().map(|class| class.support).collect())
+    /// What makes the numbers of another report no match for ours: the first thing found, ours, and theirs.
+    fn difference(&self, other: &Report, theirs: &Measures) -> Option<(String, String, String)> {
+        let pair = |what: &str, ours: String, theirs: String| (what.to_owned(), ours, theirs);
+        let said = |what: &str, ours: &Option<String>, theirs: &Option<String>| {
+            Some(pair(what, ours.clone()?, theirs.clone()?))
         };
-        let text = |rows: Option<Vec<usize>>| format!("{:?}", rows.unwrap_or_default());
-        let both_said = |ours: &Option<String>, theirs: &Option<String>| match (ours, theirs) {
-            (Some(ours), Some(theirs)) => (ours.clone(), theirs.clone()),
-            _ => Default::default(),
-        };
-        let measures = |report: &Self| format!("{:?}", report.options.measures);
-        let said = [
-            ("as test set", both_said(&self.test_dataset, &other.test_dataset)),
-            ("test rows", (self.test_size.to_string(), other.test_size.to_string())),
-            ("training rows", (self.train_size.to_string(), other.train_size.to_string())),
-            ("as labels", (format!("{:?}", self.labels), format!("{:?}", other.labels))),
-            ("test rows a class", (text(support(self)), text(support(other)))),
-            ("as measures", (measures(self), measures(other))),
+        let [train, test] = [self.train, self.test].map(|set| &set.metadata.dataset);
+        let all = [
+            said("training set", train, &other.train_dataset),
+            said("test set", test, &other.test_dataset),
+            Some(pair("training rows", self.train.len().to_string(), other.train_size.to_string())),
+            Some(pair("test rows", self.test.len().to_string(), other.test_size.to_string())),
+            self.other_label(other),
+            theirs.probe.first().and_then(|probe| self.other_support(probe)),
         ];
-        for (what, (ours, theirs)) in said {
-            if ours != theirs {
-                return Err(EvalError::Baseline { name: name.to_owned(), what, ours, theirs });
-            }
-        }
-        Ok(())
+        let options = said_options(self.options).into_iter().zip(said_options(&other.options));
+        let options = options.map(|((what, ours), (_, theirs))| pair(what, ours, theirs));
+        all.into_iter().flatten().chain(options).find(|(_, ours, theirs)| ours != theirs)
     }
+
+    /// The first label that only one side has.
+    fn other_label(&self, other: &Report) -> Option<(String, String, String)> {
+        let lists = [&self.checked.classes, &other.labels];
+        let length = lists[0].len().max(lists[1].len());
+        let at = (0..length).find(|&at| lists[0].get(at) != lists[1].get(at))?;
+        let [ours, theirs] =
+            lists.map(|list| list.get(at).map_or_else(|| "none".to_owned(), ToString::to_string));
+        Some((format!("label {at}"), ours, theirs))
+    }
+
+    /// The first class of which one side has more test rows.
+    fn other_support(&self, theirs: &ProbeScores) -> Option<(String, String, String)> {
+        let mut ours = vec![0; self.checked.classes.len()];
+        self.checked.test.iter().flatten().for_each(|&class| ours[class] += 1);
+        let pairs = ours.iter().zip(&theirs.classes).zip(&self.checked.classes);
+        let ((ours, theirs), label) =
+            pairs.into_iter().find(|((ours, theirs), _)| **ours != theirs.support)?;
+        Some((format!("test rows of label {label}"), ours.to_string(), theirs.support.to_string()))
+    }
+}
+
+/// The options that change what a number means.
+fn said_options(options: &EvalOptions) -> [(&'static str, String); 7] {
+    let mut measures = options.measures.clone();
+    measures.sort_unstable();
+    let measures: Vec<String> = measures.iter().map(ToString::to_string).collect();
+    [
+        ("measures", measures.join(",")),
+        ("l2", options.l2.map_or_else(|| "cross-validated".to_owned(), |l2| l2.to_string())),
+        ("tolerance", options.tolerance.to_string()),
+        ("neighbours", options.neighbours.to_string()),
+        ("temperature", options.temperature.to_string()),
+        ("database", options.database.to_string()),
+        ("hits", format!("{:?}", options.hits)),
+    ]
 }
 
 impl Measures {
@@ -76,53 +115,91 @@ mod tests {
     use mrl_embedding::EmbeddingSet;
 
     use super::*;
-    use crate::{EvalOptions, evaluate};
+    use crate::evaluate;
 
-    fn report(width: usize, test_labels: &[i64]) -> Report {
-        let set = |labels: &[i64]| {
-            let value = |i: usize| ((i * 7) % 5) as f32 + labels[i / width] as f32;
-            let values = (0..labels.len() * width).map(value).collect();
-            EmbeddingSet::new(values, width).unwrap().with_labels(labels.to_vec()).unwrap()
-        };
-        let options = EvalOptions { resamples: 10, dims: Some(vec![1, width]), ..EvalOptions::default() };
-        evaluate(&set(&[0, 1, 0, 1, 0, 1]), &set(test_labels), &options, &mut |_| {}).unwrap()
+    fn set(width: usize, labels: &[i64]) -> EmbeddingSet {
+        let value = |i: usize| ((i * 7) % 5) as f32 + labels[i / width] as f32;
+        let values = (0..labels.len() * width).map(value).collect();
+        EmbeddingSet::new(values, width).unwrap().with_labels(labels.to_vec()).unwrap()
+    }
+
+    const TRAIN: [i64; 6] = [0, 1, 0, 1, 0, 1];
+
+    fn options(dims: &[usize]) -> EvalOptions {
+        EvalOptions { resamples: 10, dims: Some(dims.to_vec()), ..EvalOptions::default() }
+    }
+
+    fn report(width: usize, test_labels: &[i64], options: &EvalOptions) -> Report {
+        evaluate(&set(width, &TRAIN), &set(width, test_labels), options, &mut |_| {}).unwrap()
     }
 
     #[test]
     fn encoders_of_several_widths_make_one_line() {
-        let mut ours = report(8, &[0, 1]);
-        let (wide, narrow) = (report(4, &[0, 1]), report(2, &[0, 1]));
-        ours.add_baseline("fixed", &wide).unwrap();
-        ours.add_baseline("fixed", &narrow).unwrap();
-        let fixed = &ours.baselines["fixed"];
+        let (train, test, ours) = (set(8, &TRAIN), set(8, &[0, 1]), options(&[1, 8]));
+        let mut evaluation = Evaluation::new(&train, &test, &ours).unwrap();
+        let (wide, narrow) = (report(4, &[0, 1], &options(&[1, 4])), report(2, &[0, 1], &options(&[2])));
+        evaluation.add_baseline("fixed", &wide).unwrap();
+        evaluation.add_baseline("fixed", &narrow).unwrap();
+        let again = evaluation.add_baseline("fixed", &wide).unwrap_err().to_string();
+        assert_eq!(again, "baseline fixed is given twice at 4 dims; give each width once, or another name");
+        let fixed = &evaluation.run(&mut |_| {}).unwrap().baselines["fixed"];
         assert_eq!(fixed.dims, [2, 4]);
         assert_eq!(
             fixed.logreg,
-            [narrow.methods[&Method::Prefix].logreg[1], wide.methods[&Method::Prefix].logreg[1]]
+            [narrow.methods[&Method::Prefix].logreg[0], wide.methods[&Method::Prefix].logreg[1]]
         );
-        assert!(fixed.lengths().iter().all(|&(_, length)| length == 2));
-        let again = ours.add_baseline("fixed", &wide).unwrap_err().to_string();
-        assert_eq!(again, "baseline fixed is given twice at 4 dims; give each width once, or another name");
+        assert!(fixed.lengths(&ours).iter().all(|&(_, length, _)| length == 2));
     }
 
     #[test]
-    fn other_test_rows_are_refused() {
-        let mut ours = report(4, &[0, 1]);
-        let message =
-            |ours: &mut Report, other: &Report| ours.add_baseline("b", other).unwrap_err().to_string();
+    fn what_was_measured_otherwise_is_refused() {
+        let (train, test, ours) = (set(4, &TRAIN), set(4, &[0, 1]), options(&[1, 4]));
+        let message = |other: &Report| {
+            let mut evaluation = Evaluation::new(&train, &test, &ours).unwrap();
+            evaluation.add_baseline("b", other).unwrap_err().to_string()
+        };
+        let cure = "evaluate both on the same images and in the same way";
+        let narrow = options(&[2]);
         assert_eq!(
-            message(&mut ours, &report(2, &[0, 1, 1])),
-            "baseline b has 3 test rows, the evaluation 2; evaluate both on the same images and in the same way"
+            message(&report(2, &[0, 1, 1], &narrow)),
+            format!("baseline b differs from the evaluation in test rows: 3, not 2; {cure}")
         );
         assert_eq!(
-            message(&mut ours, &report(2, &[1, 1])),
-            "baseline b has [0, 2] test rows a class, the evaluation [1, 1]; evaluate both on the same images and in the same way"
+            message(&report(2, &[1, 1], &narrow)),
+            format!("baseline b differs from the evaluation in test rows of label 0: 0, not 1; {cure}")
         );
-        let mut empty = report(2, &[0, 1]);
-        empty.methods.clear();
         assert_eq!(
-            message(&mut ours, &empty),
+            message(&report(2, &[0, 1], &EvalOptions { neighbours: 5, ..narrow.clone() })),
+            format!("baseline b differs from the evaluation in neighbours: 5, not 200; {cure}")
+        );
+        let mut other = report(2, &[0, 1], &narrow);
+        other.labels[1] = 4;
+        assert_eq!(
+            message(&other),
+            format!("baseline b differs from the evaluation in label 1: 4, not 1; {cure}")
+        );
+        assert_eq!(
+            message(&report(4, &[0, 1], &narrow)),
+            "baseline b is 4 wide, but was measured up to dim 2 alone; evaluate it at 4 too"
+        );
+        other.methods.clear();
+        assert_eq!(
+            message(&other),
             "baseline b holds no measures of a prefix; evaluate it with the method prefix"
         );
+        let mut evaluation = Evaluation::new(&train, &test, &ours).unwrap();
+        assert_eq!(
+            evaluation.add_baseline("pca", &other).unwrap_err().to_string(),
+            "pca is the name of a method; choose another for the baseline"
+        );
+    }
+
+    /// The order of measures says nothing.
+    #[test]
+    fn measures_in_another_order_are_the_same() {
+        let (train, test, mut ours) = (set(4, &TRAIN), set(4, &[0, 1]), options(&[1, 4]));
+        let other = report(2, &[0, 1], &options(&[2]));
+        ours.measures.reverse();
+        Evaluation::new(&train, &test, &ours).unwrap().add_baseline("b", &other).unwrap();
     }
 }

@@ -56,6 +56,10 @@ pub(crate) fn temperature(held_out: &HeldOut) -> f64 {
     let mut inverse = 1.0;
     for _ in 0..60 {
         let [slope, curvature] = derivatives(held_out, inverse);
+        if slope == 0.0 && curvature == 0.0 {
+            // All logits of a row are the same, or none but the true class's counts: any temperature is as good.
+            break;
+        }
         if slope > 0.0 {
             high = inverse;
         } else {
@@ -161,6 +165,12 @@ mod tests {
     fn rows_that_are_all_right_have_the_lowest_temperature() {
         let held_out = HeldOut { targets: vec![0, 1], logits: vec![1.0, 0.0, 0.0, 1.0] };
         assert!(temperature(&held_out) < 0.1);
+    }
+
+    #[test]
+    fn logits_that_say_nothing_stay_as_they_are() {
+        let held_out = HeldOut { targets: vec![0, 1], logits: vec![0.5; 4] };
+        assert_eq!(temperature(&held_out), 1.0);
     }
 
     #[test]

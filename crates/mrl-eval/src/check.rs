@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mrl_embedding::{EmbeddingSet, Nesting};
 
-use crate::{EvalError, EvalOptions, error::Side};
+use crate::{EvalError, EvalOptions, Measure, error::Side};
 
 /// What both sets say once they have been checked.
 pub(crate) struct Checked {
@@ -24,6 +24,7 @@ pub(crate) fn check(
     options: &EvalOptions,
 ) -> Result<Checked, EvalError> {
     check_options(options, test.len())?;
+    check_neighbours(options, train.len().max(test.len()), test.len())?;
     check_agreement(train, test)?;
     let dims = dims(train, options.dims.as_deref())?;
     let train_labels = check_set(train, Side::Train)?;
@@ -33,13 +34,22 @@ pub(crate) fn check(
         return Err(EvalError::OneClass(only));
     }
     let class = |label: &i64| classes.binary_search(label).ok();
-    let train = train_labels.iter().filter_map(class).collect();
-    let test = test_labels.iter().map(class).collect();
+    let train: Vec<usize> = train_labels.iter().filter_map(class).collect();
+    let test: Vec<Option<usize>> = test_labels.iter().map(class).collect();
+    if test.iter().all(Option::is_none) {
+        return Err(EvalError::NoKnownLabels);
+    }
+    if options.holds_out() && classes.len() == train.len() {
+        return Err(EvalError::NothingHeldOut);
+    }
     Ok(Checked { dims, classes, train, test })
 }
 
 /// A byte for each test row and resample.
 const MOST_RESAMPLED: usize = 1 << 30;
+
+/// Sixteen bytes for each test row and neighbour.
+const MOST_FOUND: usize = 1 << 28;
 
 fn check_options(options: &EvalOptions, test_rows: usize) -> Result<(), EvalError> {
     let usable = |value: f64| value > 0.0 && value.is_finite();
@@ -75,6 +85,17 @@ fn check_options(options: &EvalOptions, test_rows: usize) -> Result<(), EvalErro
         return Err(EvalError::Tolerance(options.tolerance));
     }
     Ok(())
+}
+
+/// Whether the neighbours of all test rows among at most `rows` others can be held.
+fn check_neighbours(options: &EvalOptions, rows: usize, test_rows: usize) -> Result<(), EvalError> {
+    let voters = options.takes(Measure::Knn).then_some(options.neighbours);
+    let hits = options.takes(Measure::Retrieval).then(|| options.hits.iter().copied().max()).flatten();
+    let most = MOST_FOUND / test_rows.max(1);
+    match voters.max(hits).map(|k| k.min(rows)) {
+        Some(k) if k > most => Err(EvalError::Neighbours { k, rows: test_rows, most }),
+        _ => Ok(()),
+    }
 }
 
 fn repeated<T: Copy + Ord>(values: &[T]) -> Option<T> {
@@ -157,7 +178,7 @@ mod tests {
     use mrl_embedding::Metadata;
 
     use super::*;
-    use crate::{Measure, Method};
+    use crate::Method;
 
     fn set(labels: &[i64]) -> EmbeddingSet {
         let values = (0..labels.len() * 4).map(|value| value as f32).collect();
@@ -219,6 +240,12 @@ mod tests {
             option_message(&EvalOptions { resamples: 1 << 40, ..options() }),
             "1099511627776 resamples of 1 test rows exceed the memory that is meant for them; use up to 1073741824"
         );
+        let many = EvalOptions { neighbours: 1 << 40, ..options() };
+        assert!(check_neighbours(&many, 1 << 20, 1 << 8).is_ok());
+        assert_eq!(
+            check_neighbours(&many, 1 << 20, 1 << 9).unwrap_err().to_string(),
+            "1048576 neighbours of 512 test rows exceed the memory that is meant for them; use up to 524288"
+        );
         assert_eq!(
             option_message(&EvalOptions { l2: Some(0.0), ..options() }),
             "l2 0 is no usable penalty; give a number above 0, for separable classes have no best probe without one"
@@ -249,6 +276,14 @@ mod tests {
         assert_eq!(
             set_message(&good, &set(&[0, -1])),
             "row 1 of the test set has label -1; leave unlabelled rows out, labels count from 0"
+        );
+        assert_eq!(
+            set_message(&good, &set(&[2, 3])),
+            "no label of the test set is in the training set; embed two splits of one data set"
+        );
+        assert_eq!(
+            set_message(&good, &good),
+            "no class has two training rows, one of which could be held out; give --l2 and leave out the measure cascade"
         );
         let damaged = EmbeddingSet::new(vec![0.0, 0.0, 0.0, 0.0, 0.0, f32::INFINITY, 0.0, 0.0], 4).unwrap();
         assert_eq!(
@@ -320,7 +355,7 @@ mod tests {
             check(
                 &with(Metadata { encoder: some("resnet18"), ..other() }),
                 &with(other()),
-                &EvalOptions::default()
+                &EvalOptions { measures: vec![Measure::Knn], ..EvalOptions::default() }
             )
             .is_ok()
         );

@@ -132,13 +132,33 @@ pub enum EvalError {
         /// How many fit.
         most: usize,
     },
-    /// A baseline was not measured on the same test images.
-    #[error("baseline {name} has {theirs} {what}, the evaluation {ours}; evaluate both on the same images and in the same way")]
+    /// The test set has no label that the training set has.
+    #[error("no label of the test set is in the training set; embed two splits of one data set")]
+    NoKnownLabels,
+    /// There is nothing to hold out.
+    #[error(
+        "no class has two training rows, one of which could be held out; give --l2 and leave out the measure cascade"
+    )]
+    NothingHeldOut,
+    /// Too many neighbours to hold.
+    #[error("{k} neighbours of {rows} test rows exceed the memory that is meant for them; use up to {most}")]
+    Neighbours {
+        /// Neighbours or hits of a row.
+        k: usize,
+        /// Rows of the test set.
+        rows: usize,
+        /// How many fit.
+        most: usize,
+    },
+    /// A baseline was not measured on the same images in the same way.
+    #[error(
+        "baseline {name} differs from the evaluation in {what}: {theirs}, not {ours}; evaluate both on the same images and in the same way"
+    )]
     Baseline {
         /// The name that the user gave it.
         name: String,
-        /// `test rows`, `classes`, …
-        what: &'static str,
+        /// `test set`, `l2`, …
+        what: String,
         /// Of the evaluation.
         ours: String,
         /// Of the baseline.
@@ -152,6 +172,21 @@ pub enum EvalError {
         /// The width.
         dim: usize,
     },
+    /// A baseline was not measured with its full width.
+    #[error(
+        "baseline {name} is {width} wide, but was measured up to dim {dim} alone; evaluate it at {width} too"
+    )]
+    PartOfBaseline {
+        /// The name that the user gave it.
+        name: String,
+        /// The longest dim that was measured.
+        dim: usize,
+        /// The width.
+        width: usize,
+    },
+    /// A baseline is called like a method.
+    #[error("{0} is the name of a method; choose another for the baseline")]
+    BaselineName(String),
     /// A baseline has no prefix that was measured.
     #[error("baseline {0} holds no measures of a prefix; evaluate it with the method prefix")]
     EmptyBaseline(String),
@@ -237,7 +272,10 @@ impl EvalError {
                 | Self::Temperature(_)
                 | Self::Hits(_)
                 | Self::Resamples { .. }
+                | Self::Neighbours { .. }
+                | Self::NothingHeldOut
                 | Self::RepeatedBaseline { .. }
+                | Self::BaselineName(_)
                 | Self::L2(_)
                 | Self::Tolerance(_)
         )

@@ -6,7 +6,7 @@ use crate::{
     EvalOptions, Method,
     calibration::Outcome,
     evaluate,
-    pca::Pca,
+    pca::principal_components,
     probe::{Part, ProbeOptions, Problem as Fit},
     rows::Rows,
     standardise::Moments,
@@ -67,6 +67,13 @@ fn the_probe_is_scikit_learns() {
         assert!(probe.converged, "{name}: {}", probe.gradient_norm);
         assert!((probe.objective / problem.objective - 1.0).abs() < 1e-8, "{name}: {}", probe.objective);
 
+        // As `mrl eval` does it: from the probe on a shorter prefix, to its usual tolerance.
+        let half = train.prefix(problem.dims.div_ceil(2));
+        let usual = ProbeOptions { tolerance: EvalOptions::default().tolerance, ..options };
+        let shorter = Fit::new(half, &targets, classes.len(), &Moments::of(half)).unwrap();
+        let warm = fit.fit(usual, Part::All, Some(&shorter.fit(usual, Part::All, None)));
+        assert!((warm.objective / problem.objective - 1.0).abs() < 1e-6, "{name}: {}", warm.objective);
+
         // Softmax leaves a constant in the logits of a row open.
         let all: Vec<usize> = (0..test.len()).collect();
         let ours = probe.judge(test, &all, |_, logits| logits.to_vec());
@@ -92,17 +99,17 @@ fn components_are_scikit_learns() {
     for problem in problems() {
         let (name, d) = (&problem.name, problem.dims);
         let (train, test) = (Rows::new(&problem.train, d), Rows::new(&problem.test, d));
-        let pca = Pca::fit(&Moments::of(train)).unwrap();
+        let (map, variances) = principal_components(&Moments::of(train)).unwrap();
         let rounding = 1e-11 * problem.variances[0];
         for (component, variance) in problem.variances.iter().enumerate() {
-            let ours = pca.variances[component];
+            let ours = variances[component];
             assert!((ours - variance).abs() < rounding, "{name}, {component}: {ours} and {variance}");
         }
         // Components that rounding has decided are nobody's.
         let known =
             problem.variances.iter().take_while(|&&variance| variance > 1e-8 * problem.variances[0]).count();
         let theirs = problem.projected.chunks_exact(problem.variances.len());
-        for (row, (ours, theirs)) in pca.map.project(test, d).chunks_exact(d).zip(theirs).enumerate() {
+        for (row, (ours, theirs)) in map.project(test, d).chunks_exact(d).zip(theirs).enumerate() {
             for (component, (ours, theirs)) in ours.iter().zip(theirs).enumerate().take(known) {
                 let difference = (f64::from(ours.abs()) - theirs).abs();
                 assert!(difference < 1e-5 * (1.0 + theirs), "{name}, row {row}, component {component}");

@@ -53,7 +53,7 @@ mod vector;
 mod vote;
 
 pub use error::{EvalError, Side};
-pub use evaluate::evaluate;
+pub use evaluate::{Evaluation, evaluate};
 pub use measures::{
     Bin, Calibration, Cascade, CascadeCost, CascadePoint, ClassScores, Example, ExamplePrefix, Interval,
     Measures, ProbeScores, RetrievalAt, RetrievalScores,

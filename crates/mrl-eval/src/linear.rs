@@ -1,6 +1,15 @@
 //! Products and eigenvectors of row-major `f64` and `f32` matrices, by `faer`.
 
-use faer::{Accum, MatMut, MatRef, Par, Side, linalg::matmul::matmul, traits::ComplexField};
+use faer::{
+    Accum, Mat, MatMut, MatRef, Par, Spec,
+    diag::Diag,
+    dyn_stack::{MemBuffer, MemStack},
+    linalg::{
+        evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch},
+        matmul::matmul,
+    },
+    traits::ComplexField,
+};
 
 use crate::EvalError;
 
@@ -49,9 +58,9 @@ fn product<T: ComplexField>(a: Matrix<'_, T>, b: Matrix<'_, T>, out: &mut [T], a
 
 /// The eigenvalues of the symmetric `matrix` `[d, d]`, from the smallest.
 pub(crate) fn eigenvalues(matrix: &[f64], d: usize) -> Result<Vec<f64>, EvalError> {
-    MatRef::from_row_major_slice(matrix, d, d)
-        .self_adjoint_eigenvalues(Side::Lower)
-        .map_err(|_| EvalError::Eigen(d))
+    let mut values = Diag::zeros(d);
+    decompose(matrix, d, &mut values, None)?;
+    Ok(values.column_vector().iter().copied().collect())
 }
 
 /// The eigenvectors of a symmetric matrix.
@@ -64,11 +73,9 @@ pub(crate) struct Eigen {
 
 /// Decomposes the symmetric `matrix` `[d, d]`.
 pub(crate) fn eigen(matrix: &[f64], d: usize) -> Result<Eigen, EvalError> {
-    let decomposition = MatRef::from_row_major_slice(matrix, d, d)
-        .self_adjoint_eigen(Side::Lower)
-        .map_err(|_| EvalError::Eigen(d))?;
-    let (ascending, columns) = (decomposition.S().column_vector(), decomposition.U());
-    let values = (0..d).rev().map(|j| ascending[j]).collect();
+    let (mut ascending, mut columns) = (Diag::zeros(d), Mat::zeros(d, d));
+    decompose(matrix, d, &mut ascending, Some(columns.as_mut()))?;
+    let values = ascending.column_vector().iter().rev().copied().collect();
     let mut vectors = vec![0.0; d * d];
     for j in 0..d {
         let column = columns.col(d - 1 - j);
@@ -79,4 +86,42 @@ pub(crate) fn eigen(matrix: &[f64], d: usize) -> Result<Eigen, EvalError> {
         }
     }
     Ok(Eigen { values, vectors })
+}
+
+/// Eigenvalues from the smallest, and their eigenvectors as columns where they are wanted. On this thread: on several, faer
+/// adds up what each has, and the last bits would depend on their number.
+fn decompose(
+    matrix: &[f64],
+    d: usize,
+    values: &mut Diag<f64>,
+    vectors: Option<MatMut<'_, f64>>,
+) -> Result<(), EvalError> {
+    let wanted = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+    let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<f64>(d, wanted, Par::Seq, Spec::default()));
+    let matrix = MatRef::from_row_major_slice(matrix, d, d);
+    let stack = MemStack::new(&mut memory);
+    self_adjoint_evd(matrix, values.as_mut(), vectors, Par::Seq, stack, Spec::default())
+        .map_err(|_| EvalError::Eigen(d))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{linear::eigen, rows::Rows, standardise::Moments};
+
+    /// Wide enough for faer to share its work out.
+    #[test]
+    fn covariances_and_eigenvectors_do_not_depend_on_the_number_of_threads() {
+        let d = 400;
+        let values: Vec<f32> = (0..3 * d * d).map(|i| ((i * 7_919 + i * i % 31) % 1_009) as f32).collect();
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let moments = Moments::of(Rows::new(&values, d));
+                let found = eigen(moments.covariance(), d).unwrap();
+                (moments.covariance().to_vec(), found.values, found.vectors)
+            })
+        };
+        let alone = on(1);
+        assert!(on(2) == alone && on(5) == alone);
+    }
 }

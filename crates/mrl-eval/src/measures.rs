@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::{EvalOptions, Measure};
+
 /// What one way of shortening reached. The lists have an entry for each of `dims`, or none where the measure was not
 /// asked for. Accuracies are fractions of the test rows; intervals hold 95 % of the bootstrap's resamples.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,18 +33,22 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// The name and length of each list that has an entry for each dim.
-    pub(crate) fn lengths(&self) -> [(&'static str, usize); 9] {
+    /// The name and length of each list, and whether `options` ask for what is in it.
+    pub(crate) fn lengths(&self, options: &EvalOptions) -> [(&'static str, usize, bool); 9] {
+        let probe = options.fits_probes();
+        let [knn1, knn, retrieval, geometry] =
+            [Measure::Knn1, Measure::Knn, Measure::Retrieval, Measure::Geometry]
+                .map(|measure| options.takes(measure));
         [
-            ("logreg", self.logreg.len()),
-            ("logreg_interval", self.logreg_interval.len()),
-            ("knn1", self.knn1.len()),
-            ("knn1_interval", self.knn1_interval.len()),
-            ("knn", self.knn.len()),
-            ("knn_interval", self.knn_interval.len()),
-            ("probe", self.probe.len()),
-            ("retrieval", self.retrieval.len()),
-            ("effective_rank", self.effective_rank.len()),
+            ("logreg", self.logreg.len(), probe),
+            ("logreg_interval", self.logreg_interval.len(), probe),
+            ("probe", self.probe.len(), probe),
+            ("knn1", self.knn1.len(), knn1),
+            ("knn1_interval", self.knn1_interval.len(), knn1),
+            ("knn", self.knn.len(), knn),
+            ("knn_interval", self.knn_interval.len(), knn),
+            ("retrieval", self.retrieval.len(), retrieval),
+            ("effective_rank", self.effective_rank.len(), geometry),
         ]
     }
 }

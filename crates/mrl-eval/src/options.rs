@@ -130,6 +130,25 @@ impl Default for EvalOptions {
     }
 }
 
+impl EvalOptions {
+    pub(crate) fn takes(&self, measure: Measure) -> bool {
+        self.measures.contains(&measure)
+    }
+
+    pub(crate) fn fits_probes(&self) -> bool {
+        self.takes(Measure::Probe) || self.takes(Measure::Cascade)
+    }
+
+    /// Whether probes are fitted without a part of the training rows, to judge it.
+    pub(crate) fn holds_out(&self) -> bool {
+        self.takes(Measure::Cascade) || (self.takes(Measure::Probe) && self.l2.is_none())
+    }
+
+    pub(crate) fn finds_neighbours(&self) -> bool {
+        [Measure::Knn1, Measure::Knn, Measure::Retrieval].into_iter().any(|measure| self.takes(measure))
+    }
+}
+
 /// How far an evaluation has come: reported before each piece of work, and once more when all are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step<'a> {

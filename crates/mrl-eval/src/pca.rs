@@ -1,32 +1,21 @@
 use crate::{EvalError, linear::eigen, projection::Projection, standardise::Moments};
 
-/// Principal components of a training set: centred, not standardised, as scikit-learn's `PCA`.
-pub(crate) struct Pca {
-    /// Variance of each component, `[d]`, from the largest.
-    #[cfg(test)]
-    pub(crate) variances: Vec<f64>,
-    /// Onto the components. Those without variance are zero columns.
-    pub(crate) map: Projection,
-}
-
-impl Pca {
-    /// Components whose variance is lost in rounding against the largest are set to zero: the training set says
-    /// nothing about them, and standardising them would blow rounding errors up to the size of features.
-    pub(crate) fn fit(moments: &Moments) -> Result<Self, EvalError> {
-        let d = moments.mean().len();
-        let mut found = eigen(moments.covariance(), d)?;
-        let rounding = found.values[0] * d.max(moments.rows()).min(1 << 12) as f64 * f64::EPSILON;
-        let rank = found.values.iter().take_while(|&&value| value > rounding).count();
-        for row in found.vectors.chunks_exact_mut(d) {
-            row[rank..].fill(0.0);
-        }
-        found.values[rank..].fill(0.0);
-        Ok(Self {
-            #[cfg(test)]
-            variances: found.values,
-            map: Projection { mean: moments.mean().to_vec(), matrix: found.vectors },
-        })
+/// Principal components of a training set: centred, not standardised, as scikit-learn's `PCA`. The map onto them, where
+/// those without variance are zero columns, and the variance of each, `[d]`, from the largest.
+///
+/// Components whose variance is lost in rounding against the largest are set to zero: the training set says nothing about
+/// them, and standardising them would blow rounding errors up to the size of features.
+pub(crate) fn principal_components(moments: &Moments) -> Result<(Projection, Vec<f64>), EvalError> {
+    let d = moments.mean().len();
+    let mut found = eigen(moments.covariance(), d)?;
+    // numpy's rule for the rank of a matrix, but for at most 4096 rows: of millions it would give up too much.
+    let rounding = found.values[0] * d.max(moments.rows()).min(1 << 12) as f64 * f64::EPSILON;
+    let rank = found.values.iter().take_while(|&&value| value > rounding).count();
+    for row in found.vectors.chunks_exact_mut(d) {
+        row[rank..].fill(0.0);
     }
+    found.values[rank..].fill(0.0);
+    Ok((Projection { mean: moments.mean().to_vec(), matrix: found.vectors }, found.values))
 }
 
 #[cfg(test)]
@@ -63,12 +52,12 @@ mod tests {
     proptest! {
         #[test]
         fn components_are_orthonormal_or_zero((values, d) in matrix()) {
-            let pca = Pca::fit(&Moments::of(Rows::new(&values, d))).unwrap();
+            let (map, variances) = principal_components(&Moments::of(Rows::new(&values, d))).unwrap();
             let column = |j: usize| (0..d).map(move |i| i * d + j);
-            for a in 0..d {
+            for (a, &variance) in variances.iter().enumerate() {
                 for b in 0..d {
-                    let dot: f64 = column(a).zip(column(b)).map(|(a, b)| pca.map.matrix[a] * pca.map.matrix[b]).sum();
-                    let expected = if a == b && pca.variances[a] > 0.0 { 1.0 } else { 0.0 };
+                    let dot: f64 = column(a).zip(column(b)).map(|(a, b)| map.matrix[a] * map.matrix[b]).sum();
+                    let expected = if a == b && variance > 0.0 { 1.0 } else { 0.0 };
                     prop_assert!((dot - expected).abs() < 1e-9, "{a} {b} {dot}");
                 }
             }
@@ -77,12 +66,12 @@ mod tests {
         #[test]
         fn all_components_rebuild_the_rows((values, d) in matrix()) {
             let rows = Rows::new(&values, d);
-            let pca = Pca::fit(&Moments::of(rows)).unwrap();
-            let projected = pca.map.project(rows, d);
+            let (map, _) = principal_components(&Moments::of(rows)).unwrap();
+            let projected = map.project(rows, d);
             for (i, scores) in projected.chunks_exact(d).enumerate() {
                 for j in 0..d {
-                    let rebuilt: f64 = (0..d).map(|k| f64::from(scores[k]) * pca.map.matrix[j * d + k]).sum();
-                    prop_assert!((rebuilt + pca.map.mean[j] - f64::from(rows.row(i)[j])).abs() < 1e-4);
+                    let rebuilt: f64 = (0..d).map(|k| f64::from(scores[k]) * map.matrix[j * d + k]).sum();
+                    prop_assert!((rebuilt + map.mean[j] - f64::from(rows.row(i)[j])).abs() < 1e-4);
                 }
             }
         }
@@ -91,8 +80,8 @@ mod tests {
     #[test]
     fn the_largest_variance_is_that_of_plain_loops() {
         let values: Vec<f32> = (0..60).map(|i| ((i * 37 + i * i) % 23) as f32 / 7.0).collect();
-        let pca = Pca::fit(&Moments::of(Rows::new(&values, 5))).unwrap();
-        assert!((pca.variances[0] - largest_variance(&values, 5)).abs() < 1e-9);
-        assert!(pca.variances.is_sorted_by(|a, b| a >= b));
+        let (_, variances) = principal_components(&Moments::of(Rows::new(&values, 5))).unwrap();
+        assert!((variances[0] - largest_variance(&values, 5)).abs() < 1e-9);
+        assert!(variances.is_sorted_by(|a, b| a >= b));
     }
 }

@@ -80,6 +80,7 @@ impl Report {
         options: &EvalOptions,
         checked: Checked,
         measured: Measured,
+        baselines: BTreeMap<String, Measures>,
     ) -> Self {
         let (ours, theirs) = (&train.metadata, &test.metadata);
         let either = |a: &Option<String>, b: &Option<String>| a.clone().or_else(|| b.clone());
@@ -91,7 +92,7 @@ impl Report {
             dims: checked.dims,
             trained_dims: nesting.map_or_else(Vec::new, |nesting| nesting.dims().to_vec()),
             methods: measured.methods,
-            baselines: BTreeMap::new(),
+            baselines,
             variance: measured.variance,
             examples: measured.examples,
             train_size: train.len(),
@@ -115,7 +116,7 @@ impl Report {
     /// Whether the prefix of length `dim` was trained; not known where the set does not say.
     #[must_use]
     pub fn is_trained(&self, dim: usize) -> Option<bool> {
-        (!self.trained_dims.is_empty()).then(|| self.trained_dims.contains(&dim))
+        is_trained(&self.trained_dims, dim)
     }
 
     /// All that was measured, the methods before the baselines, by name.
@@ -146,12 +147,16 @@ impl Report {
         }
     }
 
-    /// Whether each list is empty or has an entry for each dim.
+    /// Whether each list has an entry for each dim where its measure was taken, and none elsewhere.
     fn check_lengths(&self) -> Result<(), String> {
         for (name, measures) in self.all_measures() {
-            let n = measures.dims.len();
-            for (list, length) in measures.lengths() {
-                if length != 0 && length != n {
+            let dims = &measures.dims;
+            if dims.first().is_none_or(|&dim| dim == 0) || !dims.is_sorted_by(|a, b| a < b) {
+                return Err(format!("{name}: {dims:?} are no dims"));
+            }
+            for (list, length, taken) in measures.lengths(&self.options) {
+                let n = if taken { dims.len() } else { 0 };
+                if length != n {
                     return Err(format!("{name}: {list} has {length} entries for {n} dims"));
                 }
             }
@@ -160,13 +165,21 @@ impl Report {
     }
 }
 
+/// Whether a prefix is one of those that were trained; not known where there are none.
+pub(crate) fn is_trained(trained_dims: &[usize], dim: usize) -> Option<bool> {
+    (!trained_dims.is_empty()).then(|| trained_dims.contains(&dim))
+}
+
 /// A name for each label, no two the same: that of `names`, else the label.
 fn class_names(labels: &[i64], names: &[String]) -> Vec<String> {
     let mut taken = HashSet::new();
     let name = |&label: &i64| {
         let known = usize::try_from(label).ok().and_then(|index| names.get(index)).cloned();
-        let name = known.unwrap_or_else(|| label.to_string());
-        if taken.insert(name.clone()) { name } else { format!("{name} ({label})") }
+        let mut name = known.unwrap_or_else(|| label.to_string());
+        while !taken.insert(name.clone()) {
+            name = format!("{name} ({label})");
+        }
+        name
     };
     labels.iter().map(name).collect()
 }
@@ -179,5 +192,7 @@ mod tests {
     fn classes_have_names_of_their_own() {
         let names = ["cat", "dog", "cat"].map(str::to_owned);
         assert_eq!(class_names(&[0, 1, 2, 7], &names), ["cat", "dog", "cat (2)", "7"]);
+        let names = ["cat (2)", "cat", "cat"].map(str::to_owned);
+        assert_eq!(class_names(&[0, 1, 2], &names), ["cat (2)", "cat", "cat (2) (2)"]);
     }
 }

@@ -17,9 +17,6 @@ use crate::{
     vote::vote,
 };
 
-/// Above this many classes a confusion matrix is no picture and a large file.
-const MOST_CONFUSED: usize = 100;
-
 /// All that is measured of a way of shortening, dim by dim.
 pub(crate) struct Sweep<'a> {
     checked: &'a Checked,
@@ -38,7 +35,16 @@ struct Shorter {
     probe: Option<Probe>,
     l2: Option<f64>,
     fits: Option<FoldFits>,
-    stages: Vec<Stage>,
+    /// None where no cascade is made.
+    stages: Option<Vec<Stage>>,
+}
+
+/// What held-out rows say of a probe's probabilities.
+struct Scaled {
+    temperature: f64,
+    held_out: HeldOut,
+    /// The test rows at that temperature.
+    test: Vec<Outcome>,
 }
 
 impl<'a> Sweep<'a> {
@@ -56,7 +62,7 @@ impl<'a> Sweep<'a> {
         Self {
             checked,
             options,
-            folds: Folds::deal(&checked.train, checked.classes.len()),
+            folds: Folds::deal(&checked.train, checked.classes.len(), options.seed),
             resamples: Resamples::draw(test.len(), options.resamples, options.seed),
             retrieval: Retrieval::new(queries, database, among),
             test: (0..test.len()).collect(),
@@ -65,19 +71,8 @@ impl<'a> Sweep<'a> {
 
     /// How many pieces of work [`Sweep::run`] reports.
     pub(crate) fn pieces(&self) -> usize {
-        self.checked.dims.len() * (usize::from(self.fits_probes()) + usize::from(self.finds_neighbours()))
-    }
-
-    fn takes(&self, measure: Measure) -> bool {
-        self.options.measures.contains(&measure)
-    }
-
-    fn fits_probes(&self) -> bool {
-        self.takes(Measure::Probe) || self.takes(Measure::Cascade)
-    }
-
-    fn finds_neighbours(&self) -> bool {
-        [Measure::Knn1, Measure::Knn, Measure::Retrieval].into_iter().any(|measure| self.takes(measure))
+        let of_dim = usize::from(self.options.fits_probes()) + usize::from(self.options.finds_neighbours());
+        self.checked.dims.len() * of_dim
     }
 
     /// Measures from the shortest dim on: each probe starts from the one before. `moments` are those of `train`.
@@ -90,24 +85,24 @@ impl<'a> Sweep<'a> {
         pieces: &mut Pieces<'_>,
     ) -> Result<Measures, EvalError> {
         let mut measures = Measures { dims: self.checked.dims.clone(), ..Measures::default() };
-        let mut shorter = Shorter::default();
+        // The cascade is one of prefixes.
+        let cascades = self.options.takes(Measure::Cascade) && method == Method::Prefix;
+        let mut shorter = Shorter { stages: cascades.then(Vec::new), ..Shorter::default() };
         for &dim in &self.checked.dims {
             let (train, test) = (train.prefix(dim), test.prefix(dim));
-            if self.fits_probes() {
+            if self.options.fits_probes() {
                 pieces.begin(&format!("{method}: logistic probe on {dim} dims"));
                 self.probe(train, test, moments, &mut shorter, &mut measures)?;
             }
-            if self.finds_neighbours() {
+            if self.options.finds_neighbours() {
                 pieces.begin(&format!("{method}: nearest neighbours on {dim} dims"));
                 self.neighbours(train, test, &mut measures);
             }
-            if self.takes(Measure::Geometry) {
+            if self.options.takes(Measure::Geometry) {
                 measures.effective_rank.push(moments.effective_rank(dim)?);
             }
         }
-        if self.takes(Measure::Cascade) && method == Method::Prefix {
-            measures.cascade = Some(cascade(&shorter.stages));
-        }
+        measures.cascade = shorter.stages.map(|stages| cascade(&stages));
         Ok(measures)
     }
 
@@ -133,7 +128,7 @@ impl<'a> Sweep<'a> {
                     problem.choose_l2(&self.folds, shorter.l2.unwrap_or(1.0), shorter.fits.as_ref());
                 (l2, Some(fits))
             }
-            Some(l2) if self.takes(Measure::Cascade) => {
+            Some(l2) if self.options.takes(Measure::Cascade) => {
                 (l2, Some(problem.fit_folds(&self.folds, l2, shorter.fits.as_ref())))
             }
             Some(l2) => (l2, None),
@@ -145,11 +140,11 @@ impl<'a> Sweep<'a> {
         measures.logreg.push(fraction(&right));
         measures.logreg_interval.push(self.interval(&right));
 
-        let held_out = match &fits {
-            Some(fits) if self.takes(Measure::Cascade) => Some(problem.held_out(&self.folds, fits)),
-            _ => None,
-        };
-        let stage = held_out.map(|held_out| self.stage(train.dims(), &probe, test, &held_out));
+        let scaled = fits.as_ref().filter(|_| self.options.takes(Measure::Cascade)).map(|fits| {
+            let held_out = problem.held_out(&self.folds, fits);
+            let temperature = temperature(&held_out);
+            Scaled { temperature, held_out, test: self.outcomes(&probe, test, temperature) }
+        });
         let confusion = Confusion::of(
             classes.len(),
             self.checked.test.iter().copied().zip(raw.iter().map(|outcome| outcome.class)),
@@ -161,24 +156,18 @@ impl<'a> Sweep<'a> {
             iterations: probe.iterations,
             converged: probe.converged,
             raw: calibration(&raw, 1.0),
-            scaled: stage.as_ref().map(|(temperature, stage)| calibration(&stage.test, *temperature)),
-            classes: confusion.scores(),
-            confusion: if classes.len() <= MOST_CONFUSED { confusion.rows() } else { Vec::new() },
+            scaled: scaled.as_ref().map(|scaled| calibration(&scaled.test, scaled.temperature)),
+            classes: confusion.scores,
+            confusion: confusion.counts,
         });
-        shorter.stages.extend(stage.map(|(_, stage)| stage));
+        if let (Some(stages), Some(Scaled { temperature, held_out, test: outcomes })) =
+            (&mut shorter.stages, scaled)
+        {
+            let held_out = held_out.outcomes(temperature);
+            stages.push(Stage { dim: test.dims(), held_out, test: outcomes });
+        }
         (shorter.probe, shorter.l2, shorter.fits) = (Some(probe), Some(l2), fits);
         Ok(())
-    }
-
-    /// The temperature that held-out rows ask for, and what the probe is worth with it.
-    fn stage(&self, dim: usize, probe: &Probe, test: Rows<'_>, held_out: &HeldOut) -> (f64, Stage) {
-        let temperature = temperature(held_out);
-        let stage = Stage {
-            dim,
-            held_out: held_out.outcomes(temperature),
-            test: self.outcomes(probe, test, temperature),
-        };
-        (temperature, stage)
     }
 
     fn outcomes(&self, probe: &Probe, test: Rows<'_>, temperature: f64) -> Vec<Outcome> {
@@ -189,16 +178,17 @@ impl<'a> Sweep<'a> {
 
     fn neighbours(&self, train: Rows<'_>, test: Rows<'_>, measures: &mut Measures) {
         let most_hits = self.options.hits.iter().copied().max().unwrap_or_default();
-        let hits = if self.takes(Measure::Retrieval) { most_hits } else { 0 };
-        let voters = if self.takes(Measure::Knn) { self.options.neighbours } else { 1 };
+        let hits = if self.options.takes(Measure::Retrieval) { most_hits } else { 0 };
+        let voters = if self.options.takes(Measure::Knn) { self.options.neighbours } else { 1 };
         let in_test = self.options.database == Database::Test;
-        let in_train = (!in_test || self.takes(Measure::Knn1) || self.takes(Measure::Knn)).then(|| {
-            Neighbours::search(train, test, if in_test { voters } else { voters.max(hits) }, Among::All)
-        });
+        let in_train = (!in_test || self.options.takes(Measure::Knn1) || self.options.takes(Measure::Knn))
+            .then(|| {
+                Neighbours::search(train, test, if in_test { voters } else { voters.max(hits) }, Among::All)
+            });
         if let Some(found) = &in_train {
             self.classify(found, measures);
         }
-        if self.takes(Measure::Retrieval) {
+        if self.options.takes(Measure::Retrieval) {
             let found =
                 if in_test { Some(Neighbours::search(test, test, hits, Among::Others)) } else { in_train };
             let rows = if in_test { test.len() } else { train.len() };
@@ -217,12 +207,12 @@ impl<'a> Sweep<'a> {
         let right = |class: &dyn Fn(usize) -> usize| -> Vec<bool> {
             (0..test.len()).map(|row| test[row] == Some(class(row))).collect()
         };
-        if self.takes(Measure::Knn1) {
+        if self.options.takes(Measure::Knn1) {
             let right = right(&|row| train[found.of(row)[0].row]);
             measures.knn1.push(fraction(&right));
             measures.knn1_interval.push(self.interval(&right));
         }
-        if self.takes(Measure::Knn) {
+        if self.options.takes(Measure::Knn) {
             let voters = self.options.neighbours.min(found.k());
             let temperature = self.options.temperature;
             let right = right(&|row| vote(&found.of(row)[..voters], train, classes.len(), temperature));

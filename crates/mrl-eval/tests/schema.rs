@@ -3,20 +3,24 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use mrl_embedding::EmbeddingSet;
-use mrl_eval::{Comparison, EvalOptions, Report, Summary, evaluate};
+use mrl_eval::{Comparison, EvalOptions, Evaluation, Report, Summary, evaluate};
 use serde_json::Value;
 
+fn set(rows: usize, shift: usize) -> EmbeddingSet {
+    let labels: Vec<i64> = (0..rows as i64).map(|row| row % 3).collect();
+    let value = |i: usize| ((i * 7 + shift) % 11) as f32 + labels[i / 4] as f32;
+    EmbeddingSet::new((0..rows * 4).map(value).collect(), 4).unwrap().with_labels(labels.clone()).unwrap()
+}
+
+fn options() -> EvalOptions {
+    EvalOptions { resamples: 20, dims: Some(vec![1, 2, 4]), ..EvalOptions::default() }
+}
+
 fn report(shift: usize) -> Report {
-    let set = |rows: usize| {
-        let labels: Vec<i64> = (0..rows as i64).map(|row| row % 3).collect();
-        let value = |i: usize| ((i * 7 + shift) % 11) as f32 + labels[i / 4] as f32;
-        EmbeddingSet::new((0..rows * 4).map(value).collect(), 4).unwrap().with_labels(labels.clone()).unwrap()
-    };
-    let options = EvalOptions { resamples: 20, dims: Some(vec![1, 2, 4]), ..EvalOptions::default() };
-    let mut report = evaluate(&set(60), &set(30), &options, &mut |_| {}).unwrap();
-    let baseline = report.clone();
-    report.add_baseline("fixed", &baseline).unwrap();
-    report
+    let (train, test, options) = (set(60, shift), set(30, shift), options());
+    let mut evaluation = Evaluation::new(&train, &test, &options).unwrap();
+    evaluation.add_baseline("fixed", &evaluate(&train, &test, &options, &mut |_| {}).unwrap()).unwrap();
+    evaluation.run(&mut |_| {}).unwrap()
 }
 
 /// All keys of objects; those of `methods` and `baselines` are names.
@@ -77,7 +81,7 @@ mod damaged {
     use super::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(32))]
         /// A file that is cut or has a wrong byte is refused or read, and what was read can be shown.
         #[test]
         fn reports_never_panic(cut in 0usize..2_000, at in 0usize..20_000, value: u8) {
@@ -93,8 +97,11 @@ mod damaged {
             if let Ok(report) = Report::read(&path) {
                 let _ = report.table();
                 let _ = report.html(None);
+                let (train, test, options) = (set(60, 0), set(30, 0), options());
+                let mut evaluation = Evaluation::new(&train, &test, &options).unwrap();
+                let _ = evaluation.add_baseline("damaged", &report).and_then(|()| evaluation.add_baseline("damaged", &report));
                 let _ = Comparison::of(vec![("a".to_owned(), report.clone()), ("b".to_owned(), report)])
-                    .map(|comparison| comparison.table());
+                    .and_then(|comparison| comparison.write(folder.path()));
             }
         }
     }

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
-use mrl_eval::{Comparison, EvalOptions, Images, Report, Summary, evaluate};
+use mrl_eval::{Comparison, EvalOptions, Evaluation, Images, Report, Summary};
 
 use super::thumbnails::Thumbnails;
 use crate::{
@@ -16,25 +16,26 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     if !args.compare.is_empty() {
         return compare(args);
     }
-    let pairs = pairs(args)?;
+    let sets = sets(args)?;
     let options = options(args);
-    let baselines =
-        args.baseline.iter().map(|baseline| Ok((&baseline.name, baseline_report(baseline, &options)?)));
-    let baselines: Vec<_> = baselines.collect::<Result<_>>()?;
-    let mut reports = Vec::new();
-    for (index, (train, test)) in pairs.iter().enumerate() {
-        let (train, test) = (EmbeddingSet::read(train)?, EmbeddingSet::read(test)?);
-        let images = args.data_dir.as_deref().and_then(|folder| thumbnails(folder, &train, &test));
-        let mut report = measure("evaluating", &train, &test, &options)?;
-        for (name, baseline) in &baselines {
-            report.add_baseline(name, baseline)?;
+    let evaluations = sets.iter().map(|(train, test)| Evaluation::new(train, test, &options));
+    let mut evaluations: Vec<Evaluation<'_>> = evaluations.collect::<Result<_, _>>()?;
+    for baseline in &args.baseline {
+        let report = baseline_report(baseline, &options)?;
+        for evaluation in &mut evaluations {
+            evaluation.add_baseline(&baseline.name, &report)?;
         }
+    }
+    let mut reports = Vec::new();
+    for (index, (evaluation, (train, test))) in evaluations.into_iter().zip(&sets).enumerate() {
+        let report = measure("evaluating", evaluation)?;
         let folder =
-            if pairs.len() == 1 { args.out.clone() } else { args.out.join(format!("run-{}", index + 1)) };
-        if pairs.len() == 1 {
+            if sets.len() == 1 { args.out.clone() } else { args.out.join(format!("run-{}", index + 1)) };
+        if sets.len() == 1 {
             // First, so that it is there even if the folder cannot be written.
             answer(&report.table());
         }
+        let images = args.data_dir.as_deref().and_then(|folder| thumbnails(folder, train, test));
         name_files(report.write(&folder, images.as_ref().map(|images| images as &dyn Images))?);
         reports.push(report);
     }
@@ -62,14 +63,14 @@ fn name_files(files: Vec<PathBuf>) {
 }
 
 /// The training and test set of each run.
-fn pairs(args: &EvalArgs) -> Result<Vec<(&Path, &Path)>> {
+fn sets(args: &EvalArgs) -> Result<Vec<(EmbeddingSet, EmbeddingSet)>> {
     let (trains, tests) = (args.train.len(), args.test.len());
     if trains != 1 && trains != tests {
         let problem = format!("{trains} --train for {tests} --test; give one for each, or one for all");
         return Err(UsageError(problem).into());
     }
-    let train = args.train.iter().map(PathBuf::as_path).cycle();
-    Ok(train.zip(args.test.iter().map(PathBuf::as_path)).collect())
+    let pairs = args.train.iter().cycle().zip(&args.test);
+    pairs.map(|(train, test)| Ok((EmbeddingSet::read(train)?, EmbeddingSet::read(test)?))).collect()
 }
 
 fn options(args: &EvalArgs) -> EvalOptions {
@@ -89,9 +90,9 @@ fn options(args: &EvalArgs) -> EvalOptions {
     }
 }
 
-fn measure(what: &str, train: &EmbeddingSet, test: &EmbeddingSet, options: &EvalOptions) -> Result<Report> {
+fn measure(what: &str, evaluation: Evaluation<'_>) -> Result<Report> {
     let progress = Progress::new(what);
-    let report = evaluate(train, test, options, &mut |step| {
+    let report = evaluation.run(&mut |step| {
         progress.at(step.done as u64, step.total as u64, step.what);
     })?;
     progress.finish();
@@ -109,7 +110,7 @@ fn baseline_report(baseline: &Baseline, options: &EvalOptions) -> Result<Report>
                 methods: vec![mrl_eval::Method::Prefix],
                 ..options.clone()
             };
-            measure(&format!("evaluating {}", baseline.name), &train, &test, &options)
+            measure(&format!("evaluating {}", baseline.name), Evaluation::new(&train, &test, &options)?)
         }
     }
 }

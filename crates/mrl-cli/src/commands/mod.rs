@@ -24,13 +24,18 @@ fn open_images(
     subset_per_class: Option<usize>,
     max_corrupt: usize,
 ) -> Result<ImageSet> {
-    let progress = DataProgress::default();
     let options = OpenOptions { subset_per_class, max_corrupt, ..OpenOptions::default() };
-    let images = mrl_data::open(kind, data_dir, split, &options, &|event| progress.show(event))?;
+    let images = open_with(kind, data_dir, split, &options)?;
     for skipped in images.skipped() {
         note(&format!("skipped {}: {}", skipped.path.display(), skipped.reason));
     }
     Ok(images)
+}
+
+/// Opens a data set, showing what goes on.
+fn open_with(kind: DatasetKind, data_dir: &Path, split: Split, options: &OpenOptions) -> Result<ImageSet> {
+    let progress = DataProgress::default();
+    Ok(mrl_data::open(kind, data_dir, split, options, &|event| progress.show(event))?)
 }
 
 /// The side of the images, or that of `ImageNet`'s crops where they differ.

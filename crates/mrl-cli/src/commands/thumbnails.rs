@@ -1,11 +1,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use mrl_data::{DatasetKind, ImageSet, Split};
+use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
 use mrl_embedding::EmbeddingSet;
 use mrl_eval::{Images, Side};
 
-use super::open_images;
+use super::open_with;
 
 /// Pixels of a shown image's longer side, at most.
 const SIDE: usize = 96;
@@ -33,13 +33,20 @@ fn open(folder: &Path, set: &EmbeddingSet) -> Result<ImageSet> {
     let (kind, split) = name.split_once(' ').ok_or_else(unknown)?;
     let kind: DatasetKind = kind.parse().map_err(|_| unknown())?;
     let split: Split = split.parse().map_err(|_| unknown())?;
-    let whole = open_images(kind, folder, split, None, usize::MAX)?;
+    // A few images are shown: nothing is fetched or kept for them.
+    let options = |subset_per_class| OpenOptions {
+        download: false,
+        max_corrupt: usize::MAX,
+        subset_per_class,
+        cache_bytes: 0,
+    };
+    let whole = open_with(kind, folder, split, &options(None))?;
     if belongs(&whole, set) {
         return Ok(whole);
     }
     // The first of each class, as `mrl embed --subset-per-class` takes them.
     let most = set.labels().map_or(0, most_of_a_class);
-    let part = open_images(kind, folder, split, Some(most.max(1)), usize::MAX)?;
+    let part = open_with(kind, folder, split, &options(Some(most.max(1))))?;
     if belongs(&part, set) {
         return Ok(part);
     }

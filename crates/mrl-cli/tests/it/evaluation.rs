@@ -94,7 +94,7 @@ fn several_tests_are_runs_with_mean_and_deviation() {
     let spread = &json(&world, "runs/summary.json")["methods"]["prefix"]["logreg"][0];
     assert!((spread["mean"].as_f64().unwrap() - f64::midpoint(one, two)).abs() < 1e-12);
     assert!((spread["std"].as_f64().unwrap() - (one - two).abs() / 2f64.sqrt()).abs() < 1e-12);
-    assert!(text(&world.read("runs/summary.html")).contains("id=\"accuracy\""));
+    assert!(text(&world.read("runs/summary.html")).contains("id=\"summary-accuracy\""));
     let message = fail(world.mrl(&format!("{EVAL} --train train.safetensors --test a --test b --out x")), 2);
     assert!(message.contains("2 --train for 3 --test; give one for each, or one for all"), "{message}");
 }
@@ -105,13 +105,15 @@ fn runs_are_compared() {
     succeed(world.mrl(&format!("{EVAL} --out one")));
     let sets = "eval --train train.safetensors --test test.safetensors";
     succeed(world.mrl(&format!("{sets} --dims 2,64 --l2 1 --out two")));
-    let output = text(&succeed(world.mrl("eval --compare one two/report.json --out both")).stdout);
+    let before = world.read("one/confusion.png");
+    let output = text(&succeed(world.mrl("eval --compare one two/report.json --out one")).stdout);
     assert!(output.contains("one") && output.contains("two/report.json"), "{output}");
     assert!(output.contains("the runs differ in the probe's l2: cross-validated, 1"), "{output}");
-    let compared = json(&world, "both/compare.json");
+    let compared = json(&world, "one/compare.json");
     assert_eq!(compared["runs"][1]["prefix"]["dims"], serde_json::json!([2, 64]));
-    assert!(text(&world.read("both/compare.html")).contains("id=\"accuracy\""));
-    assert_eq!(world.read("both/accuracy.png")[1..4], *b"PNG");
+    assert!(text(&world.read("one/compare.html")).contains("id=\"compare-accuracy\""));
+    assert_eq!(world.read("one/compare-accuracy.png")[1..4], *b"PNG");
+    assert_eq!(world.read("one/confusion.png"), before, "the report beside it stays");
 }
 
 #[test]
@@ -146,6 +148,7 @@ fn baselines_come_from_sets_and_from_reports() {
         "embed --pixels --image-size 4 --dataset fashion-mnist --data-dir data --split test --out test4.safetensors",
     ));
     succeed(world.mrl("eval --train train.safetensors --test test.safetensors --dims 16,432 --out whole"));
+    succeed(world.mrl("eval --train train.safetensors --test test.safetensors --dims 16 --out part"));
     let output = succeed(world.mrl(&format!(
         "{EVAL} --baseline small=train4.safetensors,test4.safetensors --baseline small=whole --out report"
     )));
@@ -160,15 +163,45 @@ fn baselines_come_from_sets_and_from_reports() {
         ("--baseline small", 2, "write NAME=REPORT or NAME=TRAIN,TEST"),
         ("--baseline pca=whole", 2, "pca is the name of a method"),
         ("--baseline small=none", 1, "none: "),
+        ("--baseline small=part", 1, "baseline small is 432 wide, but was measured up to dim 16 alone"),
+        (
+            "--baseline small=whole --l2 1",
+            1,
+            "baseline small differs from the evaluation in l2: cross-validated, not 1",
+        ),
         (
             "--baseline small=test4.safetensors,test4.safetensors",
             1,
-            "baseline small has 20 training rows, the evaluation 40",
+            "baseline small differs from the evaluation in training set: fashion-mnist test, not fashion-mnist train",
         ),
     ] {
         let message = fail(world.mrl(&format!("{EVAL} --out bad {words}")), code);
         assert!(message.contains(part), "{words}: {message}");
     }
+}
+
+#[test]
+fn test_rows_are_sought_among_the_others() {
+    let world = world();
+    let words = "--measures knn1,retrieval --methods prefix --hits 1,5";
+    succeed(world.mrl(&format!("{EVAL} {words} --database test --out among-test")));
+    succeed(world.mrl(&format!("{EVAL} {words} --out among-train")));
+    let [test, train] = ["among-test", "among-train"]
+        .map(|run| json(&world, &format!("{run}/report.json"))["methods"]["prefix"].clone());
+    // 20 test rows and 40 training rows, 4 numbers each.
+    assert_eq!(test["retrieval"][0]["multiply_adds"], 80);
+    assert_eq!(train["retrieval"][0]["multiply_adds"], 160);
+    assert_ne!(test["retrieval"][2]["at"], train["retrieval"][2]["at"]);
+    assert_eq!(test["knn1"], train["knn1"], "classes come from the training rows");
+    // The nearest training row's class decides both.
+    assert_eq!(train["retrieval"][2]["at"][0]["precision"], train["knn1"][2]);
+}
+
+#[test]
+fn options_that_a_comparison_does_not_have_are_refused() {
+    let world = World::new();
+    let message = fail(world.mrl("eval --compare a b --l2 1 --out both"), 2);
+    assert!(message.contains("--l2"), "{message}");
 }
 
 #[test]

@@ -8,16 +8,19 @@ use super::{
 };
 use crate::{Calibration, Measures, Method, ProbeScores, Report};
 
+/// The stems of all charts that a report may have.
+pub(crate) const STEMS: &[&str] =
+    &["accuracy", "neighbours", "confusion", "reliability", "cascade", "variance", "rank"];
+
 /// All charts of a report.
 pub(crate) fn charts(report: &Report) -> Vec<Chart> {
     let on = report.test_dataset.as_ref().map(|dataset| format!(" on {dataset}")).unwrap_or_default();
     let (probe, knn1, knn) =
         (Accuracy::Probe.curves(report), Accuracy::Knn1.curves(report), Accuracy::Knn.curves(report));
     let voters = report.options.neighbours;
-    let interval = "Bars hold 95 % of the bootstrap's resamples of the test rows.";
     let mut charts = vec![
-        accuracy("accuracy", format!("Logistic probe{on}"), origin(report), &probe, &[], interval),
-        accuracy("neighbours", format!("1-NN and {voters}-NN{on}"), origin(report), &knn1, &knn, interval),
+        accuracy("accuracy", format!("Logistic probe{on}"), origin(report), &probe, &[], INTERVAL),
+        accuracy("neighbours", format!("1-NN and {voters}-NN{on}"), origin(report), &knn1, &knn, INTERVAL),
     ];
     if let Some(prefix) = report.methods.get(&Method::Prefix) {
         charts.push(confusion(report, prefix));
@@ -28,6 +31,9 @@ pub(crate) fn charts(report: &Report) -> Vec<Chart> {
     charts.push(effective_rank(report));
     charts.into_iter().flatten().collect()
 }
+
+/// What the bars of a report's accuracies are.
+pub(crate) const INTERVAL: &str = "Bars hold 95 % of the bootstrap's resamples of the test rows.";
 
 /// The encoder and its network.
 pub(crate) fn origin(report: &Report) -> Option<String> {
@@ -43,11 +49,11 @@ pub(crate) fn accuracy(
     subtitle: Option<String>,
     solid: &[Curve],
     dashed: &[Curve],
-    interval: &str,
+    bars: &str,
 ) -> Option<Chart> {
-    let line = |look: Look, suffix: &str, (index, curve): (usize, &Curve)| Line {
+    let line = |look: Look, suffix: &str, curve: &Curve| Line {
         label: format!("{}{suffix}", curve.name),
-        colour: COLOURS[index % COLOURS.len()],
+        colour: COLOURS[curve.series % COLOURS.len()],
         look,
         points: curve
             .points
@@ -61,12 +67,12 @@ pub(crate) fn accuracy(
             .collect(),
     };
     let suffixes = if solid.is_empty() || dashed.is_empty() { ["", ""] } else { [", 1-NN", ", k-NN"] };
-    let solid = solid.iter().enumerate().map(|curve| line(Look::Solid, suffixes[0], curve));
-    let dashed = dashed.iter().enumerate().map(|curve| line(Look::Dashed, suffixes[1], curve));
+    let solid = solid.iter().map(|curve| line(Look::Solid, suffixes[0], curve));
+    let dashed = dashed.iter().map(|curve| line(Look::Dashed, suffixes[1], curve));
     let lines: Vec<Line> = solid.chain(dashed).collect();
     (!lines.is_empty()).then(|| Chart {
         name,
-        caption: format!("Accuracy on the test rows by the number of dims that are read. {interval}"),
+        caption: format!("Accuracy on the test rows by the number of dims that are read. {bars}"),
         drawing: Drawing::Lines(LineChart {
             title,
             subtitle,

@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     chart::Chart,
-    charts::{accuracy, origin},
+    charts::{INTERVAL, accuracy, origin},
     curve::{Accuracy, Curve},
     output,
     page::Page,
     table::Table,
 };
 use crate::{EvalError, Measures, Method, Report, SCHEMA};
+
+/// The stems of the charts.
+const STEMS: &[&str] = &["compare-accuracy", "compare-neighbours"];
 
 /// The prefixes of several runs, side by side. `compare.json` is exactly this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +52,7 @@ impl Comparison {
         if reports.len() < 2 {
             return Err(EvalError::NothingToCompare);
         }
-        let caveats = caveats(&reports);
+        let caveats = caveats(&reports.iter().map(|(_, report)| report).collect::<Vec<_>>());
         let mut runs: Vec<ComparedRun> = Vec::new();
         for (name, mut report) in reports {
             if runs.iter().any(|run| run.name == name) {
@@ -67,8 +70,7 @@ impl Comparison {
     /// The accuracies as aligned plain-text tables.
     #[must_use]
     pub fn table(&self) -> String {
-        let tables: Vec<String> = self.tables().iter().map(Table::text).collect();
-        tables.join("\n") + "\n" + &self.notes().join("\n") + "\n"
+        Table::texts(&self.tables(), &self.notes())
     }
 
     /// Writes `compare.json`, `compare.html`, and the charts as SVG and PNG, to `folder`, which is made if missing, and
@@ -82,15 +84,14 @@ impl Comparison {
         page.charts(&charts);
         page.list(&self.notes());
         page.tables(&self.tables());
-        output::write(folder, "compare", self, &page.finish(), &charts)
+        output::write(folder, "compare", self, &page.finish(), STEMS, &charts)
     }
 
     fn curves(&self, accuracy: Accuracy) -> Vec<Curve> {
-        let of = |run: &ComparedRun| {
-            let untrained = |dim| !run.trained_dims.is_empty() && !run.trained_dims.contains(&dim);
-            accuracy.curve(&run.name, &run.prefix, untrained)
+        let of = |(series, run): (usize, &ComparedRun)| {
+            accuracy.curve(series, &run.name, &run.prefix, &run.trained_dims)
         };
-        self.runs.iter().filter_map(of).collect()
+        self.runs.iter().enumerate().filter_map(of).collect()
     }
 
     fn tables(&self) -> Vec<Table> {
@@ -103,12 +104,11 @@ impl Comparison {
     }
 
     fn charts(&self) -> Vec<Chart> {
-        let interval = "Bars hold 95 % of the bootstrap's resamples of the test rows.";
         let [probe, knn1, knn] = Accuracy::ALL.map(|accuracy| self.curves(accuracy));
         let neighbours = "1-NN and weighted k-NN on prefixes".to_owned();
         let charts = [
-            accuracy("accuracy", "Logistic probe on prefixes".to_owned(), None, &probe, &[], interval),
-            accuracy("neighbours", neighbours, None, &knn1, &knn, interval),
+            accuracy(STEMS[0], "Logistic probe on prefixes".to_owned(), None, &probe, &[], INTERVAL),
+            accuracy(STEMS[1], neighbours, None, &knn1, &knn, INTERVAL),
         ];
         charts.into_iter().flatten().collect()
     }
@@ -128,9 +128,9 @@ impl Comparison {
 }
 
 /// In what the reports differ beside their encoders.
-fn caveats(reports: &[(String, Report)]) -> Vec<String> {
+pub(super) fn caveats(reports: &[&Report]) -> Vec<String> {
     let differ = |what: &str, of: &dyn Fn(&Report) -> String| {
-        let all: Vec<String> = reports.iter().map(|(_, report)| of(report)).collect();
+        let all: Vec<String> = reports.iter().map(|report| of(report)).collect();
         let same = all.iter().all(|value| *value == all[0]);
         (!same).then(|| format!("Careful: the runs differ in {what}: {}.", all.join(", ")))
     };

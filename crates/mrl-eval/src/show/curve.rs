@@ -1,8 +1,10 @@
-use crate::{Interval, Measures, Report};
+use crate::{Interval, Measures, Method, Report, report::is_trained};
 
 /// A measure by dim: a line of a chart and a column of a table.
 pub(crate) struct Curve {
     pub(crate) name: String,
+    /// Its place among all that is shown, measured in this way or not: what its colour follows.
+    pub(crate) series: usize,
     /// Increasing.
     pub(crate) points: Vec<CurvePoint>,
 }
@@ -50,9 +52,10 @@ impl Accuracy {
     /// None where it was not measured.
     pub(crate) fn curve(
         self,
+        series: usize,
         name: &str,
         measures: &Measures,
-        untrained: impl Fn(usize) -> bool,
+        trained_dims: &[usize],
     ) -> Option<Curve> {
         let (values, intervals) = self.of(measures);
         let interval = |index: usize| intervals.get(index).copied().unwrap_or([values[index]; 2]);
@@ -60,19 +63,23 @@ impl Accuracy {
             dim,
             value,
             interval: interval(index),
-            untrained: untrained(dim),
+            untrained: is_trained(trained_dims, dim) == Some(false),
         };
         let points: Vec<CurvePoint> = measures.dims.iter().zip(values).enumerate().map(point).collect();
-        (!points.is_empty()).then(|| Curve { name: name.to_owned(), points })
+        (!points.is_empty()).then(|| Curve { name: name.to_owned(), series, points })
     }
 
     /// Those of all methods and baselines of a report.
     pub(crate) fn curves(self, report: &Report) -> Vec<Curve> {
-        let of = |(name, measures): (String, &Measures)| {
-            // The names of methods are taken by no baseline: a baseline's curve is trained at its own width.
-            let untrained = |dim| name == "prefix" && report.is_trained(dim) == Some(false);
-            self.curve(&name, measures, untrained)
+        let of = |(series, (name, measures)): (usize, (String, &Measures))| {
+            self.curve(series, &name, measures, trained_dims_of(&name, &report.trained_dims))
         };
-        report.all_measures().filter_map(of).collect()
+        report.all_measures().enumerate().filter_map(of).collect()
     }
+}
+
+/// The lengths of a method or baseline that were trained, where that can be asked: of prefixes. No baseline is called like a
+/// method, and each is as wide as it was trained.
+pub(crate) fn trained_dims_of<'a>(name: &str, trained_dims: &'a [usize]) -> &'a [usize] {
+    if name == Method::Prefix.to_string() { trained_dims } else { &[] }
 }

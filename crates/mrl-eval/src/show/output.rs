@@ -6,7 +6,10 @@ use std::{
 use mrl_embedding::write_atomically;
 use serde::Serialize;
 
-use super::{chart::Chart, charts::charts};
+use super::{
+    chart::Chart,
+    charts::{STEMS, charts},
+};
 use crate::{EvalError, Report, Side};
 
 /// The images behind the rows of the two sets.
@@ -23,16 +26,17 @@ impl Report {
     /// # Errors
     /// When a file cannot be written or a chart cannot be drawn.
     pub fn write(&self, folder: &Path, images: Option<&dyn Images>) -> Result<Vec<PathBuf>, EvalError> {
-        write(folder, "report", self, &self.html(images), &charts(self))
+        write(folder, "report", self, &self.html(images), STEMS, &charts(self))
     }
 }
 
-/// Writes `NAME.json`, `NAME.html` and the charts.
+/// Writes `NAME.json`, `NAME.html` and the charts, which have some of `stems`.
 pub(crate) fn write(
     folder: &Path,
     name: &str,
     value: &impl Serialize,
     html: &str,
+    stems: &[&str],
     charts: &[Chart],
 ) -> Result<Vec<PathBuf>, EvalError> {
     std::fs::create_dir_all(folder).map_err(|source| EvalError::Io { path: folder.to_owned(), source })?;
@@ -45,7 +49,7 @@ pub(crate) fn write(
         files.push((format!("{}.svg", chart.name), chart.svg().into_bytes()));
         files.push((png, drawn));
     }
-    remove_stale(folder, charts)?;
+    remove_stale(folder, stems, charts)?;
     let write = |(name, bytes): (String, Vec<u8>)| {
         let path = folder.join(name);
         write_atomically(&path, |file| file.write_all(&bytes))
@@ -55,12 +59,8 @@ pub(crate) fn write(
     files.into_iter().map(write).collect()
 }
 
-/// The stems of all charts that a report may have.
-const CHARTS: [&str; 7] =
-    ["accuracy", "neighbours", "confusion", "reliability", "cascade", "variance", "rank"];
-
-fn remove_stale(folder: &Path, charts: &[Chart]) -> Result<(), EvalError> {
-    for name in CHARTS.into_iter().filter(|name| charts.iter().all(|chart| chart.name != *name)) {
+fn remove_stale(folder: &Path, stems: &[&str], charts: &[Chart]) -> Result<(), EvalError> {
+    for name in stems.iter().filter(|name| charts.iter().all(|chart| chart.name != **name)) {
         for extension in ["svg", "png"] {
             let path = folder.join(format!("{name}.{extension}"));
             match std::fs::remove_file(&path) {

@@ -2,6 +2,7 @@ use super::{
     Images,
     charts::{charts, origin},
     page::{Page, StripImage},
+    table::Table,
     tables::{classes, notes, tables},
 };
 use crate::{Example, ExamplePrefix, Measures, Method, Report, Side};
@@ -10,8 +11,7 @@ impl Report {
     /// What was measured as aligned plain-text tables, the best of each row marked, and what a reader must know beside them.
     #[must_use]
     pub fn table(&self) -> String {
-        let tables: Vec<String> = tables(self).iter().map(super::table::Table::text).collect();
-        tables.join("\n") + "\n" + &notes(self).join("\n") + "\n"
+        Table::texts(&tables(self), &notes(self))
     }
 
     /// The whole report as one self-contained page; `images` show what lies nearest to some test rows.
@@ -67,7 +67,7 @@ fn verdict(prefix: &Measures) -> Option<String> {
     const KEPT: f64 = 0.95;
     let (&last, &full) = (prefix.logreg.last()?, prefix.dims.last()?);
     let (dim, value) = prefix.dims.iter().zip(&prefix.logreg).find(|&(_, &value)| value >= KEPT * last)?;
-    (*dim < full).then(|| {
+    (*dim < full && last > 0.0).then(|| {
         format!(
             "{dim} of {full} numbers keep {:.1} % of the probe's accuracy ({:.2} of {:.2} %).",
             100.0 * value / last,

@@ -8,12 +8,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     chart::Chart,
     charts::accuracy,
-    curve::{Accuracy, Curve, CurvePoint},
+    comparison::caveats,
+    curve::{Accuracy, Curve, CurvePoint, trained_dims_of},
     output,
     page::Page,
     table::Table,
 };
-use crate::{EvalError, Measures, Report, SCHEMA};
+use crate::{EvalError, Measures, Report, SCHEMA, report::is_trained};
+
+/// The stems of the charts.
+const STEMS: &[&str] = &["summary-accuracy", "summary-neighbours"];
 
 /// Several runs of one kind, such as trainings from different seeds. `summary.json` is exactly this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +34,8 @@ pub struct Summary {
     pub trained_dims: Vec<usize>,
     /// What was measured, by method or baseline.
     pub methods: BTreeMap<String, Spreads>,
+    /// Why a mean over the runs means little.
+    pub caveats: Vec<String>,
 }
 
 /// The accuracies of one method over the runs; a list is empty where the measure was not taken.
@@ -64,7 +70,7 @@ impl Summary {
         let shape = |report: &Report| {
             let measured = report
                 .all_measures()
-                .map(|(name, measures)| (name, measures.dims.clone(), measures.lengths()));
+                .map(|(name, measures)| (name, measures.dims.clone(), measures.lengths(&report.options)));
             (report.labels.clone(), measured.collect::<Vec<_>>())
         };
         if let Some(index) = reports.iter().position(|report| shape(report) != shape(first)) {
@@ -88,14 +94,14 @@ impl Summary {
             test_dataset: first.test_dataset.clone(),
             trained_dims: first.trained_dims.clone(),
             methods: first.all_measures().map(spreads).collect(),
+            caveats: caveats(&reports.iter().collect::<Vec<_>>()),
         })
     }
 
     /// Mean ± standard deviation as aligned plain-text tables.
     #[must_use]
     pub fn table(&self) -> String {
-        let tables: Vec<String> = self.tables().iter().map(Table::text).collect();
-        tables.join("\n") + "\n" + &self.note() + "\n"
+        Table::texts(&self.tables(), &self.notes())
     }
 
     /// Writes `summary.json`, `summary.html`, and the charts as SVG and PNG, to `folder`, which is made if missing, and
@@ -105,21 +111,23 @@ impl Summary {
     /// When a file cannot be written or a chart cannot be drawn.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, EvalError> {
         let charts = self.charts();
-        let mut page = Page::new(&format!("{} runs", self.runs), &[self.note()]);
+        let mut page = Page::new(&format!("{} runs", self.runs), &self.notes());
         page.charts(&charts);
         page.tables(&self.tables());
-        output::write(folder, "summary", self, &page.finish(), &charts)
+        output::write(folder, "summary", self, &page.finish(), STEMS, &charts)
     }
 
-    fn note(&self) -> String {
+    fn notes(&self) -> Vec<String> {
         let runs = self.runs;
-        format!(
+        let marks = format!(
             "Mean ± standard deviation of {runs} runs; * marks the best mean of a row; ~ a dim that was not trained."
-        )
+        );
+        std::iter::once(marks).chain(self.caveats.clone()).collect()
     }
 
     fn curves(&self, accuracy: Accuracy) -> Vec<Curve> {
-        let of = |(name, spreads): (&String, &Spreads)| {
+        let of = |(series, (name, spreads)): (usize, (&String, &Spreads))| {
+            let trained_dims = trained_dims_of(name, &self.trained_dims);
             let values = match accuracy {
                 Accuracy::Probe => &spreads.logreg,
                 Accuracy::Knn1 => &spreads.knn1,
@@ -129,14 +137,12 @@ impl Summary {
                 dim,
                 value: spread.mean,
                 interval: [spread.mean - spread.std, spread.mean + spread.std],
-                untrained: name == "prefix"
-                    && !self.trained_dims.is_empty()
-                    && !self.trained_dims.contains(&dim),
+                untrained: is_trained(trained_dims, dim) == Some(false),
             };
             let points: Vec<CurvePoint> = spreads.dims.iter().zip(values).map(point).collect();
-            (!points.is_empty()).then(|| Curve { name: name.clone(), points })
+            (!points.is_empty()).then(|| Curve { name: name.clone(), series, points })
         };
-        self.methods.iter().filter_map(of).collect()
+        self.methods.iter().enumerate().filter_map(of).collect()
     }
 
     fn tables(&self) -> Vec<Table> {
@@ -154,8 +160,8 @@ impl Summary {
         let subtitle = Some(format!("{} runs", self.runs));
         let neighbours = "1-NN and weighted k-NN".to_owned();
         let charts = [
-            accuracy("accuracy", "Logistic probe".to_owned(), subtitle.clone(), &probe, &[], bars),
-            accuracy("neighbours", neighbours, subtitle, &knn1, &knn, bars),
+            accuracy(STEMS[0], "Logistic probe".to_owned(), subtitle.clone(), &probe, &[], bars),
+            accuracy(STEMS[1], neighbours, subtitle, &knn1, &knn, bars),
         ];
         charts.into_iter().flatten().collect()
     }

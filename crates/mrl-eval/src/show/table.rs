@@ -48,8 +48,14 @@ impl Table {
         Self { title, columns: columns.collect(), rows: dims.iter().map(row).collect() }
     }
 
+    /// All tables, and the notes below them.
+    pub(crate) fn texts(tables: &[Self], notes: &[String]) -> String {
+        let tables: Vec<String> = tables.iter().map(Self::text).collect();
+        tables.join("\n") + "\n" + &notes.join("\n") + "\n"
+    }
+
     /// Aligned plain text; the best of a row has a star.
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         let plain = |cell: &Cell| format!("{}{}", cell.text, if cell.best { "*" } else { " " });
         let header = self.columns.iter().map(|name| format!("{name} ")).collect::<Vec<_>>();
         let body = self.rows.iter().map(|row| row.iter().map(plain).collect::<Vec<_>>());
@@ -62,5 +68,39 @@ impl Table {
         };
         let lines: Vec<String> = std::iter::once(self.title.clone()).chain(lines.iter().map(line)).collect();
         lines.join("\n") + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::curve::CurvePoint;
+
+    #[test]
+    fn numbers_are_aligned_and_the_best_of_a_row_is_marked() {
+        let curve = |name: &str, values: [Option<f64>; 3]| {
+            let point = |(dim, value): (usize, Option<f64>)| {
+                let value = value?;
+                Some(CurvePoint { dim, value, interval: [value - 0.01, value + 0.01], untrained: dim == 16 })
+            };
+            let points = [8, 16, 128].into_iter().zip(values).filter_map(point).collect();
+            Curve { name: name.to_owned(), series: 0, points }
+        };
+        let curves = [
+            curve("prefix", [Some(0.1), Some(0.5), Some(1.0)]),
+            curve("fixed", [None, Some(0.75), Some(1.0)]),
+        ];
+        let text = Table::texts(&[Table::of_curves("Probe".to_owned(), &curves)], &["Note.".to_owned()]);
+        let lines = [
+            "Probe",
+            "dim         prefix          fixed",
+            "  8    10.00 ±1.00",
+            "~16    50.00 ±1.00    75.00 ±1.00*",
+            "128   100.00 ±1.00*  100.00 ±1.00*",
+            "",
+            "Note.",
+            "",
+        ];
+        assert_eq!(text, lines.join("\n"));
     }
 }

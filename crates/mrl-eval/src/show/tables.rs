@@ -1,5 +1,7 @@
 //! The tables of a report. What was not measured has none.
 
+use std::collections::BTreeSet;
+
 use super::{
     curve::Accuracy,
     table::{Cell, Table},
@@ -104,7 +106,8 @@ fn geometry(report: &Report) -> Option<Table> {
         };
         std::iter::once(dim.to_string()).chain(measured.iter().map(cell)).collect()
     };
-    let rows = if measured.is_empty() { Vec::new() } else { report.dims.iter().map(row).collect() };
+    let dims: BTreeSet<usize> = measured.iter().flat_map(|(_, measures)| &measures.dims).copied().collect();
+    let rows = dims.iter().map(row).collect();
     table("Effective rank".to_owned(), &columns, rows)
 }
 
