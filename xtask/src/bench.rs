@@ -1,15 +1,33 @@
 //! `cargo xtask bench …`: side by side with the programs that users know, in a Python environment made for it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::setup;
 use crate::workspace::{Workspace, run, target_folder};
 
-/// What the peers are, by the packages that pip installs.
-const PACKAGES: &[&str] = &["numpy==2.4.*", "scikit-learn==1.9.*", "threadpoolctl==3.*"];
+/// What the peers are, by the packages that pip installs, and what Python imports once they are there.
+struct Peers {
+    packages: &'static [&'static str],
+    imports: &'static str,
+    /// The environment below the target folder.
+    folder: &'static str,
+}
+
+const EVALUATION: Peers = Peers {
+    packages: &["numpy==2.4.*", "scikit-learn==1.9.*", "threadpoolctl==3.*"],
+    imports: "import sklearn, threadpoolctl",
+    folder: "bench-python",
+};
+
+/// 3 GB of packages, for torch's comes with NVIDIA's libraries.
+const TRAINING: Peers = Peers {
+    packages: &["torch==2.13.0", "torchvision==0.28.0", "mrl-pytorch==0.1.1"],
+    imports: "import torchvision, mrl.mrl",
+    folder: "bench-python-torch",
+};
 
 /// Benchmarks of evaluation: a script under `bench/eval`.
 ///
@@ -17,7 +35,7 @@ const PACKAGES: &[&str] = &["numpy==2.4.*", "scikit-learn==1.9.*", "threadpoolct
 /// Set-up, the build, pip or the benchmark fails; its messages are above.
 pub(crate) fn eval(workspace: &Workspace, script: &str, options: &[&str]) -> Result<()> {
     setup::ensure(workspace)?;
-    let python = environment(workspace)?;
+    let python = environment(workspace, &EVALUATION)?;
     workspace.cargo(&["build", "--release", "--package", "mrl-cli"], &[])?;
     let mrl = target_folder(workspace)?.join("release/mrl");
     let script = workspace.root().join("bench/eval").join(script);
@@ -26,21 +44,50 @@ pub(crate) fn eval(workspace: &Workspace, script: &str, options: &[&str]) -> Res
     run(&mut command, &format!("{} {}", script.display(), options.join(" ")))
 }
 
+/// Training beside PyTorch: `bench/train/compare.py`.
+///
+/// # Errors
+/// As [`eval`].
+pub(crate) fn train(workspace: &Workspace, options: &[&str]) -> Result<()> {
+    setup::ensure(workspace)?;
+    let python = environment(workspace, &TRAINING)?;
+    workspace.cargo(&["build", "--release", "--package", "mrl-cli"], &[])?;
+    let script = workspace.root().join("bench/train/compare.py");
+    let mut command = workspace.command(&python);
+    command.arg(&script).arg("--mrl").arg(target_folder(workspace)?.join("release/mrl"));
+    command.arg("--step").arg(benchmark(workspace, "mrl-cli", "step")?);
+    command.arg("--views").arg(benchmark(workspace, "mrl-data", "views")?);
+    run(command.args(options), &format!("{} {}", script.display(), options.join(" ")))
+}
+
+/// Builds a benchmark of one of our packages; the path of the program.
+fn benchmark(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let words = ["bench", "--no-run", "--message-format", "json", "--package", package, "--bench", name];
+    let output = workspace.command(cargo).args(words).stderr(Stdio::inherit()).output()?;
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    let program = |line: &str| -> Option<PathBuf> {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_it = message["target"]["name"] == name;
+        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    };
+    messages.lines().find_map(program).ok_or_else(|| anyhow!("`cargo {}` failed; its messages are above", words.join(" ")))
+}
+
 /// The Python of an environment below the target folder that has the packages; made at the first call.
-fn environment(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = target_folder(workspace)?.join("bench-python");
+fn environment(workspace: &Workspace, peers: &Peers) -> Result<PathBuf> {
+    let folder = target_folder(workspace)?.join(peers.folder);
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    if !ready(&python) {
+    if !ready(&python, peers) {
         let mut venv = Command::new("python3");
         run(venv.args(["-m", "venv"]).arg(&folder), "python3 -m venv")?;
         let words = ["-m", "pip", "install", "--quiet"];
-        run(Command::new(&python).args(words).args(PACKAGES), "pip install")?;
+        run(Command::new(&python).args(words).args(peers.packages), "pip install")?;
     }
     Ok(python)
 }
 
 /// Whether an earlier call got to its end.
-fn ready(python: &Path) -> bool {
-    let imports = ["-c", "import sklearn, threadpoolctl"];
-    Command::new(python).args(imports).output().is_ok_and(|output| output.status.success())
+fn ready(python: &Path, peers: &Peers) -> bool {
+    Command::new(python).args(["-c", peers.imports]).output().is_ok_and(|output| output.status.success())
 }

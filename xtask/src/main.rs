@@ -28,6 +28,7 @@ Usage: cargo xtask COMMAND
   ci              Set up, then formatting, clippy, documentation and all tests
   bench eval [OPTIONS]        mrl eval beside scikit-learn; see bench/README.md
   bench eval-large [OPTIONS]  How mrl eval grows with the set
+  bench train [OPTIONS]       mrl train beside PyTorch
 
 A LIBTORCH or LIBTORCH_USE_PYTORCH that you have set is used as it is, and set-up then does nothing.
 ";
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         ["test"] => checks::test(&workspace),
         ["ci"] => checks::ci(&workspace),
         ["bench", "eval", ref options @ ..] => bench::eval(&workspace, "compare.py", options),
+        ["bench", "train", ref options @ ..] => bench::train(&workspace, options),
         ["bench", "eval-large", ref options @ ..] => bench::eval(&workspace, "large.py", options),
         _ => {
             let typed = if args.is_empty() {

@@ -83,9 +83,13 @@ pub struct TrainArgs {
     /// Steps in all; 0 writes the untrained encoder.
     #[arg(long, value_name = "N")]
     pub max_steps: Option<u64>,
-    /// Images in a step [default: 256].
+    /// Images that the loss tells apart from each other [default: 256].
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
+    /// Batches whose gradients make one step. The loss compares images within a batch alone: this is no larger batch [default:
+    /// 1].
+    #[arg(long, value_name = "N")]
+    pub grad_accum: Option<usize>,
     /// The learning rate, at its highest [default: 0.0003].
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
@@ -110,6 +114,9 @@ pub struct TrainArgs {
     /// A checkpoint every N steps [default: every epoch].
     #[arg(long, value_name = "N")]
     pub checkpoint_every: Option<u64>,
+    /// Write the phases of each step as a Chrome trace, for Perfetto or chrome://tracing.
+    #[arg(long, value_name = "FILE.json")]
+    pub profile: Option<PathBuf>,
 }
 
 /// `mrl embed`.

@@ -3,6 +3,7 @@
 pub mod args;
 mod commands;
 mod memory;
+mod profile;
 mod progress;
 pub mod reference;
 mod settings;
@@ -45,7 +46,7 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 /// What every program does first.
-pub(crate) fn prepare_process() {
+pub fn prepare_process() {
     memory::keep_freed_pages();
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

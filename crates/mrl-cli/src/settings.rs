@@ -84,6 +84,7 @@ fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
         (run.epochs, run.max_steps) = (args.epochs, args.max_steps);
     }
     set(&mut run.batch_size, args.batch_size.as_ref());
+    set(&mut run.grad_accum, args.grad_accum.as_ref());
     set(&mut run.precision, args.precision.as_ref());
     set(&mut run.device, args.device.as_ref());
     set(&mut run.seed, args.seed.as_ref());

@@ -129,7 +129,10 @@ impl<S: ImageSource> ViewLoader<S> {
         let next = Arc::new(AtomicU64::new(first_step));
         for _ in 0..self.workers {
             let (maker, next, sender) = (Arc::clone(&self.maker), Arc::clone(&next), sender.clone());
-            thread::spawn(move || maker.work(&next, &sender));
+            thread::Builder::new()
+                .name("views".to_owned())
+                .spawn(move || maker.work(&next, &sender))
+                .expect("the system starts a thread");
         }
         Batches { receiver, early: HashMap::new(), step: first_step }
     }
@@ -158,6 +161,7 @@ impl<S: ImageSource> Maker<S> {
         order: &mut (u64, Vec<usize>),
         scratch: &mut Scratch,
     ) -> Result<ViewBatch, DataError> {
+        let _phase = tracing::info_span!("make views").entered();
         let LoaderOptions { size, batch_size, seed, .. } = self.options;
         let batches = (self.source.len() / batch_size) as u64;
         let (epoch, batch) = (step / batches, (step % batches) as usize);
@@ -193,20 +197,28 @@ pub struct Batches {
     step: u64,
 }
 
-impl Iterator for Batches {
-    type Item = Result<ViewBatch, DataError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl Batches {
+    /// Waits for the next batch; there is always one.
+    ///
+    /// # Errors
+    /// When an image cannot be read, or a thread has died.
+    pub fn next_batch(&mut self) -> Result<ViewBatch, DataError> {
         let step = self.step;
         self.step += 1;
         loop {
             if let Some(batch) = self.early.remove(&step) {
-                return Some(batch);
+                return batch;
             }
-            match self.receiver.recv() {
-                Ok((ready, batch)) => self.early.insert(ready, batch),
-                Err(_) => return Some(Err(died())),
-            };
+            let (ready, batch) = self.receiver.recv().map_err(|_| died())?;
+            self.early.insert(ready, batch);
         }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<ViewBatch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.next_batch())
     }
 }

@@ -179,8 +179,11 @@ pub struct RunConfig {
     /// Steps in all; 0 writes the untrained encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u64>,
-    /// Images in a step; the epoch's incomplete last batch is dropped.
+    /// Images that are told apart from each other; the epoch's incomplete last batch is dropped.
     pub batch_size: usize,
+    /// Batches whose gradients make one step. The loss compares the images of a batch alone, so that more of them make the
+    /// gradient steadier, and not what a larger batch would make of it: the images to compare with stay as few.
+    pub grad_accum: usize,
     /// The number format of the activations.
     pub precision: Precision,
     /// `auto`, `cpu`, `cuda:N` or `mps`.
@@ -251,6 +254,7 @@ impl Default for RunConfig {
             epochs: None,
             max_steps: None,
             batch_size: 256,
+            grad_accum: 1,
             precision: Precision::default(),
             device: DeviceChoice::default(),
             seed: 0,
@@ -269,7 +273,7 @@ impl Config {
     /// # Errors
     /// One sentence that names the value and the cure.
     pub fn validate(&self) -> Result<(), TrainError> {
-        let RunConfig { epochs, max_steps, batch_size, log_every, checkpoint_every, .. } = self.run;
+        let RunConfig { epochs, max_steps, batch_size, grad_accum, log_every, checkpoint_every, .. } = self.run;
         let checks = [
             (epochs.is_none() || max_steps.is_none(), "epochs and max-steps are both given; choose one"),
             (epochs != Some(0), "epochs is 0; use 1 or more, or max-steps 0 for the untrained encoder"),
@@ -277,6 +281,7 @@ impl Config {
                 batch_size >= 2,
                 "batch-size must be 2 or more: a contrastive loss needs other images to compare with",
             ),
+            (grad_accum >= 1, "grad-accum must be 1 or more"),
             (log_every >= 1, "log-every must be 1 or more"),
             (checkpoint_every != Some(0), "checkpoint-every must be 1 or more"),
             (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),

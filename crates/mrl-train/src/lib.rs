@@ -35,9 +35,11 @@ mod objective;
 mod optimiser;
 #[cfg(test)]
 mod parity;
+mod phase;
 mod pretrain;
 mod resolved;
 mod run_folder;
+mod step_bench;
 mod tensor_file;
 mod torch_panic;
 mod trainer;
@@ -51,6 +53,7 @@ pub use error::TrainError;
 pub use pretrain::{Observer, Outcome, Start, pretrain};
 pub use resolved::ResolvedConfig;
 pub use run_folder::RunFolder;
+pub use step_bench::StepBench;
 pub use torch_panic::is_torch_panic;
 pub use trainer::StepRecord;
 

@@ -4,14 +4,16 @@ use std::{
     time::Instant,
 };
 
-use mrl_data::{ImageSet, LoaderOptions, ViewLoader};
+use mrl_data::{Batches, ImageSet, LoaderOptions, ViewLoader};
+use tch::{Device, Tensor};
 
 use crate::{
     NetworkChoice, ResolvedConfig, RunFolder, StepRecord, TrainError, encoder_file,
     model::Network,
+    phase::phase,
     run_folder::encoder_path,
     torch_panic::catch_torch,
-    trainer::{Horizon, Trainer},
+    trainer::{Horizon, Trainer, images},
 };
 
 /// Watches a run, and may end it early.
@@ -35,7 +37,7 @@ pub struct Start {
     pub first_step: u64,
     /// Steps of the whole run.
     pub total_steps: u64,
-    /// Steps of an epoch; the incomplete last batch is dropped.
+    /// Steps of an epoch; the incomplete last batch is dropped, and batches that make no whole step go to the next epoch.
     pub steps_per_epoch: u64,
     /// Images in the data set.
     pub images: usize,
@@ -94,7 +96,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         let count = images.len();
         let loader = view_loader(config, images)?;
-        let steps_per_epoch = loader.batches_per_epoch() as u64;
+        let steps_per_epoch = steps_per_epoch(config, loader.batches_per_epoch())?;
         let horizon = Horizon::new(config, steps_per_epoch);
         let mut trainer = Trainer::new(config, horizon);
         let folder = RunFolder::open(out, config, resume)?;
@@ -108,23 +110,23 @@ impl<'a> Run<'a> {
     }
 
     fn train(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+        let config = self.config;
         let Start { first_step, total_steps, steps_per_epoch, .. } = self.start;
-        let checkpoint_every = self.config.run.checkpoint_every.unwrap_or(steps_per_epoch);
+        let checkpoint_every = config.run.checkpoint_every.unwrap_or(steps_per_epoch);
         let mut metrics = self.folder.metrics_from(first_step)?;
         let mut speed = Speed::new();
-        let mut batches = self.loader.start(first_step);
+        let accumulated = config.run.grad_accum;
+        let mut batches = self.loader.start(first_step * accumulated as u64);
         observer.started(&self.start);
         while self.trainer.step < total_steps {
             if observer.should_stop() {
                 self.save_checkpoint()?;
                 return Ok(Outcome::Interrupted { step: self.trainer.step });
             }
-            let Some(batch) = batches.next().transpose()? else { break };
-            let views = [0, 1].map(|view| self.trainer.images(&batch.views[view]));
-            let record = self.trainer.step(&views)?;
-            let images_per_s = speed.count(batch.indices.len());
+            let record = self.trainer.step((0..accumulated).map(|_| next_views(&mut batches, config)))?;
+            let images_per_s = speed.count(config.run.batch_size * accumulated);
             observer.stepped(&record, images_per_s);
-            if record.step.is_multiple_of(self.config.run.log_every) || record.step == total_steps {
+            if record.step.is_multiple_of(config.run.log_every) || record.step == total_steps {
                 metrics.log(&record, images_per_s)?;
                 speed = Speed::new();
             }
@@ -137,6 +139,7 @@ impl<'a> Run<'a> {
     }
 
     fn save_checkpoint(&self) -> Result<(), TrainError> {
+        let _phase = phase!("checkpoint", Device::Cpu);
         self.folder.checkpoints().save(&self.trainer, self.start.images, &self.config.to_toml())
     }
 
@@ -151,6 +154,27 @@ impl<'a> Run<'a> {
         let Trainer { target, online, .. } = &self.trainer;
         Ok([write(NetworkChoice::Target, target)?, write(NetworkChoice::Online, online)?])
     }
+}
+
+/// Steps that an epoch of so many batches has.
+fn steps_per_epoch(config: &ResolvedConfig, batches: usize) -> Result<u64, TrainError> {
+    let accumulated = config.run.grad_accum;
+    match batches / accumulated {
+        0 => Err(TrainError::Config(format!(
+            "grad-accum {accumulated} does not fit the {batches} batches of an epoch; use 1 to {batches}"
+        ))),
+        steps => Ok(steps as u64),
+    }
+}
+
+/// Waits for the next batch and gives it to the device.
+fn next_views(batches: &mut Batches, config: &ResolvedConfig) -> Result<[Tensor; 2], TrainError> {
+    let waiting = phase!("wait for views", Device::Cpu);
+    let batch = batches.next_batch()?;
+    drop(waiting);
+    let device = config.run.device.torch();
+    let _phase = phase!("views to device", device);
+    Ok(batch.views.map(|view| images(&view, config.image_size(), device)))
 }
 
 fn view_loader(config: &ResolvedConfig, images: Arc<ImageSet>) -> Result<ViewLoader<ImageSet>, TrainError> {

@@ -11,6 +11,7 @@ use crate::{
     model::{Mode, Model, Network},
     objective,
     optimiser::Adam,
+    phase::phase,
 };
 
 /// Everything that training changes, and one step of it.
@@ -70,6 +71,25 @@ pub struct StepRecord {
     pub top5: f64,
 }
 
+/// What the batches of a step have shown, on average.
+#[derive(Default)]
+struct Seen {
+    loss_per_dim: Vec<f64>,
+    temperature: f64,
+    top1: f64,
+    top5: f64,
+}
+
+impl Seen {
+    fn add(&mut self, other: &Self, share: f64) {
+        self.loss_per_dim.resize(other.loss_per_dim.len(), 0.0);
+        self.loss_per_dim.iter_mut().zip(&other.loss_per_dim).for_each(|(sum, loss)| *sum += share * loss);
+        self.temperature += share * other.temperature;
+        self.top1 += share * other.top1;
+        self.top5 += share * other.top5;
+    }
+}
+
 impl Trainer {
     /// Fresh networks.
     pub(crate) fn new(config: &ResolvedConfig, horizon: Horizon) -> Self {
@@ -97,43 +117,70 @@ impl Trainer {
         }
     }
 
-    /// One step on two views of the same images, each `[n, 3, h, w]` in `[0, 1]`.
+    /// One step: the mean gradient over `batches`, each two views of the same images, `[n, 3, h, w]` in `[0, 1]`.
     ///
-    /// No weight is changed when the loss is not finite.
-    pub(crate) fn step(&mut self, views: &[Tensor; 2]) -> Result<StepRecord, TrainError> {
-        let online = self.online.activate(Mode::Train, self.kind);
-        let projected = [0, 1].map(|view| self.model.project(&online, &views[view]));
-        let targets = tch::no_grad(|| {
-            let target = self.target.activate(Mode::Train, self.kind);
-            [0, 1].map(|view| self.model.project(&target, &views[view]))
-        });
-        let log_scale = self.model.log_scale(&online);
-        let losses =
-            objective::nested_relic_loss(&projected, &targets, log_scale, self.config.objective.alpha); // [dims]
-        let loss_per_dim = self.finite(&losses)?;
-        let (top1, top5) = tch::no_grad(|| {
-            let last = projected[0].len() - 1;
-            objective::contrastive_accuracy(&projected[0][last], &targets[1][last], log_scale)
-        });
-        let temperature = log_scale.exp().double_value(&[0]);
-
-        let gradient = self.online.gradient(&(losses.sum(Kind::Float) * self.loss_scale.factor()));
-        let gradient = gradient / self.loss_scale.factor();
+    /// No weight is changed when a batch cannot be had or its loss is not finite.
+    pub(crate) fn step(
+        &mut self,
+        batches: impl ExactSizeIterator<Item = Result<[Tensor; 2], TrainError>>,
+    ) -> Result<StepRecord, TrainError> {
+        let share = 1.0 / batches.len() as f64;
+        let gradient = self.online.trainable().zeros_like();
+        let mut seen = Seen::default();
+        for views in batches {
+            seen.add(&self.learn(&views?, share, &gradient)?, share);
+        }
+        let _ = gradient.shallow_clone().g_div_scalar_(self.loss_scale.factor());
         let grad_norm = gradient.norm().double_value(&[]);
         let lr =
             self.config.optimiser.schedule.lr(self.config.optimiser.lr, self.step, self.horizon.total_steps);
         if self.loss_scale.accept(grad_norm).ok_or(TrainError::GradientNotFinite { step: self.step + 1 })? {
+            let _phase = phase!("optimiser", self.device);
             self.adam.step(&self.online.trainable(), gradient, lr);
         }
         let gamma = self.update_target();
         self.step += 1;
+        let Seen { loss_per_dim, temperature, top1, top5 } = seen;
         let loss = loss_per_dim.iter().sum();
         Ok(StepRecord { step: self.step, loss, loss_per_dim, grad_norm, temperature, gamma, lr, top1, top5 })
     }
 
-    /// A batch of views `[n, h, w, 3]` as [`Trainer::step`] takes them.
-    pub(crate) fn images(&self, batch: &[f32]) -> Tensor {
-        images(batch, self.config.image_size(), self.device)
+    /// Adds a batch's gradient, times `share`, to `gradient`, `[trainable]`.
+    ///
+    /// Each view's part of the loss needs the online projections of that view alone, so that one view after the other goes
+    /// forward and backward: the gradient is the same, while the activations of one view are kept instead of two.
+    fn learn(&self, views: &[Tensor; 2], share: f64, gradient: &Tensor) -> Result<Seen, TrainError> {
+        let targets = self.target_projections(views);
+        let mut seen = Seen::default();
+        for view in [0, 1] {
+            let online = self.online.activate(Mode::Train, self.kind);
+            let forward = phase!("online forward", self.device);
+            let projected = self.model.project(&online, &views[view]);
+            drop(forward);
+            let (target, log_scale) = (&targets[1 - view], self.model.log_scale(&online));
+            let loss = phase!("loss", self.device);
+            let losses =
+                objective::nested_relic_loss(&projected, target, log_scale, self.config.objective.alpha); // [dims]
+            let (top1, top5) = tch::no_grad(|| {
+                let last = projected.len() - 1;
+                objective::contrastive_accuracy(&projected[last], &target[last], log_scale)
+            });
+            let temperature = log_scale.exp().double_value(&[0]);
+            drop(loss);
+            seen.add(&Seen { loss_per_dim: self.finite(&losses)?, temperature, top1, top5 }, 0.5);
+            let _phase = phase!("backward", self.device);
+            let factor = share * 0.5 * self.loss_scale.factor();
+            self.online.add_gradient(&(losses.sum(Kind::Float) * factor), gradient);
+        }
+        Ok(seen)
+    }
+
+    fn target_projections(&self, views: &[Tensor; 2]) -> [Vec<Tensor>; 2] {
+        let _phase = phase!("target forward", self.device);
+        tch::no_grad(|| {
+            let target = self.target.activate(Mode::Train, self.kind);
+            [0, 1].map(|view| self.model.project(&target, &views[view]))
+        })
     }
 
     /// Features of images in evaluation mode, `[n, d]`.
@@ -156,6 +203,7 @@ impl Trainer {
 
     /// Lets the target follow, and returns the decay.
     fn update_target(&self) -> f64 {
+        let _phase = phase!("target update", self.device);
         let settings = &self.config.target;
         if self.step <= settings.update_gamma_after_step {
             self.target.copy_from(&self.online);
@@ -187,7 +235,12 @@ impl Trainer {
 /// A batch `[n, size, size, 3]` as torch sees images, `[n, 3, size, size]`; the memory stays channels-last.
 pub(crate) fn images(batch: &[f32], size: usize, device: Device) -> Tensor {
     let side = size as i64;
-    Tensor::from_slice(batch).view([-1, side, side, 3]).permute([0, 3, 1, 2]).to_device(device)
+    let images = Tensor::from_slice(batch).view([-1, side, side, 3]).permute([0, 3, 1, 2]);
+    if device.is_cuda() {
+        // From pinned memory the copy goes on while the processor prepares the step.
+        return images.pin_memory(device).to_device_(device, Kind::Float, true, false);
+    }
+    images.to_device(device)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::{native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::TrainArgs,
+    profile::Profile,
     progress::{Progress, answer, note},
     settings,
     signals::StopSignal,
@@ -15,6 +16,7 @@ use crate::{
 /// `mrl train`.
 pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
     let config = settings::train_config(args)?;
+    let _profile = args.profile.as_deref().map(Profile::start).transpose()?;
     run_config(&config, &args.out, args.resume)
 }
 
@@ -64,12 +66,13 @@ pub(crate) fn run_config(config: &Config, out: &Path, resume: bool) -> Result<En
 
 fn describe(config: &ResolvedConfig) -> String {
     format!(
-        "{} px, {}, nesting {} ({}), batch {}, {} on {}",
+        "{} px, {}, nesting {} ({}), batch {}{}, {} on {}",
         config.image_size(),
         config.model.describe(),
         config.nesting(),
         config.model.head,
         config.run.batch_size,
+        if config.run.grad_accum > 1 { format!(" x {}", config.run.grad_accum) } else { String::new() },
         config.run.precision,
         config.run.device
     )

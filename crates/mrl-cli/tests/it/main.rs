@@ -8,3 +8,4 @@ mod evaluation;
 mod pipeline;
 mod reference;
 mod resume;
+mod steps;

@@ -122,15 +122,6 @@ impl Layout {
             .map(move |spec| (spec.name.as_str(), spec.view(flat)))
     }
 
-    /// Gathers gradients, one a parameter in the layout's order, into `[trainable]`.
-    fn gather(&self, gradients: &[Tensor], device: Device) -> Tensor {
-        let flat = Tensor::zeros([self.trainable], (Kind::Float, device));
-        for (spec, gradient) in self.parameters().zip(gradients) {
-            spec.view(&flat).copy_(gradient);
-        }
-        flat
-    }
-
     fn parameters(&self) -> impl Iterator<Item = &Spec> {
         self.specs.iter().filter(|spec| spec.role == Role::Parameter)
     }
@@ -217,14 +208,18 @@ impl Network {
         }
     }
 
-    /// The gradient of `loss` in every parameter, `[trainable]`.
-    pub(crate) fn gradient(&self, loss: &Tensor) -> Tensor {
+    /// Adds the gradient of `loss` in every parameter to `sum`, `[trainable]`.
+    pub(crate) fn add_gradient(&self, loss: &Tensor, sum: &Tensor) {
         let is_parameter =
             |(spec, tensor): (&Spec, &Tensor)| (spec.role == Role::Parameter).then(|| tensor.shallow_clone());
         let parameters: Vec<Tensor> =
             self.layout.specs.iter().zip(&self.tensors).filter_map(is_parameter).collect();
         let gradients = Tensor::run_backward(&[loss], &parameters, false, false);
-        tch::no_grad(|| self.layout.gather(&gradients, self.flat.device()))
+        tch::no_grad(|| {
+            for (spec, gradient) in self.layout.parameters().zip(&gradients) {
+                let _ = spec.view(sum).g_add_(gradient);
+            }
+        });
     }
 }
 

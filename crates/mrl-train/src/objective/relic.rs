@@ -17,22 +17,15 @@ pub(crate) fn relic_loss(z: &Tensor, z_prime: &Tensor, log_scale: &Tensor, alpha
     discrimination + alpha * invariance
 }
 
-/// The loss of every prefix, `[dims]`: both views against the other's target, halved.
+/// The loss of every prefix, `[dims]`: one view's online projections against the other view's target.
 pub(crate) fn nested_relic_loss(
-    online: &[Vec<Tensor>; 2],
-    target: &[Vec<Tensor>; 2],
+    online: &[Tensor],
+    target: &[Tensor],
     log_scale: &Tensor,
     alpha: f64,
 ) -> Tensor {
-    let one_way = |from: usize, to: usize| {
-        let losses: Vec<Tensor> = online[from]
-            .iter()
-            .zip(&target[to])
-            .map(|(z, z_prime)| relic_loss(z, z_prime, log_scale, alpha))
-            .collect();
-        Tensor::stack(&losses, 0)
-    };
-    (one_way(0, 1) + one_way(1, 0)) / 2.0
+    let losses = online.iter().zip(target).map(|(z, z_prime)| relic_loss(z, z_prime, log_scale, alpha));
+    Tensor::stack(&losses.collect::<Vec<_>>(), 0)
 }
 
 /// How often, in %, an image's own target is the nearest of the batch, and among the nearest five.

@@ -21,6 +21,11 @@ fn views(step: u64) -> [Tensor; 2] {
     })
 }
 
+/// A step on one batch.
+fn step_on(trainer: &mut Trainer, step: u64) -> StepRecord {
+    trainer.step([Ok(views(step))].into_iter()).unwrap()
+}
+
 /// Everything that a step changes, to the bit.
 fn state(trainer: &Trainer) -> Vec<u32> {
     let tensors = [trainer.online.flat(), trainer.target.flat()];
@@ -39,18 +44,69 @@ fn evaluation_between_steps_changes_nothing() {
             assert_eq!(features.size(), [6, 64]);
         }
         assert!(state(&watched) == before, "evaluation changed the state before step {step}");
-        assert_eq!(watched.step(&views(step)).unwrap(), alone.step(&views(step)).unwrap());
+        assert_eq!(step_on(&mut watched, step), step_on(&mut alone, step));
     }
     assert!(state(&watched) == state(&alone));
+}
+
+/// The gradient of one batch as [`Trainer::learn`] finds it.
+fn gradient(trainer: &Trainer, step: u64, share: f64) -> Tensor {
+    let gradient = trainer.online.trainable().zeros_like();
+    trainer.learn(&views(step), share, &gradient).unwrap();
+    gradient
+}
+
+/// The largest difference, relative to the largest number.
+fn difference(a: &Tensor, b: &Tensor) -> f64 {
+    ((a - b).abs().max() / b.abs().max()).double_value(&[])
+}
+
+#[test]
+fn one_view_after_the_other_gives_the_gradient_of_both_at_once() {
+    let trainer = trainer(&config());
+    let (views, alpha) = (views(0), trainer.config.objective.alpha);
+    let online = trainer.online.activate(Mode::Train, Kind::Float);
+    let [first, second] = [0, 1].map(|view| trainer.model.project(&online, &views[view]));
+    let [first_target, second_target] = trainer.target_projections(&views);
+    let log_scale = trainer.model.log_scale(&online);
+    let one_way = |z, z_prime| objective::nested_relic_loss(z, z_prime, log_scale, alpha).sum(Kind::Float);
+    let loss = (one_way(&first, &second_target) + one_way(&second, &first_target)) / 2.0;
+    let plain = trainer.online.trainable().zeros_like();
+    trainer.online.add_gradient(&loss, &plain);
+    assert!(plain.abs().max().double_value(&[]) > 0.0);
+    assert!(difference(&gradient(&trainer, 0, 1.0), &plain) < 1e-5);
+}
+
+#[test]
+fn accumulated_batches_step_along_their_mean_gradient() {
+    let mut trainer = trainer(&config());
+    let mean = (gradient(&trainer, 0, 1.0) + gradient(&trainer, 1, 1.0)) / 2.0;
+    let both = gradient(&trainer, 0, 0.5) + gradient(&trainer, 1, 0.5);
+    assert!(difference(&both, &mean) < 1e-6);
+    let losses = [0, 1].map(|step| trainer.learn(&views(step), 1.0, &both).unwrap().loss_per_dim);
+    let record = trainer.step([Ok(views(0)), Ok(views(1))].into_iter()).unwrap();
+    let norm = mean.norm().double_value(&[]);
+    assert!((record.grad_norm / norm - 1.0).abs() < 1e-5, "{} and {norm}", record.grad_norm);
+    assert!((record.loss_per_dim[0] - f64::midpoint(losses[0][0], losses[1][0])).abs() < 1e-5);
+    assert_eq!((record.step, trainer.adam.updates), (1, 1));
+}
+
+#[test]
+fn a_batch_that_cannot_be_had_changes_no_weight() {
+    let mut trainer = trainer(&config());
+    let before = trainer.online.trainable().copy();
+    let missing = Err(TrainError::Config("gone".to_owned()));
+    assert!(trainer.step([Ok(views(0)), missing].into_iter()).is_err());
+    assert_eq!((trainer.online.trainable(), trainer.step), (before, 0));
 }
 
 #[test]
 fn a_loss_that_is_not_finite_names_step_and_dim_and_changes_no_weight() {
     let mut trainer = trainer(&config());
-    trainer.step(&views(0)).unwrap();
+    step_on(&mut trainer, 0);
     let weights = |trainer: &Trainer| trainer.online.trainable().copy();
     let before = weights(&trainer);
-    let error = trainer.step(&views(1).map(|view| view * f64::NAN)).unwrap_err();
+    let error = trainer.step([Ok(views(1).map(|view| view * f64::NAN))].into_iter()).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { step: 2, dim: 8, .. }), "{error}");
     assert_eq!(weights(&trainer), before);
 }

@@ -1,0 +1,65 @@
+//! `mrl`'s own steps on request, for `cargo xtask bench train`: reads `steps N` from stdin, makes N steps on views that lie in
+//! memory, answers with a line of JSON. With `--test`, or as a part of `cargo test`, it makes one small step.
+#![allow(clippy::print_stdout, missing_docs, reason = "a program for a script")]
+
+use std::{error::Error, io::stdin, time::Instant};
+
+use clap::Parser;
+use mrl_train::{Config, Encoder, Precision, StepBench};
+
+#[derive(Parser)]
+struct Args {
+    #[arg(long, default_value = "resnet18")]
+    encoder: Encoder,
+    #[arg(long, default_value = "auto")]
+    precision: Precision,
+    #[arg(long, default_value_t = 256)]
+    batch: usize,
+    #[arg(long, default_value_t = 32)]
+    size: usize,
+    /// Cargo gives it when it is asked for benchmarks.
+    #[arg(long)]
+    bench: bool,
+    #[arg(long)]
+    test: bool,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    mrl_cli::prepare_process();
+    let args = Args::parse();
+    let mut config = Config::default();
+    config.model.encoder = args.encoder;
+    config.run.precision = args.precision;
+    config.run.batch_size = args.batch;
+    if !args.bench || args.test {
+        (config.model.width, config.run.batch_size) = (0.125, 4);
+        println!("{}", answer(&mut StepBench::new(&config.resolve(8)?), 1)?);
+        return Ok(());
+    }
+    let mut bench = StepBench::new(&config.resolve(args.size)?);
+    for line in stdin().lines() {
+        let line = line?;
+        let steps = line.strip_prefix("steps ").ok_or("write `steps N`")?.trim().parse()?;
+        println!("{}", answer(&mut bench, steps)?);
+    }
+    Ok(())
+}
+
+fn answer(bench: &mut StepBench, steps: usize) -> Result<serde_json::Value, Box<dyn Error>> {
+    let start = Instant::now();
+    for _ in 0..steps {
+        bench.step()?;
+    }
+    Ok(serde_json::json!({ "seconds": start.elapsed().as_secs_f64(), "peak_mib": peak_mib() }))
+}
+
+/// The largest resident size so far.
+fn peak_mib() -> f64 {
+    // SAFETY: all zeros is a valid `rusage`, and `getrusage` writes one to the place that it is given.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    usage.ru_maxrss as f64 / if cfg!(target_os = "macos") { 1_048_576.0 } else { 1024.0 }
+}

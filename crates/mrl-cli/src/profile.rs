@@ -1,0 +1,22 @@
+//! `mrl train --profile`: the phases of each step as a Chrome trace, to be opened in Perfetto or `chrome://tracing`.
+
+use std::{fs::File, path::Path};
+
+use anyhow::{Context, Result};
+use tracing_chrome::{ChromeLayerBuilder, FlushGuard};
+use tracing_subscriber::prelude::*;
+
+/// Writes what happens until it is dropped.
+pub(crate) struct Profile {
+    _guard: FlushGuard,
+}
+
+impl Profile {
+    /// Begins to write to `path`, which is replaced if it is there.
+    pub(crate) fn start(path: &Path) -> Result<Self> {
+        let file = File::create(path).with_context(|| path.display().to_string())?;
+        let (layer, guard) = ChromeLayerBuilder::new().writer(file).include_locations(false).build();
+        tracing_subscriber::registry().with(layer).try_init().context("another profile is being written")?;
+        Ok(Self { _guard: guard })
+    }
+}

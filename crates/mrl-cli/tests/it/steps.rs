@@ -1,0 +1,68 @@
+//! What a step is made of: accumulated batches, and the profile of its phases.
+
+use std::{collections::BTreeMap, fs};
+
+use serde_json::Value;
+
+use crate::common::{World, fail, succeed};
+
+#[test]
+fn accumulated_batches_are_one_step_and_resume_to_the_same_bits() {
+    let world = World::new();
+    // 5 batches make 2 steps an epoch; the fifth goes to the next.
+    succeed(world.train("run", "--grad-accum 2"));
+    let whole = world.results("run");
+    assert_eq!(whole.2.len(), 9);
+    succeed(world.train("plain", ""));
+    assert!(whole != world.results("plain"));
+    fs::remove_file(world.path("run/checkpoints/step-000000009.safetensors")).unwrap();
+    succeed(world.train("run", "--grad-accum 2 --resume"));
+    assert!(world.results("run") == whole, "the resumed run ends differently");
+}
+
+#[test]
+fn batches_that_no_epoch_has_are_refused() {
+    let world = World::new();
+    let message = fail(world.train("run", "--grad-accum 6"), 2);
+    assert!(
+        message.contains("grad-accum 6 does not fit the 5 batches of an epoch; use 1 to 5"),
+        "{message}"
+    );
+    let message = fail(world.train("run", "--grad-accum 0"), 2);
+    assert!(message.contains("grad-accum must be 1 or more"), "{message}");
+    assert!(!world.path("run").exists());
+}
+
+#[test]
+fn a_profile_shows_the_phases_of_each_step_and_changes_nothing() {
+    let world = World::new();
+    succeed(world.train("plain", ""));
+    succeed(world.train("run", "--profile trace.json"));
+    assert!(world.results("run") == world.results("plain"));
+    let events: Vec<Value> = serde_json::from_slice(&world.read("trace.json")).unwrap();
+    let mut begun = BTreeMap::new();
+    for event in events.iter().filter(|event| event["ph"] == "B") {
+        *begun.entry(event["name"].as_str().unwrap()).or_insert(0) += 1;
+    }
+    for (phase, times) in [
+        ("wait for views", 9),
+        ("views to device", 9),
+        ("target forward", 9),
+        ("online forward", 18),
+        ("loss", 18),
+        ("backward", 18),
+        ("optimiser", 9),
+        ("target update", 9),
+    ] {
+        assert_eq!(begun.get(phase), Some(&times), "{phase}: {begun:?}");
+    }
+    assert!(begun["make views"] >= 9 && begun["checkpoint"] >= 9, "{begun:?}");
+}
+
+#[test]
+fn a_profile_that_cannot_be_written_is_said_before_anything_else() {
+    let world = World::new();
+    let message = fail(world.train("run", "--profile nowhere/trace.json"), 1);
+    assert!(message.contains("nowhere/trace.json"), "{message}");
+    assert!(!world.path("run").exists());
+}

@@ -1,0 +1,43 @@
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    ResolvedConfig, StepRecord, TrainError,
+    torch_panic::catch_torch,
+    trainer::{Horizon, Trainer, images},
+};
+
+/// Steps on two views of noise that lie in memory: what a benchmark measures, without images, loader and files.
+pub struct StepBench {
+    trainer: Trainer,
+    views: [tch::Tensor; 2],
+}
+
+impl StepBench {
+    /// Networks and views as `config` says.
+    #[must_use]
+    pub fn new(config: &ResolvedConfig) -> Self {
+        let trainer = Trainer::new(config, Horizon { total_steps: u64::MAX, gamma_steps: u64::MAX });
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let size = config.image_size();
+        let numbers = config.run.batch_size * size * size * 3;
+        let mut noise = || {
+            let mut bytes = vec![0u8; numbers];
+            rng.fill_bytes(&mut bytes);
+            let values: Vec<f32> = bytes.into_iter().map(|byte| f32::from(byte) / 255.0).collect();
+            images(&values, size, config.run.device.torch())
+        };
+        Self { trainer, views: [noise(), noise()] }
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// As those of [`pretrain`](crate::pretrain).
+    pub fn step(&mut self) -> Result<StepRecord, TrainError> {
+        catch_torch(|| {
+            let views = self.views.each_ref().map(tch::Tensor::shallow_clone);
+            self.trainer.step([Ok(views)].into_iter())
+        })
+    }
+}
