@@ -44,7 +44,7 @@ pub(crate) fn eval(workspace: &Workspace, script: &str, options: &[&str]) -> Res
     run(&mut command, &format!("{} {}", script.display(), options.join(" ")))
 }
 
-/// Training beside PyTorch: `bench/train/compare.py`.
+/// Training beside `PyTorch`: `bench/train/compare.py`.
 ///
 /// # Errors
 /// As [`eval`].
@@ -71,7 +71,10 @@ fn benchmark(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf
         let is_it = message["target"]["name"] == name;
         message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
     };
-    messages.lines().find_map(program).ok_or_else(|| anyhow!("`cargo {}` failed; its messages are above", words.join(" ")))
+    messages
+        .lines()
+        .find_map(program)
+        .ok_or_else(|| anyhow!("`cargo {}` failed; its messages are above", words.join(" ")))
 }
 
 /// The Python of an environment below the target folder that has the packages; made at the first call.

@@ -114,7 +114,7 @@ pub struct TrainArgs {
     /// A checkpoint every N steps [default: every epoch].
     #[arg(long, value_name = "N")]
     pub checkpoint_every: Option<u64>,
-    /// Write the phases of each step as a Chrome trace, for Perfetto or chrome://tracing.
+    /// Write the phases of each step as a trace that Perfetto and Chrome show.
     #[arg(long, value_name = "FILE.json")]
     pub profile: Option<PathBuf>,
 }
@@ -186,7 +186,8 @@ pub struct EvalArgs {
     /// The probe's L2 strength, scikit-learn's 1/C [default: chosen for each dim by cross-validation on --train].
     #[arg(long, value_name = "STRENGTH")]
     pub l2: Option<f64>,
-    /// The largest entry of the gradient with which a probe is converged [default: 0.000001].
+    /// The largest entry of the gradient with which a probe is converged; less where the objective is below 1 [default:
+    /// 0.000001].
     #[arg(long, value_name = "NORM")]
     pub tolerance: Option<f64>,
     /// Voters of the weighted k-NN [default: 200].

@@ -1,4 +1,4 @@
-//! `mrl train --profile`: the phases of each step as a Chrome trace, to be opened in Perfetto or `chrome://tracing`.
+//! `mrl train --profile`: the phases of each step as a Chrome trace, which Perfetto shows.
 
 use std::{fs::File, path::Path};
 

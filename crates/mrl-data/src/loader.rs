@@ -129,10 +129,7 @@ impl<S: ImageSource> ViewLoader<S> {
         let next = Arc::new(AtomicU64::new(first_step));
         for _ in 0..self.workers {
             let (maker, next, sender) = (Arc::clone(&self.maker), Arc::clone(&next), sender.clone());
-            thread::Builder::new()
-                .name("views".to_owned())
-                .spawn(move || maker.work(&next, &sender))
-                .expect("the system starts a thread");
+            thread::spawn(move || maker.work(&next, &sender));
         }
         Batches { receiver, early: HashMap::new(), step: first_step }
     }

@@ -24,9 +24,9 @@ pub(crate) fn check(
     options: &EvalOptions,
 ) -> Result<Checked, EvalError> {
     check_options(options, test.len())?;
-    check_neighbours(options, train.len().max(test.len()), test.len())?;
     check_agreement(train, test)?;
     let dims = dims(train, options.dims.as_deref())?;
+    check_neighbours(options, train.len().max(test.len()), test.len() * dims.len())?;
     let train_labels = check_set(train, Side::Train)?;
     let test_labels = check_set(test, Side::Test)?;
     let classes: Vec<i64> = train_labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
@@ -48,7 +48,7 @@ pub(crate) fn check(
 /// A byte for each test row and resample.
 const MOST_RESAMPLED: usize = 1 << 30;
 
-/// Sixteen bytes for each test row and neighbour.
+/// Sixteen bytes for each test row, dim and neighbour.
 const MOST_FOUND: usize = 1 << 28;
 
 fn check_options(options: &EvalOptions, test_rows: usize) -> Result<(), EvalError> {
@@ -87,13 +87,13 @@ fn check_options(options: &EvalOptions, test_rows: usize) -> Result<(), EvalErro
     Ok(())
 }
 
-/// Whether the neighbours of all test rows among at most `rows` others can be held.
-fn check_neighbours(options: &EvalOptions, rows: usize, test_rows: usize) -> Result<(), EvalError> {
+/// Whether the neighbours among at most `rows` others can be held: of all test rows, by all dims.
+fn check_neighbours(options: &EvalOptions, rows: usize, searches: usize) -> Result<(), EvalError> {
     let voters = options.takes(Measure::Knn).then_some(options.neighbours);
     let hits = options.takes(Measure::Retrieval).then(|| options.hits.iter().copied().max()).flatten();
-    let most = MOST_FOUND / test_rows.max(1);
+    let most = MOST_FOUND / searches.max(1);
     match voters.max(hits).map(|k| k.min(rows)) {
-        Some(k) if k > most => Err(EvalError::Neighbours { k, rows: test_rows, most }),
+        Some(k) if k > most => Err(EvalError::Neighbours { k, searches, most }),
         _ => Ok(()),
     }
 }
@@ -244,7 +244,7 @@ mod tests {
         assert!(check_neighbours(&many, 1 << 20, 1 << 8).is_ok());
         assert_eq!(
             check_neighbours(&many, 1 << 20, 1 << 9).unwrap_err().to_string(),
-            "1048576 neighbours of 512 test rows exceed the memory that is meant for them; use up to 524288"
+            "1048576 neighbours in each of 512 searches exceed the memory that is meant for them; use up to 524288"
         );
         assert_eq!(
             option_message(&EvalOptions { l2: Some(0.0), ..options() }),

@@ -141,12 +141,14 @@ pub enum EvalError {
     )]
     NothingHeldOut,
     /// Too many neighbours to hold.
-    #[error("{k} neighbours of {rows} test rows exceed the memory that is meant for them; use up to {most}")]
+    #[error(
+        "{k} neighbours in each of {searches} searches exceed the memory that is meant for them; use up to {most}"
+    )]
     Neighbours {
         /// Neighbours or hits of a row.
         k: usize,
-        /// Rows of the test set.
-        rows: usize,
+        /// Rows of the test set times dims.
+        searches: usize,
         /// How many fit.
         most: usize,
     },

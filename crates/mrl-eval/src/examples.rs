@@ -20,12 +20,8 @@ pub(crate) fn pick(train: &EmbeddingSet, test: &EmbeddingSet, checked: &Checked)
     let rows: Vec<usize> = (0..checked.classes.len()).filter_map(first).take(EXAMPLES).collect();
     let values: Vec<f32> = rows.iter().flat_map(|&row| test.row(row)).copied().collect();
     let (database, queries) = (Rows::of(train), Rows::new(&values, test.width()));
-    let found: Vec<(usize, Neighbours)> = shown_dims(&checked.dims)
-        .into_iter()
-        .map(|dim| {
-            (dim, Neighbours::search(database.prefix(dim), queries.prefix(dim), NEIGHBOURS, Among::All))
-        })
-        .collect();
+    let dims = shown_dims(&checked.dims);
+    let found = Neighbours::search(database, queries, &dims, NEIGHBOURS, Among::All);
     let label = |row: usize| checked.classes[checked.train[row]];
     let prefix = |index: usize, dim: usize, neighbours: &Neighbours| {
         let rows: Vec<usize> = neighbours.of(index).iter().map(|neighbour| neighbour.row).collect();
@@ -34,7 +30,7 @@ pub(crate) fn pick(train: &EmbeddingSet, test: &EmbeddingSet, checked: &Checked)
     let example = |(index, &row): (usize, &usize)| Example {
         row,
         label: checked.classes[checked.test[row].unwrap_or_default()],
-        prefixes: found.iter().map(|(dim, neighbours)| prefix(index, *dim, neighbours)).collect(),
+        prefixes: dims.iter().zip(&found).map(|(&dim, neighbours)| prefix(index, dim, neighbours)).collect(),
     };
     rows.iter().enumerate().map(example).collect()
 }

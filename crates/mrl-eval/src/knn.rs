@@ -1,7 +1,9 @@
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::{
-    linear::{Matrix, multiply},
+    linear::{Matrix, multiply_add},
     rows::{Rows, blocks},
 };
 
@@ -47,48 +49,52 @@ impl Among {
 }
 
 impl Neighbours {
-    /// Searches the nearest `k` rows, or all if there are fewer.
+    /// Searches the nearest `k` rows, or all if there are fewer, by each of the prefixes `dims`, which increase.
     ///
     /// Exact: products in `f32` find all rows whose cosine may be among the largest given their rounding, and `f64`
-    /// decides. Conventions: of equal cosines the lower index comes first; a zero row has cosine 0 with every row.
-    pub(crate) fn search(database: Rows<'_>, queries: Rows<'_>, k: usize, among: Among) -> Self {
-        let d = database.dims();
+    /// decides. The products of a prefix go on from those of the one before, so that all together cost as much as the longest
+    /// alone. Conventions: of equal cosines the lower index comes first; a zero row has cosine 0 with every row.
+    pub(crate) fn search(
+        database: Rows<'_>,
+        queries: Rows<'_>,
+        dims: &[usize],
+        k: usize,
+        among: Among,
+    ) -> Vec<Self> {
         let k = k.min(among.of(database.len()));
+        let prefixes: Vec<Prefix<'_>> = dims.iter().map(|&dim| Prefix::of(database, dim)).collect();
         if k == 0 {
-            return Self { k, found: Vec::new() };
+            return dims.iter().map(|_| Self { k, found: Vec::new() }).collect();
         }
-        let norms: Vec<f64> =
-            (0..database.len()).into_par_iter().map(|row| norm(database.row(row))).collect();
-        let exact = Exact { database, norms };
-        let unit_queries = unit_rows(queries, 0..queries.len());
-        let own = |index: usize| (among == Among::Others).then_some(index);
-        let mut searches: Vec<Search> =
-            (0..queries.len()).map(|index| Search::new(k, d, own(index))).collect();
+        let width = dims[dims.len() - 1];
+        let unit_queries = unit_rows(queries.prefix(width), 0..queries.len());
+        let search = |index: usize| {
+            let own = (among == Among::Others).then_some(index);
+            prefixes.iter().map(move |prefix| prefix.search(k, dims.len(), queries.row(index), own))
+        };
+        let mut searches: Vec<Search> = (0..queries.len()).flat_map(search).collect();
         for range in blocks(0..database.len(), DATABASE) {
-            let neighbours = unit_rows(database, range.clone());
+            let rows = unit_rows(database.prefix(width), range.clone());
             searches
-                .par_chunks_mut(QUERIES)
-                .zip(unit_queries.par_chunks(QUERIES * d))
+                .par_chunks_mut(QUERIES * dims.len())
+                .zip(unit_queries.par_chunks(QUERIES * width))
                 .enumerate()
                 .for_each_init(
                     || vec![0.0f32; QUERIES * DATABASE],
                     |tile, (chunk, (searches, units))| {
-                        let tile = &mut tile[..searches.len() * range.len()];
-                        let transposed = Matrix::new(&neighbours, range.len(), d).transposed();
-                        multiply(Matrix::new(units, searches.len(), d), transposed, tile);
-                        for (index, cosines) in tile.chunks_exact(range.len()).enumerate() {
-                            searches[index].offer(cosines, range.start);
-                            searches[index].relieve(&exact, queries.row(chunk * QUERIES + index));
-                        }
+                        let query = |index| queries.row(chunk * QUERIES + index);
+                        let tile = &mut tile[..units.len() / width * range.len()];
+                        offer_tile(&prefixes, &range, &rows, units, tile, searches, query);
                     },
                 );
         }
-        let found = searches
-            .into_par_iter()
-            .enumerate()
-            .flat_map_iter(|(index, search)| search.finish(&exact, queries.row(index)))
-            .collect();
-        Self { k, found }
+        let found = |(place, prefix): (usize, &Prefix<'_>)| {
+            let searches = searches[place..].par_iter().step_by(dims.len()).enumerate();
+            let finish =
+                |(index, search): (usize, &Search)| search.clone().finish(prefix, queries.row(index));
+            Self { k, found: searches.flat_map_iter(finish).collect() }
+        };
+        prefixes.iter().enumerate().map(found).collect()
     }
 
     /// Neighbours of each query.
@@ -102,8 +108,45 @@ impl Neighbours {
     }
 }
 
+/// Offers the rows of `range`, `rows` `[range, width]`, to the searches `[queries, prefixes]` of the queries `units`
+/// `[queries, width]`, prefix by prefix: `tile` `[queries, range]` takes on the products of each one's further numbers.
+fn offer_tile<'q>(
+    prefixes: &[Prefix<'_>],
+    range: &Range<usize>,
+    rows: &[f32],
+    units: &[f32],
+    tile: &mut [f32],
+    searches: &mut [Search],
+    query: impl Fn(usize) -> &'q [f32],
+) {
+    let width = prefixes[prefixes.len() - 1].dim;
+    let mut scaled = vec![0.0f32; range.len()];
+    let mut start = 0;
+    tile.fill(0.0);
+    for (place, prefix) in prefixes.iter().enumerate() {
+        let band = start..prefix.dim;
+        start = prefix.dim;
+        multiply_add(
+            Matrix::columns(units, width, band.clone()),
+            Matrix::columns(rows, width, band).transposed(),
+            tile,
+        );
+        let inverse = &prefix.inverse[range.clone()];
+        for (index, products) in tile.chunks_exact(range.len()).enumerate() {
+            scaled
+                .iter_mut()
+                .zip(products)
+                .zip(inverse)
+                .for_each(|((out, product), inverse)| *out = product * inverse);
+            let search = &mut searches[index * prefixes.len() + place];
+            search.offer(&scaled, range.start);
+            search.relieve(prefix, query(index));
+        }
+    }
+}
+
 /// The rows of `range`, each divided by its norm, `[range, dims]`; zero rows stay zero.
-fn unit_rows(rows: Rows<'_>, range: std::ops::Range<usize>) -> Vec<f32> {
+fn unit_rows(rows: Rows<'_>, range: Range<usize>) -> Vec<f32> {
     let d = rows.dims();
     let mut unit = vec![0.0; range.len() * d];
     unit.par_chunks_exact_mut(d).zip(range).for_each(|(unit, index)| {
@@ -133,14 +176,62 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
     sums.into_iter().chain(rest).sum()
 }
 
-/// Cosines in `f64`.
-struct Exact<'a> {
+/// A part of a unit row below this is lost among the smallest numbers that `f32` knows, once it is multiplied by another.
+const TINY: f64 = 1e-12;
+
+/// The first numbers of each row of a database.
+struct Prefix<'a> {
+    dim: usize,
     database: Rows<'a>,
-    /// `[n]`.
+    /// Of the prefix, `[n]`.
     norms: Vec<f64>,
+    /// Norm of the whole row over that of the prefix, `[n]`: 0 for zero rows, NaN for those that are tiny in it.
+    inverse: Vec<f32>,
+    /// Rows whose prefix is tiny.
+    tiny: Vec<usize>,
 }
 
-impl Exact<'_> {
+impl<'a> Prefix<'a> {
+    /// The rows of `database`, which are as wide as the longest prefix or wider, cut to `dim`.
+    fn of(database: Rows<'a>, dim: usize) -> Self {
+        let short = database.prefix(dim);
+        let pairs: Vec<(f64, f32)> = (0..database.len())
+            .into_par_iter()
+            .map(|row| {
+                let (part, whole) = (norm(short.row(row)), norm(database.row(row)));
+                let inverse = match part / whole {
+                    _ if part == 0.0 => 0.0,
+                    share if share < TINY => f32::NAN,
+                    share => share.recip() as f32,
+                };
+                (part, inverse)
+            })
+            .collect();
+        let (norms, inverse): (Vec<f64>, Vec<f32>) = pairs.into_iter().unzip();
+        let tiny = (0..inverse.len()).filter(|&row| inverse[row].is_nan()).collect();
+        Self { dim, database: short, norms, inverse, tiny }
+    }
+
+    /// The search of `query`, which is wider, among `prefixes` that go on from each other.
+    ///
+    /// A dot product of unit rows is off by at most a rounding for each number of both, each sum, each prefix on the way and
+    /// the scaling (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); the rest is room to spare.
+    fn search(&self, k: usize, prefixes: usize, query: &[f32], own: Option<usize>) -> Search {
+        let whole = norm(query);
+        let share = if whole > 0.0 { norm(&query[..self.dim]) / whole } else { 0.0 };
+        let margin = (self.dim + prefixes + 8) as f32 * f32::EPSILON * share as f32;
+        Search {
+            k,
+            own,
+            share: share as f32,
+            margin,
+            least: f32::NEG_INFINITY,
+            candidates: Vec::new(),
+            decided: Vec::new(),
+        }
+    }
+
+    /// The cosine in `f64`.
     fn neighbour(&self, query: &[f32], query_norm: f64, row: usize) -> Neighbour {
         let product = self.norms[row] * query_norm;
         let cosine = if product > 0.0 { dot(query, self.database.row(row)) / product } else { 0.0 };
@@ -148,29 +239,26 @@ impl Exact<'_> {
     }
 }
 
-/// The search for one query's nearest rows.
+/// The search for one query's nearest rows by a prefix. Rows are compared by the products of the query's and their unit rows'
+/// first numbers, over the norm of the row's: that is the cosine times `share`.
+#[derive(Clone)]
 struct Search {
     k: usize,
     /// The query's own row, which it may not find.
     own: Option<usize>,
-    /// Twice the largest error of a cosine: rows this close below the `k`-th best may belong to the best.
+    /// Norm of the query's prefix over that of the whole query.
+    share: f32,
+    /// Twice the largest error: rows this close below the `k`-th best may belong to the best.
     margin: f32,
     /// Rows below this are not among the best.
     least: f32,
-    /// Cosine and row of all that are not below.
+    /// Scaled cosine and row of all that are not below.
     candidates: Vec<(f32, u32)>,
     /// The best of those that `f64` has decided already, from the nearest.
     decided: Vec<Neighbour>,
 }
 
 impl Search {
-    /// A dot product of unit rows is off by at most `d + 2` roundings, in whatever order it is summed (Higham,
-    /// Accuracy and Stability of Numerical Algorithms, section 3.1); the rest is room to spare.
-    fn new(k: usize, d: usize, own: Option<usize>) -> Self {
-        let margin = (d + 8) as f32 * f32::EPSILON;
-        Self { k, own, margin, least: f32::NEG_INFINITY, candidates: Vec::new(), decided: Vec::new() }
-    }
-
     /// Takes the cosines of the rows from `start` on.
     fn offer(&mut self, cosines: &[f32], start: usize) {
         for (chunk, cosines) in cosines.chunks(LANES).enumerate() {
@@ -201,27 +289,38 @@ impl Search {
     }
 
     /// Decides among the candidates when there are too many to keep.
-    fn relieve(&mut self, exact: &Exact<'_>, query: &[f32]) {
+    fn relieve(&mut self, prefix: &Prefix<'_>, query: &[f32]) {
         if self.candidates.len() > 4 * self.k + PILE {
-            self.decide(exact, query);
+            let candidates = std::mem::take(&mut self.candidates);
+            self.decide(prefix, query, candidates.into_iter().map(|(_, row)| row as usize));
         }
     }
 
-    fn decide(&mut self, exact: &Exact<'_>, query: &[f32]) {
+    fn decide(&mut self, prefix: &Prefix<'_>, query: &[f32], rows: impl Iterator<Item = usize>) {
+        let query = &query[..prefix.dim];
         let query_norm = norm(query);
-        let candidates = self.candidates.drain(..);
-        self.decided.extend(candidates.map(|(_, row)| exact.neighbour(query, query_norm, row as usize)));
+        self.decided.extend(rows.map(|row| prefix.neighbour(query, query_norm, row)));
         self.decided.sort_unstable_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.row.cmp(&b.row)));
         self.decided.truncate(self.k);
         if let Some(last) = self.decided.get(self.k - 1) {
-            self.least = self.least.max(last.cosine as f32 - self.margin);
+            self.least = self.least.max(last.cosine as f32 * self.share - self.margin);
         }
     }
 
     /// The `k` nearest, from the nearest.
-    fn finish(mut self, exact: &Exact<'_>, query: &[f32]) -> Vec<Neighbour> {
-        self.thin();
-        self.decide(exact, query);
+    fn finish(mut self, prefix: &Prefix<'_>, query: &[f32]) -> Vec<Neighbour> {
+        let own = self.own;
+        let others = |row: &usize| Some(*row) != own;
+        if self.share > 0.0 && f64::from(self.share) < TINY {
+            // Its products are lost: all rows are compared in `f64`.
+            self.decided.clear();
+            self.decide(prefix, query, (0..prefix.norms.len()).filter(others));
+        } else {
+            self.thin();
+            let candidates = std::mem::take(&mut self.candidates);
+            let tiny = prefix.tiny.iter().copied().filter(others);
+            self.decide(prefix, query, candidates.into_iter().map(|(_, row)| row as usize).chain(tiny));
+        }
         self.decided
     }
 }
@@ -267,16 +366,29 @@ mod tests {
         (0..queries.len()).map(nearest).collect()
     }
 
-    fn found(database: Rows<'_>, queries: Rows<'_>, k: usize, among: Among) -> Vec<Vec<usize>> {
-        let found = Neighbours::search(database, queries, k, among);
-        let rows = |index| found.of(index).iter().map(|neighbour| neighbour.row).collect();
-        (0..queries.len()).map(rows).collect()
+    fn found_by(
+        database: Rows<'_>,
+        queries: Rows<'_>,
+        dims: &[usize],
+        k: usize,
+        among: Among,
+    ) -> Vec<Vec<Vec<usize>>> {
+        let rows = |found: Neighbours| {
+            let rows = |index| found.of(index).iter().map(|neighbour| neighbour.row).collect();
+            (0..queries.len()).map(rows).collect()
+        };
+        Neighbours::search(database, queries, dims, k, among).into_iter().map(rows).collect()
     }
 
-    /// Small whole numbers, so that equal cosines and zero rows are common, or any numbers.
+    fn found(database: Rows<'_>, queries: Rows<'_>, k: usize, among: Among) -> Vec<Vec<usize>> {
+        found_by(database, queries, &[database.dims()], k, among).remove(0)
+    }
+
+    /// Small whole numbers, so that equal cosines and zero rows are common, any numbers, or numbers of any size.
     fn values(n: usize) -> impl Strategy<Value = Vec<f32>> {
         let whole = proptest::collection::vec((-1i8..2).prop_map(f32::from), n);
-        prop_oneof![whole, proptest::collection::vec(-1.0f32..1.0, n)]
+        let sizes = (-1.0f32..1.0, -36i32..30).prop_map(|(value, exponent)| value * 10f32.powi(exponent));
+        prop_oneof![whole, proptest::collection::vec(-1.0f32..1.0, n), proptest::collection::vec(sizes, n)]
     }
 
     fn problem() -> impl Strategy<Value = (Vec<f32>, Vec<f32>, usize, usize)> {
@@ -290,6 +402,10 @@ mod tests {
             let (database, queries) = (Rows::new(&database, d), Rows::new(&queries, d));
             prop_assert_eq!(found(database, queries, k, Among::All), plain(database, queries, k, Among::All));
             prop_assert_eq!(found(database, database, k, Among::Others), plain(database, database, k, Among::Others));
+            let dims: Vec<usize> = (1..=d).collect();
+            let prefixes = |rows: Rows<'_>| plain(rows, queries.prefix(rows.dims()), k, Among::All);
+            let expected: Vec<_> = dims.iter().map(|&dim| prefixes(database.prefix(dim))).collect();
+            prop_assert_eq!(found_by(database, queries, &dims, k, Among::All), expected);
         }
     }
 
@@ -306,7 +422,9 @@ mod tests {
         let (database, queries) = (random(2_500 * 12), random(300 * 12));
         let (database, queries) = (Rows::new(&database, 12).prefix(9), Rows::new(&queries, 12).prefix(9));
         for k in [1, 50] {
-            assert_eq!(found(database, queries, k, Among::All), plain(database, queries, k, Among::All));
+            let short = |rows: Rows<'_>| plain(rows.prefix(4), queries.prefix(4), k, Among::All);
+            let expected = [short(database), plain(database, queries, k, Among::All)];
+            assert_eq!(found_by(database, queries, &[4, 9], k, Among::All), expected);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Products and eigenvectors of row-major `f64` and `f32` matrices, by `faer`.
 
+use std::ops::Range;
+
 use faer::{
     Accum, Mat, MatMut, MatRef, Par, Spec,
     diag::Diag,
@@ -29,6 +31,12 @@ impl<'a, T> Matrix<'a, T> {
     /// `values` is `[rows, columns]`.
     pub(crate) fn new(values: &'a [T], rows: usize, columns: usize) -> Self {
         Self(MatRef::from_row_major_slice(values, rows, columns))
+    }
+
+    /// The columns `range` of `values` `[rows, width]`.
+    pub(crate) fn columns(values: &'a [T], width: usize, range: Range<usize>) -> Self {
+        let whole = MatRef::from_row_major_slice(values, values.len() / width, width);
+        Self(whole.subcols(range.start, range.len()))
     }
 
     pub(crate) fn transposed(self) -> Self {

@@ -63,7 +63,7 @@ pub struct ProbeScores {
     pub l2: f64,
     /// The objective on the training set, summed over rows, as scikit-learn defines it.
     pub objective: f64,
-    /// The largest entry of the gradient of the mean objective, where fitting ended.
+    /// The largest entry of the gradient of the mean objective, over the objective where that is below 1, where fitting ended.
     pub gradient_norm: f64,
     /// Steps of L-BFGS.
     pub iterations: usize,

@@ -89,7 +89,8 @@ pub struct EvalOptions {
     pub measures: Vec<Measure>,
     /// The probe's penalty, scikit-learn's `1 / C`; none chooses it for each dim by cross-validation on the training set.
     pub l2: Option<f64>,
-    /// The probe is converged when no entry of the gradient of its mean objective exceeds this.
+    /// The probe is converged when no entry of the gradient of its mean objective exceeds this, or this times the objective
+    /// where that is below 1.
     pub tolerance: f64,
     /// Voters of the weighted k-NN.
     pub neighbours: usize,

@@ -70,9 +70,10 @@ mod tests {
         let angle = |degrees: f32| [degrees.to_radians().cos(), degrees.to_radians().sin()];
         let database = [10.0, 20.0, 30.0, 40.0].map(angle).concat();
         let queries = [angle(0.0), angle(21.0)].concat();
-        let neighbours = Neighbours::search(Rows::new(&database, 2), Rows::new(&queries, 2), 3, Among::All);
+        let neighbours =
+            &Neighbours::search(Rows::new(&database, 2), Rows::new(&queries, 2), &[2], 3, Among::All)[0];
         let retrieval = Retrieval::new(&[1, 0], &[1, 0, 1, 1], Among::All);
-        let at = retrieval.at(3, &neighbours, &Resamples::draw(2, 0, 0));
+        let at = retrieval.at(3, neighbours, &Resamples::draw(2, 0, 0));
         // Query 0 finds 1, 0, 1 of three relevant rows: (1 + 2/3) / 3. Query 1 finds its only one first.
         assert!((at.map - 7.0 / 9.0).abs() < 1e-9, "{at:?}");
         assert!((at.precision - 0.5).abs() < 1e-9);
@@ -82,10 +83,10 @@ mod tests {
     #[test]
     fn a_query_without_relevant_rows_is_left_out() {
         let rows = [1.0, 0.0, 0.9, 0.1, 0.0, 1.0];
-        let neighbours = Neighbours::search(Rows::new(&rows, 2), Rows::new(&rows, 2), 2, Among::Others);
+        let neighbours =
+            &Neighbours::search(Rows::new(&rows, 2), Rows::new(&rows, 2), &[2], 2, Among::Others)[0];
         let labels = [4, 4, 9];
-        let at =
-            Retrieval::new(&labels, &labels, Among::Others).at(1, &neighbours, &Resamples::draw(3, 9, 0));
+        let at = Retrieval::new(&labels, &labels, Among::Others).at(1, neighbours, &Resamples::draw(3, 9, 0));
         assert_eq!((at.map, at.precision, at.recall), (1.0, 1.0, 1.0));
         assert_eq!(at.map_interval, [1.0, 1.0]);
     }

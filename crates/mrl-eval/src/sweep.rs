@@ -71,8 +71,8 @@ impl<'a> Sweep<'a> {
 
     /// How many pieces of work [`Sweep::run`] reports.
     pub(crate) fn pieces(&self) -> usize {
-        let of_dim = usize::from(self.options.fits_probes()) + usize::from(self.options.finds_neighbours());
-        self.checked.dims.len() * of_dim
+        let probes = if self.options.fits_probes() { self.checked.dims.len() } else { 0 };
+        probes + usize::from(self.options.finds_neighbours())
     }
 
     /// Measures from the shortest dim on: each probe starts from the one before. `moments` are those of `train`.
@@ -89,18 +89,17 @@ impl<'a> Sweep<'a> {
         let cascades = self.options.takes(Measure::Cascade) && method == Method::Prefix;
         let mut shorter = Shorter { stages: cascades.then(Vec::new), ..Shorter::default() };
         for &dim in &self.checked.dims {
-            let (train, test) = (train.prefix(dim), test.prefix(dim));
             if self.options.fits_probes() {
                 pieces.begin(&format!("{method}: logistic probe on {dim} dims"));
-                self.probe(train, test, moments, &mut shorter, &mut measures)?;
-            }
-            if self.options.finds_neighbours() {
-                pieces.begin(&format!("{method}: nearest neighbours on {dim} dims"));
-                self.neighbours(train, test, &mut measures);
+                self.probe(train.prefix(dim), test.prefix(dim), moments, &mut shorter, &mut measures)?;
             }
             if self.options.takes(Measure::Geometry) {
                 measures.effective_rank.push(moments.effective_rank(dim)?);
             }
+        }
+        if self.options.finds_neighbours() {
+            pieces.begin(&format!("{method}: nearest neighbours"));
+            self.neighbours(train, test, &mut measures);
         }
         measures.cascade = shorter.stages.map(|stages| cascade(&stages));
         Ok(measures)
@@ -177,27 +176,33 @@ impl<'a> Sweep<'a> {
     }
 
     fn neighbours(&self, train: Rows<'_>, test: Rows<'_>, measures: &mut Measures) {
-        let most_hits = self.options.hits.iter().copied().max().unwrap_or_default();
-        let hits = if self.options.takes(Measure::Retrieval) { most_hits } else { 0 };
-        let voters = if self.options.takes(Measure::Knn) { self.options.neighbours } else { 1 };
-        let in_test = self.options.database == Database::Test;
-        let in_train = (!in_test || self.options.takes(Measure::Knn1) || self.options.takes(Measure::Knn))
-            .then(|| {
-                Neighbours::search(train, test, if in_test { voters } else { voters.max(hits) }, Among::All)
-            });
-        if let Some(found) = &in_train {
+        let (options, dims) = (self.options, &self.checked.dims);
+        let most_hits = options.hits.iter().copied().max().unwrap_or_default();
+        let hits = if options.takes(Measure::Retrieval) { most_hits } else { 0 };
+        let voters = if options.takes(Measure::Knn) { options.neighbours } else { 1 };
+        let in_test = options.database == Database::Test;
+        let k = if in_test { voters } else { voters.max(hits) };
+        let found = if !in_test || options.takes(Measure::Knn1) || options.takes(Measure::Knn) {
+            Neighbours::search(train, test, dims, k, Among::All)
+        } else {
+            Vec::new()
+        };
+        for found in &found {
             self.classify(found, measures);
         }
-        if self.options.takes(Measure::Retrieval) {
-            let found =
-                if in_test { Some(Neighbours::search(test, test, hits, Among::Others)) } else { in_train };
-            let rows = if in_test { test.len() } else { train.len() };
-            let at = found.iter().flat_map(|found| {
-                self.options.hits.iter().map(move |&k| self.retrieval.at(k, found, &self.resamples))
-            });
-            measures
-                .retrieval
-                .push(RetrievalScores { multiply_adds: (rows * train.dims()) as u64, at: at.collect() });
+        if in_test && hits > 0 {
+            let found = Neighbours::search(test, test, dims, hits, Among::Others);
+            self.retrieve(&found, test.len(), measures);
+        } else if hits > 0 {
+            self.retrieve(&found, train.len(), measures);
+        }
+    }
+
+    /// Retrieval by each dim, from neighbours among `rows` others.
+    fn retrieve(&self, found: &[Neighbours], rows: usize, measures: &mut Measures) {
+        for (found, dim) in found.iter().zip(&self.checked.dims) {
+            let at = self.options.hits.iter().map(|&k| self.retrieval.at(k, found, &self.resamples));
+            measures.retrieval.push(RetrievalScores { multiply_adds: (rows * dim) as u64, at: at.collect() });
         }
     }
 

@@ -273,7 +273,8 @@ impl Config {
     /// # Errors
     /// One sentence that names the value and the cure.
     pub fn validate(&self) -> Result<(), TrainError> {
-        let RunConfig { epochs, max_steps, batch_size, grad_accum, log_every, checkpoint_every, .. } = self.run;
+        let RunConfig { epochs, max_steps, batch_size, grad_accum, log_every, checkpoint_every, .. } =
+            self.run;
         let checks = [
             (epochs.is_none() || max_steps.is_none(), "epochs and max-steps are both given; choose one"),
             (epochs != Some(0), "epochs is 0; use 1 or more, or max-steps 0 for the untrained encoder"),

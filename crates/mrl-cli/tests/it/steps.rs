@@ -24,10 +24,7 @@ fn accumulated_batches_are_one_step_and_resume_to_the_same_bits() {
 fn batches_that_no_epoch_has_are_refused() {
     let world = World::new();
     let message = fail(world.train("run", "--grad-accum 6"), 2);
-    assert!(
-        message.contains("grad-accum 6 does not fit the 5 batches of an epoch; use 1 to 5"),
-        "{message}"
-    );
+    assert!(message.contains("grad-accum 6 does not fit the 5 batches of an epoch; use 1 to 5"), "{message}");
     let message = fail(world.train("run", "--grad-accum 0"), 2);
     assert!(message.contains("grad-accum must be 1 or more"), "{message}");
     assert!(!world.path("run").exists());

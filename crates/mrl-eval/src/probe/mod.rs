@@ -82,7 +82,8 @@ pub(crate) struct Probe {
     raw_intercepts: Vec<f64>,
     /// The objective, summed over the training rows.
     pub(crate) objective: f64,
-    /// The largest entry of the gradient of the mean objective with respect to `weights` and `intercepts`.
+    /// The largest entry of the gradient of the mean objective with respect to `weights` and `intercepts`, over the objective
+    /// where that is below 1.
     pub(crate) gradient_norm: f64,
     /// Steps of L-BFGS.
     pub(crate) iterations: usize,

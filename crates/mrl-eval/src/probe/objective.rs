@@ -12,6 +12,9 @@ use crate::{
 /// Rows that go through forward and backward pass together, so that they are read from memory once.
 const BLOCK: usize = 128;
 
+/// Values below this do not make the gradient's norm larger: rounding would be taken for it.
+const SMALLEST_SCALE: f64 = 1e-5;
+
 /// Rows are cut into at most this many pieces, which run in parallel and are added up in order: the sum, and so the whole
 /// fit, does not depend on the number of threads.
 const PIECES: usize = 32;
@@ -53,7 +56,8 @@ impl<'a> Objective<'a> {
     }
 
     /// The value at `point`, and its gradient: both `[classes * dims]` whitened weights, then `[classes]` intercepts.
-    /// The norm is that of the gradient with respect to the weights of standardised features.
+    /// The norm is the largest entry of the gradient with respect to weights of standardised features and intercepts, over the
+    /// value where that is below 1.
     pub(crate) fn at(&self, point: &[f64], gradient: &mut [f64]) -> Value {
         let n = self.n;
         let (whitened, intercepts) = point.split_at(self.problem.classes * self.problem.rows.dims());
@@ -74,7 +78,9 @@ impl<'a> Objective<'a> {
         }
         let by_weight = sum.weights.iter().zip(&weights).map(|(entry, weight)| entry + self.penalty * weight);
         let norm = by_weight.chain(sum.intercepts.iter().copied()).map(f64::abs).fold(0.0, f64::max);
-        Value { value: sum.loss / n + 0.5 * self.penalty * penalised, norm }
+        let value = sum.loss / n + 0.5 * self.penalty * penalised;
+        // An objective near zero, as of separable classes, needs a gradient as small to be known to as many digits.
+        Value { value, norm: norm / value.clamp(SMALLEST_SCALE, 1.0) }
     }
 
     /// One pass over the rows.
