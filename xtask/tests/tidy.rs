@@ -99,6 +99,11 @@ fn only_programs_print() {
 }
 
 #[test]
+fn only_programs_read_the_environment() {
+    assert_eq!(code_with(&["env::var", "env::var_os", "env::vars"], &["crates/mrl-cli", "xtask"]), [""; 0]);
+}
+
+#[test]
 fn source_files_are_short() {
     let long: Vec<_> = sources()
         .into_iter()

@@ -62,6 +62,13 @@ pub struct TrainArgs {
     /// The side of a view in pixels [default: that of the images].
     #[arg(long, value_name = "N")]
     pub image_size: Option<usize>,
+    /// Where the decoded pixels of a folder are kept, so that later epochs and runs need not decode
+    /// [default: mrl/pixels in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub pixel_cache: Option<PathBuf>,
+    /// Decode the images of a folder every time, and keep no pixels on the disk; the views are the same.
+    #[arg(long, conflicts_with = "pixel_cache")]
+    pub no_pixel_cache: bool,
     /// The architecture [default: resnet18].
     #[arg(long, value_parser = choice::<Encoder>())]
     pub encoder: Option<Encoder>,

@@ -3,6 +3,7 @@
 pub mod args;
 mod commands;
 mod memory;
+mod pixel_cache;
 mod profile;
 mod progress;
 pub mod reference;

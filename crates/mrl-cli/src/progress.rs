@@ -95,6 +95,22 @@ impl DataProgress {
             Data::Verify { file } => note(&format!("{file}: checking")),
             Data::Unpack { file, entry } => note(&format!("{file}: unpacking {entry}")),
             Data::Decode { done, total } => self.phase("decoding images", done as u64, total as u64),
+            Data::CacheWait { folder } => {
+                note(&format!("{}: another process is caching pixels there; waiting", folder.display()));
+            }
+            Data::CacheDamaged { path, problem } => {
+                note(&format!("{}: {problem}; building it again", path.display()));
+            }
+            Data::CacheBuilt { path, bytes } => note(&format!(
+                "{}: pixels cached ({}); later runs on these images need not decode; delete it whenever you like",
+                path.display(),
+                size(bytes)
+            )),
+            Data::CacheUnusable { folder, problem } => note(&format!(
+                "{}: no pixels can be cached there ({problem}), so images are decoded each time; make room, or name \
+                 another folder with --pixel-cache",
+                folder.display()
+            )),
             _ => {}
         }
     }
@@ -110,5 +126,14 @@ impl DataProgress {
                 progress.finish();
             }
         }
+    }
+}
+
+/// Bytes as a person reads them.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }

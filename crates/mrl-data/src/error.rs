@@ -85,6 +85,13 @@ pub enum DataError {
     },
 }
 
+/// An [`std::io::Error`] that carries it, for what happens within the writing of a file.
+impl From<DataError> for std::io::Error {
+    fn from(error: DataError) -> Self {
+        Self::other(error)
+    }
+}
+
 impl DataError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }

@@ -23,6 +23,7 @@ mod download;
 mod error;
 mod image;
 mod loader;
+mod lock;
 mod preprocess;
 mod resize;
 mod sampler;

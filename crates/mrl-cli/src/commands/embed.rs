@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use mrl_data::{DatasetKind, ImageSet};
+use mrl_data::{DatasetKind, ImageSet, OpenOptions};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{Config, Embedder, embed_pixels};
 
@@ -48,7 +48,13 @@ fn open_source(args: &EmbedArgs, config: Option<&Config>) -> Result<ImageSet> {
         .filter(|config| config.data.dataset == Some(dataset))
         .and_then(|config| config.data.data_dir.as_deref());
     let data_dir: &Path = args.data_dir.as_deref().or(of_run).ok_or_else(|| missing("--data-dir"))?;
-    open_images(dataset, data_dir, args.split, args.subset_per_class, args.max_corrupt)
+    // No view size: an encoder is shown images as they are, and of a cache it would see shrunk ones.
+    let options = OpenOptions {
+        subset_per_class: args.subset_per_class,
+        max_corrupt: args.max_corrupt,
+        ..OpenOptions::default()
+    };
+    open_images(dataset, data_dir, args.split, &options)
 }
 
 fn embed_images(args: &EmbedArgs, encoder: Option<&Embedder>, images: &ImageSet) -> Result<EmbeddingSet> {

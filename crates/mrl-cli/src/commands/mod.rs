@@ -16,31 +16,21 @@ use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
 
 use crate::progress::{DataProgress, note};
 
+/// The side of `ImageNet`'s crops, for images that differ in size.
+const IMAGENET: usize = 224;
+
 /// Opens a data set, showing what goes on and what was skipped.
-fn open_images(
-    kind: DatasetKind,
-    data_dir: &Path,
-    split: Split,
-    subset_per_class: Option<usize>,
-    max_corrupt: usize,
-) -> Result<ImageSet> {
-    let options = OpenOptions { subset_per_class, max_corrupt, ..OpenOptions::default() };
-    let images = open_with(kind, data_dir, split, &options)?;
+fn open_images(kind: DatasetKind, data_dir: &Path, split: Split, options: &OpenOptions) -> Result<ImageSet> {
+    let progress = DataProgress::default();
+    let images = mrl_data::open(kind, data_dir, split, options, &|event| progress.show(event))?;
     for skipped in images.skipped() {
         note(&format!("skipped {}: {}", skipped.path.display(), skipped.reason));
     }
     Ok(images)
 }
 
-/// Opens a data set, showing what goes on.
-fn open_with(kind: DatasetKind, data_dir: &Path, split: Split, options: &OpenOptions) -> Result<ImageSet> {
-    let progress = DataProgress::default();
-    Ok(mrl_data::open(kind, data_dir, split, options, &|event| progress.show(event))?)
-}
-
 /// The side of the images, or that of `ImageNet`'s crops where they differ.
 fn native_size(images: &ImageSet) -> usize {
-    const IMAGENET: usize = 224;
     images.native_size().unwrap_or_else(|| {
         note(&format!("the images differ in size; using {IMAGENET} pixels (--image-size says otherwise)"));
         IMAGENET

@@ -5,7 +5,7 @@ use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
 use mrl_embedding::EmbeddingSet;
 use mrl_eval::{Images, Side};
 
-use super::open_with;
+use super::open_images;
 
 /// Pixels of a shown image's longer side, at most.
 const SIDE: usize = 96;
@@ -39,14 +39,15 @@ fn open(folder: &Path, set: &EmbeddingSet) -> Result<ImageSet> {
         max_corrupt: usize::MAX,
         subset_per_class,
         cache_bytes: 0,
+        ..OpenOptions::default()
     };
-    let whole = open_with(kind, folder, split, &options(None))?;
+    let whole = open_images(kind, folder, split, &options(None))?;
     if belongs(&whole, set) {
         return Ok(whole);
     }
     // The first of each class, as `mrl embed --subset-per-class` takes them.
     let most = set.labels().map_or(0, most_of_a_class);
-    let part = open_with(kind, folder, split, &options(Some(most.max(1))))?;
+    let part = open_images(kind, folder, split, &options(Some(most.max(1))))?;
     if belongs(&part, set) {
         return Ok(part);
     }

@@ -1,12 +1,17 @@
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Result;
+use mrl_data::{DatasetKind, OpenOptions};
 use mrl_train::{Config, Observer, Outcome, ResolvedConfig, RunFolder, Start, StepRecord, pretrain};
 
-use super::{native_size, open_images};
+use super::{IMAGENET, native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::TrainArgs,
+    pixel_cache,
     profile::Profile,
     progress::{Progress, answer, note},
     settings,
@@ -17,11 +22,20 @@ use crate::{
 pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
     let config = settings::train_config(args)?;
     let _profile = args.profile.as_deref().map(Profile::start).transpose()?;
-    run_config(&config, &args.out, args.resume)
+    let pixel_cache = match config.data.dataset {
+        Some(DatasetKind::Folder) => pixel_cache::folder(args),
+        _ => None,
+    };
+    run_config(&config, &args.out, args.resume, pixel_cache)
 }
 
-/// Trains as `config` says, in the run folder `out`.
-pub(crate) fn run_config(config: &Config, out: &Path, resume: bool) -> Result<Ending> {
+/// Trains as `config` says, in the run folder `out`; the pixels of a folder are cached in `pixel_cache`.
+pub(crate) fn run_config(
+    config: &Config,
+    out: &Path,
+    resume: bool,
+    pixel_cache: Option<PathBuf>,
+) -> Result<Ending> {
     let missing =
         |option: &str| UsageError(format!("{option} is missing; give it, or a --preset that has it"));
     let dataset = config.data.dataset.ok_or_else(|| missing("--dataset"))?;
@@ -32,8 +46,14 @@ pub(crate) fn run_config(config: &Config, out: &Path, resume: bool) -> Result<En
     RunFolder::check_free(out, resume)?;
 
     let split = config.split();
-    let images =
-        open_images(dataset, data_dir, split, config.data.subset_per_class, config.data.max_corrupt)?;
+    let options = OpenOptions {
+        subset_per_class: config.data.subset_per_class,
+        max_corrupt: config.data.max_corrupt,
+        view_size: Some(config.data.image_size.unwrap_or(IMAGENET)),
+        pixel_cache,
+        ..OpenOptions::default()
+    };
+    let images = open_images(dataset, data_dir, split, &options)?;
     let size = config.data.image_size.unwrap_or_else(|| native_size(&images));
     let config = config.clone().resolve(size)?;
     note(&format!("{}: {}, {}", out.display(), images.name(), describe(&config)));

@@ -39,6 +39,8 @@ impl World {
     pub(crate) fn command(&self, program: &str, words: &str) -> Command {
         let mut command = Command::new(program);
         command.args(words.split_whitespace()).current_dir(self.folder.path());
+        // Nothing is written into the user's own folders.
+        command.env("XDG_CACHE_HOME", self.path("cache"));
         command.env("OMP_NUM_THREADS", "1").env("RAYON_NUM_THREADS", "1").env("RUST_BACKTRACE", "0");
         command
     }

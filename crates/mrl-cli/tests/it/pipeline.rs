@@ -88,3 +88,31 @@ fn no_steps_write_the_untrained_encoder_and_pixels_are_a_baseline() {
     assert_eq!((pixels.len(), pixels.width()), (20, 12 * 12 * 3));
     assert_eq!(pixels.row(0)[..3], [0.0; 3]);
 }
+
+#[test]
+fn the_images_of_a_folder_are_decoded_once() {
+    let world = World::new();
+    std::fs::create_dir(world.path("photos")).unwrap();
+    for i in 0..12u32 {
+        let pixel = |x: u32, y: u32| image::Rgb([(x * 9 + i) as u8, (y * 7) as u8, (x * y * i) as u8]);
+        let photo = image::RgbImage::from_fn(20 + i, 40 - i, pixel);
+        photo.save(world.path(&format!("photos/{i}.png"))).unwrap();
+    }
+    let train = |out: &str, more: &str| {
+        let trained = succeed(world.mrl(&format!(
+            "train --dataset folder --data-dir photos --image-size 12 --width 0.125 --precision f32 --batch-size 4 \
+             --max-steps 4 --log-every 1 --out {out} {more}"
+        )));
+        text(&trained.stderr)
+    };
+    let (first, second) = (train("first", ""), train("second", ""));
+    assert!(first.contains("cache/mrl/pixels/") && first.contains("pixels cached ("), "{first}");
+    assert!(!second.contains("decoding") && !second.contains("pixels"), "{second}");
+    let without = train("without", "--no-pixel-cache");
+    assert!(without.contains("decoding images: 12/12") && !without.contains("pixels"), "{without}");
+    let elsewhere = train("elsewhere", "--pixel-cache elsewhere-pixels");
+    assert!(elsewhere.contains("elsewhere-pixels/"), "{elsewhere}");
+    for run in ["second", "without", "elsewhere"] {
+        assert!(world.results(run) == world.results("first"), "{run}");
+    }
+}

@@ -14,7 +14,7 @@ mod set;
 mod stl10;
 mod subset;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use kind::{DatasetKind, Split};
 pub use set::{ImageSet, Skipped};
@@ -30,13 +30,27 @@ pub struct OpenOptions {
     pub max_corrupt: usize,
     /// Takes only the first so many images of each class, in the set's order.
     pub subset_per_class: Option<usize>,
-    /// Decoded pixels of a folder that are kept in memory, in bytes; images beyond are decoded on every use.
+    /// The side, in pixels, of the views that will be cut from a folder's images: of a larger image the shorter side is
+    /// shrunk to twice that as soon as it is decoded, with or without a cache. Nothing leaves images as they are.
+    pub view_size: Option<usize>,
+    /// Where the pixels of a folder are cached: written there the first time, and mapped from there, instead of decoded,
+    /// as long as paths, sizes and times of change of the files are the same. Nothing decodes every time.
+    pub pixel_cache: Option<PathBuf>,
+    /// Decoded pixels of a folder that are kept in memory where no cache is used, in bytes; images beyond are decoded on
+    /// every use.
     pub cache_bytes: u64,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { download: true, max_corrupt: 0, subset_per_class: None, cache_bytes: 4 << 30 }
+        Self {
+            download: true,
+            max_corrupt: 0,
+            subset_per_class: None,
+            view_size: None,
+            pixel_cache: None,
+            cache_bytes: 4 << 30,
+        }
     }
 }
 
@@ -86,12 +100,38 @@ pub enum Progress<'a> {
         /// All images.
         total: usize,
     },
+    /// Another process builds a cache of pixels in the same folder.
+    CacheWait {
+        /// The folder.
+        folder: &'a Path,
+    },
+    /// A cache of pixels is damaged, and is built again.
+    CacheDamaged {
+        /// The file.
+        path: &'a Path,
+        /// What is wrong with it.
+        problem: &'a str,
+    },
+    /// A cache of pixels was written; the next opening reads it instead of the images.
+    CacheBuilt {
+        /// The file.
+        path: &'a Path,
+        /// Its size.
+        bytes: u64,
+    },
+    /// There can be no cache of pixels; images are decoded instead.
+    CacheUnusable {
+        /// Its folder.
+        folder: &'a Path,
+        /// What the system says.
+        problem: &'a str,
+    },
 }
 
 /// Reads the `split` of a data set under `data_dir`, which is the folder that holds it or its parent.
 ///
 /// CIFAR-10, CIFAR-100 and STL-10 are downloaded when they are missing and `options` allow it; nothing is ever written
-/// outside `data_dir`.
+/// outside `data_dir` and the pixel cache.
 ///
 /// # Errors
 /// When the split does not exist, a file is missing, damaged or cannot be fetched, more images are corrupt than

@@ -5,7 +5,8 @@ use crate::{DataError, Image};
 
 /// The images of one split, in a fixed order, with labels where they are known.
 ///
-/// Sets that are small files of raw pixels lie in memory whole; a folder keeps what fits its cache.
+/// Sets that are small files of raw pixels lie in memory whole; a folder's images lie in a mapped cache, or in their files
+/// but for those that fit the memory they may have.
 #[derive(Debug)]
 pub struct ImageSet {
     kind: DatasetKind,

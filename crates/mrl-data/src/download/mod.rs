@@ -1,7 +1,6 @@
 //! Brings a missing archive from its home site and unpacks it, always under the data folder.
 
 mod fetch;
-mod lock;
 mod unpack;
 
 use std::{
@@ -10,9 +9,8 @@ use std::{
 };
 
 use fetch::{Policy, Source, md5_of};
-use lock::FolderLock;
 
-use crate::{DataError, DatasetKind, Progress};
+use crate::{DataError, DatasetKind, Progress, lock::FolderLock};
 
 /// An official archive.
 pub(crate) struct Archive {

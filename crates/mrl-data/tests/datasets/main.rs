@@ -5,4 +5,5 @@ mod files;
 mod folder;
 mod formats;
 mod golden;
+mod pixel_cache;
 mod real;

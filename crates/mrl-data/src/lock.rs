@@ -1,19 +1,20 @@
-//! One download into a folder at a time.
+//! One writer in a folder at a time.
 
 use std::{
     fs::{File, TryLockError},
     path::Path,
 };
 
-/// Keeps other processes from fetching into the same folder, until it is dropped or the process ends.
+/// Keeps other processes from writing into the same folder, until it is dropped or the process ends.
 ///
 /// The lock is on the folder itself, so no lock file is left behind. Where the system cannot lock a folder (Windows, some
-/// network file systems) there is no lock, and two downloads at once end in a wrong checksum, never in wrong data.
-pub(super) struct FolderLock(Option<File>);
+/// network file systems) there is no lock: two downloads at once end in a wrong checksum, never in wrong data, and two
+/// builds of a cache in one of two whole files.
+pub(crate) struct FolderLock(Option<File>);
 
 impl FolderLock {
     /// Waits for the lock; `waiting` is called when another process holds it.
-    pub(super) fn take(folder: &Path, waiting: impl FnOnce()) -> Self {
+    pub(crate) fn take(folder: &Path, waiting: impl FnOnce()) -> Self {
         let Ok(file) = File::open(folder) else { return Self(None) };
         let held = match file.try_lock() {
             Ok(()) => true,
@@ -26,7 +27,7 @@ impl FolderLock {
         Self(held.then_some(file))
     }
 
-    pub(super) fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         self.0.is_some()
     }
 }
