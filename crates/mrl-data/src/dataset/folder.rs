@@ -1,16 +1,15 @@
 //! A folder of images: a subfolder for each class, or flat without labels.
 
 mod cache;
+mod room;
 mod scan;
 mod select;
 mod stored;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::path::{Path, PathBuf};
 
 use cache::PixelFile;
+use room::Room;
 use scan::Scan;
 use select::{Selected, select};
 use stored::StoredSize;
@@ -60,9 +59,7 @@ impl FolderImage {
         if let Some(Decoded { width, height, pixels }) = &self.kept {
             return Ok(Image::new(*width, *height, pixels.as_slice()));
         }
-        let Decoded { width, height, pixels } = stored.load(&self.path)?.map_err(|problem| {
-            DataError::damaged(&self.path, format!("{problem}; it changed since the data set was opened"))
-        })?;
+        let Decoded { width, height, pixels } = stored.reload(&self.path)?;
         Ok(Image::new(width, height, pixels))
     }
 }
@@ -97,18 +94,11 @@ fn decode(
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<(Source, Selected<()>), DataError> {
     let stored = StoredSize::for_views(options.view_size);
-    let kept_bytes = AtomicU64::new(0);
-    let has_room = |bytes: u64| {
-        let fits = |used: u64| used.checked_add(bytes).filter(|&used| used <= options.cache_bytes);
-        kept_bytes.fetch_update(Relaxed, Relaxed, fits).is_ok()
-    };
-    let load = |path: &Path| {
-        let decoded = stored.load(path)?;
-        Ok(decoded.map(|decoded| has_room(decoded.pixels.len() as u64).then_some(decoded)))
-    };
-    let selected = select(scan, options, CHUNK, progress, load, Ok::<_, DataError>)?;
-    let file =
-        |(index, kept): (usize, _)| (FolderImage { path: scan.paths[index].clone(), kept }, (index, ()));
+    let room = Room::new(options.cache_bytes);
+    let load = |path: &Path| Ok(stored.load(path)?.map(|decoded| room.keep(decoded)));
+    let keep = |path: &Path, kept| Ok::<_, DataError>(FolderImage { path: path.to_owned(), kept });
+    let selected = select(scan, options, CHUNK, progress, load, keep)?;
+    let file = |(index, file): (usize, _)| (file, (index, ()));
     let (files, whole) = selected.whole.into_iter().map(file).unzip();
     Ok((Source::Files(files, stored), Selected { whole, corrupt: selected.corrupt }))
 }

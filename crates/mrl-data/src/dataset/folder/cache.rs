@@ -17,14 +17,18 @@ use layout::{HEADER_BYTES, Place};
 use mrl_embedding::{remove_unfinished, write_atomically};
 
 use super::{
+    room::Room,
     scan::Scan,
     select::{Selected, check_corrupt, select},
     stored::StoredSize,
 };
 use crate::{DataError, OpenOptions, Progress, Split, dataset::decode::Decoded, lock::FolderLock};
 
-/// Images decoded at once, at most; all of them wait in memory to be written.
+/// Images decoded at once, at most.
 const MOST_AT_ONCE: usize = 256;
+/// Pixels that may wait in memory to be written, in bytes. There is room for a chunk of usual images; of a folder of
+/// panoramas some are decoded again when their turn comes.
+const WAITING_BYTES: u64 = 1 << 30;
 
 /// Opens the cache of a scan in the folder `cache`, and builds it first where there is none or a damaged one; nothing when
 /// it cannot be had, which `progress` is told.
@@ -123,15 +127,19 @@ impl Builder<'_> {
     /// Decodes the images and writes them as they come; the header, which knows the index, last. An error of the images
     /// is within the error.
     fn write(&self, file: &mut (impl Write + Seek)) -> io::Result<()> {
-        let (stored, mut start) = (self.stored, 0);
+        let (stored, room, mut start) = (self.stored, Room::new(WAITING_BYTES), 0);
         file.write_all(&[0; HEADER_BYTES])?;
         let selected = select(
             self.scan,
             self.options,
             stored.chunk(MOST_AT_ONCE),
             self.progress,
-            |path| stored.load(path),
-            |Decoded { width, height, pixels }| {
+            |path| Ok(stored.load(path)?.map(|decoded| room.keep(decoded))),
+            |path, waiting: Option<Decoded>| {
+                if let Some(decoded) = &waiting {
+                    room.give_back(decoded);
+                }
+                let Decoded { width, height, pixels } = waiting.map_or_else(|| stored.reload(path), Ok)?;
                 file.write_all(&pixels)?;
                 let place = Place { start, width: width as u32, height: height as u32 };
                 start += pixels.len() as u64;

@@ -30,7 +30,7 @@ pub(super) fn select<T: Send, U, E: From<DataError>>(
     chunk: usize,
     progress: &dyn Fn(Progress<'_>),
     load: impl Fn(&Path) -> Result<Result<T, String>, DataError> + Sync,
-    mut keep: impl FnMut(T) -> Result<U, E>,
+    mut keep: impl FnMut(&Path, T) -> Result<U, E>,
 ) -> Result<Selected<U>, E> {
     let mut waiting = Waiting::new(scan, options.subset_per_class);
     let mut selected = Selected { whole: Vec::new(), corrupt: Vec::new() };
@@ -43,7 +43,7 @@ pub(super) fn select<T: Send, U, E: From<DataError>>(
             let results: Vec<_> = chunk.par_iter().map(|&index| load(&scan.paths[index])).collect();
             for (&index, result) in chunk.iter().zip(results) {
                 match result? {
-                    Ok(loaded) => selected.whole.push((index, keep(loaded)?)),
+                    Ok(loaded) => selected.whole.push((index, keep(&scan.paths[index], loaded)?)),
                     Err(problem) => {
                         selected.corrupt.push((index, problem));
                         check_corrupt(scan, &selected.corrupt, options.max_corrupt)?;

@@ -45,6 +45,15 @@ impl StoredSize {
         Ok(decode_file(path)?.map(|decoded| self.shrink(decoded)))
     }
 
+    /// Loads again what was an image before.
+    ///
+    /// # Errors
+    /// When the file changed meanwhile and is none any more.
+    pub(super) fn reload(self, path: &Path) -> Result<Decoded, DataError> {
+        let changed = |problem: String| format!("{problem}; it changed since the data set was opened");
+        self.load(path)?.map_err(|problem| DataError::damaged(path, changed(problem)))
+    }
+
     /// Resizes an image so that its shorter side is the limit, the longer one cut to whole pixels; a smaller one stays bit
     /// for bit.
     fn shrink(self, decoded: Decoded) -> Decoded {
