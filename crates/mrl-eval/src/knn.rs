@@ -62,19 +62,21 @@ impl Neighbours {
         among: Among,
     ) -> Vec<Self> {
         let k = k.min(among.of(database.len()));
+        // What no prefix reads must not count in a norm either.
+        let width = dims[dims.len() - 1];
+        let (database, queries) = (database.prefix(width), queries.prefix(width));
         let prefixes: Vec<Prefix<'_>> = dims.iter().map(|&dim| Prefix::of(database, dim)).collect();
         if k == 0 {
             return dims.iter().map(|_| Self { k, found: Vec::new() }).collect();
         }
-        let width = dims[dims.len() - 1];
-        let unit_queries = unit_rows(queries.prefix(width), 0..queries.len());
+        let unit_queries = unit_rows(queries, 0..queries.len());
         let search = |index: usize| {
             let own = (among == Among::Others).then_some(index);
             prefixes.iter().map(move |prefix| prefix.search(k, dims.len(), queries.row(index), own))
         };
         let mut searches: Vec<Search> = (0..queries.len()).flat_map(search).collect();
         for range in blocks(0..database.len(), DATABASE) {
-            let rows = unit_rows(database.prefix(width), range.clone());
+            let rows = unit_rows(database, range.clone());
             searches
                 .par_chunks_mut(QUERIES * dims.len())
                 .zip(unit_queries.par_chunks(QUERIES * width))
@@ -192,7 +194,7 @@ struct Prefix<'a> {
 }
 
 impl<'a> Prefix<'a> {
-    /// The rows of `database`, which are as wide as the longest prefix or wider, cut to `dim`.
+    /// The rows of `database`, which are as wide as the longest prefix, cut to `dim`.
     fn of(database: Rows<'a>, dim: usize) -> Self {
         let short = database.prefix(dim);
         let pairs: Vec<(f64, f32)> = (0..database.len())
@@ -212,7 +214,7 @@ impl<'a> Prefix<'a> {
         Self { dim, database: short, norms, inverse, tiny }
     }
 
-    /// The search of `query`, which is wider, among `prefixes` that go on from each other.
+    /// The search of `query`, which is as wide as the longest, among `prefixes` that go on from each other.
     ///
     /// A dot product of unit rows is off by at most a rounding for each number of both, each sum, each prefix on the way and
     /// the scaling (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); the rest is room to spare.
@@ -405,7 +407,10 @@ mod tests {
             let dims: Vec<usize> = (1..=d).collect();
             let prefixes = |rows: Rows<'_>| plain(rows, queries.prefix(rows.dims()), k, Among::All);
             let expected: Vec<_> = dims.iter().map(|&dim| prefixes(database.prefix(dim))).collect();
-            prop_assert_eq!(found_by(database, queries, &dims, k, Among::All), expected);
+            prop_assert_eq!(&found_by(database, queries, &dims, k, Among::All), &expected);
+            // Numbers beyond the longest prefix do not count.
+            let half = d.div_ceil(2);
+            prop_assert_eq!(&found_by(database, queries, &dims[..half], k, Among::All)[..], &expected[..half]);
         }
     }
 
