@@ -39,9 +39,13 @@ impl<'a> Retrieval<'a> {
             let found = hits.iter().filter(|&&hit| hit).count() as f64;
             let average_precision = average_precision(&hits, k.min(self.relevant[index]));
             average_precisions[index] = average_precision as f32;
-            at.map += average_precision / n;
-            at.precision += found / k as f64 / n;
-            at.recall += found / self.relevant[index] as f64 / n;
+            at.map += average_precision;
+            at.precision += found / k as f64;
+            at.recall += found / self.relevant[index] as f64;
+        }
+        // At the end, so that a mean of ones is one.
+        for mean in [&mut at.map, &mut at.precision, &mut at.recall] {
+            *mean /= n;
         }
         at.map_interval = resamples.interval(&average_precisions, &counted);
         at
