@@ -1,9 +1,18 @@
 //! Augmented views, operator by operator as torchvision makes them of PIL images.
 
+mod blur;
 mod colour;
 mod crop;
+mod hue;
+mod level;
 mod params;
+#[cfg(test)]
+mod plain;
+mod planes;
 mod render;
+mod resample;
+mod taps;
+mod vector;
 
 pub use crop::CropBox;
 pub use params::{Augmentation, ColourJitter, ColourOperator, ViewParams};
