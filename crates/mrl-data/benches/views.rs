@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p mrl-data --bench views`; without `--bench`, as under `cargo test`, each size runs once.
 
+#![expect(clippy::print_stdout, reason = "a program for the terminal")]
+
 use std::{
     env,
     hint::black_box,

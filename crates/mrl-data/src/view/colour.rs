@@ -21,7 +21,7 @@ pub(super) fn jitter(planes: &mut Planes, jitter: &ColourJitter) {
 
 fn contrast(planes: &mut Planes, factor: f32) {
     let pixels = planes.each()[0].len() as f64;
-    let mean = (planes.sum(|pixel| luma(pixel)) as f64 / pixels + 0.5) as u8;
+    let mean = (planes.sum(|[r, g, b]| luma([r, g, b])) as f64 / pixels + 0.5) as u8;
     blend_all(planes, mean, factor);
 }
 

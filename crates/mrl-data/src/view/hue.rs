@@ -49,7 +49,7 @@ fn from_hsv([hue, saturation, value]: [u8; 3]) -> [u8; 3] {
     let sixths = f32::from(hue) * 6.0 / 255.0;
     let sector = cut(sixths);
     let rest = sixths - sixths.floor();
-    let middle_share = if sector % 2 == 0 { 1.0 - rest } else { rest };
+    let middle_share = if sector.is_multiple_of(2) { 1.0 - rest } else { rest };
     let drop = f32::from(value) * f32::from(saturation);
     let least = value - cut(drop * (1.0 / 255.0) + 0.5);
     // In `f32` four of all colours would round the other way.

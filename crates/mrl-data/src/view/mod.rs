@@ -1,5 +1,10 @@
 //! Augmented views, operator by operator as torchvision makes them of PIL images.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into `vectorised` is compiled without the vectors that the processor has"
+)]
+
 mod blur;
 mod colour;
 mod crop;

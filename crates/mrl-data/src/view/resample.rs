@@ -37,22 +37,23 @@ impl Resample {
         vectorised(
             #[inline(always)]
             || {
-                self.to_height(stride);
-                self.to_width(stride, size, planes);
+                self.fit_height(stride);
+                self.fit_width(stride, size, planes);
             },
         );
     }
 
     fn cut(&mut self, image: &Image<'_>, part: CropBox, stride: usize) {
         self.part.resize((part.height + self.rows.count()) * stride, 0);
-        let source = image.pixels()[part.top * image.width() * 3..].chunks_exact(image.width() * 3);
-        for (row, source) in self.part.chunks_exact_mut(stride).take(part.height).zip(source) {
+        let width = image.width() * 3;
+        let source = image.pixels()[part.top * width..][..part.height * width].chunks_exact(width);
+        for (row, source) in self.part.chunks_exact_mut(stride).zip(source) {
             row[..part.width * 3].copy_from_slice(&source[part.left * 3..][..part.width * 3]);
         }
     }
 
     #[inline(always)]
-    fn to_height(&mut self, stride: usize) {
+    fn fit_height(&mut self, stride: usize) {
         let Taps { starts, weights, precision, .. } = &self.rows;
         for (y, (row, &start)) in self.tall.chunks_exact_mut(stride).zip(starts).enumerate() {
             for (chunk, levels) in row.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
@@ -73,7 +74,7 @@ impl Resample {
     }
 
     #[inline(always)]
-    fn to_width(&self, stride: usize, size: usize, planes: &mut Planes) {
+    fn fit_width(&self, stride: usize, size: usize, planes: &mut Planes) {
         let [r, g, b] = planes.each_mut();
         let planes = r.chunks_exact_mut(size).zip(g.chunks_exact_mut(size)).zip(b.chunks_exact_mut(size));
         for (row, ((r, g), b)) in self.tall.chunks_exact(stride).zip(planes) {
