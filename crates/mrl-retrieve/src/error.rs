@@ -1,10 +1,147 @@
-/// Why an index could not be made, read or searched.
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use mrl_embedding::NestingError;
+
+use crate::{Id, IdKind};
+
+/// What can go wrong with an index, its sources and its queries.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The file is not what its name says, or is damaged.
+    #[error("{}: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong, and the cure.
+        problem: String,
+    },
+    /// Another writer holds the index.
+    #[error(
+        "{}: another process is changing this index; try again when it has ended (reading is possible meanwhile)",
+        .0.display()
+    )]
+    Busy(PathBuf),
+    /// The bands are not usable.
+    #[error(transparent)]
+    Nesting(#[from] NestingError),
+    /// There is nothing to build from or to add.
+    #[error("the source has no rows; give at least one")]
+    Empty,
+    /// The rows are not those of this index.
+    #[error("the source is {given} wide but the index is {expected}; embed it with the encoder of the index")]
+    Width {
+        /// Numbers in a row of the source.
+        given: usize,
+        /// Numbers in a row of the index.
+        expected: usize,
+    },
+    /// The rows were made by another encoder.
+    #[error(
+        "the source is of the encoder {given} but the index of {expected}; vectors of two encoders do not compare"
+    )]
+    OtherEncoder {
+        /// What tells the source's weights from others.
+        given: String,
+        /// What tells those of the index from others.
+        expected: String,
+    },
+    /// A row holds NaN or infinity, or numbers so large that its norm is no `f32`.
+    #[error(
+        "row {row} of the source has norm {norm}; all numbers must be finite, and so must the norm in f32"
+    )]
+    NotFinite {
+        /// The row, from 0.
+        row: usize,
+        /// Its norm.
+        norm: f64,
+    },
+    /// More rows than positions that are told apart.
+    #[error("{0} rows are more than an index holds; use several of at most 4294967295 rows")]
+    TooMany(usize),
+    /// The numbers of rows, ids and labels of a source differ.
+    #[error("the source has {given} {what} for {rows} rows; give one for each")]
+    Count {
+        /// What there is too much or too little of.
+        what: &'static str,
+        /// How many there are.
+        given: usize,
+        /// The rows of the source.
+        rows: usize,
+    },
+    /// An id is there already.
+    #[error("the id {0} is in the index already; remove it first, or give the new row an id of its own")]
+    Present(Id),
+    /// An id comes twice in a source.
+    #[error("the id {0} comes twice in the source; give each row an id of its own")]
+    Duplicate(Id),
+    /// Ids to remove that are not there.
+    #[error("{}; nothing was removed", unknown(.0))]
+    Unknown(Vec<Id>),
+    /// Ids are numbers or names, not both.
+    #[error("the ids of the index are {expected}, those given {given}; use one kind")]
+    IdKind {
+        /// The ids that came.
+        given: IdKind,
+        /// The ids that are there.
+        expected: IdKind,
+    },
+    /// Generated ids have reached their end.
+    #[error("the largest id is {0}, which leaves too few for the new rows; give them ids")]
+    NoIdsLeft(u64),
+    /// Some rows would have labels and others not.
+    #[error("{} but {}; label all rows or none", labelled("the source", *.given), labelled("the index", !.given))]
+    Labels {
+        /// Whether the source has labels; the index has the opposite.
+        given: bool,
+    },
+    /// There is nothing that a rotation or fewer bits would be for.
+    #[error("a shortlist needs a dim below the width {width}; give one, or neither a rotation nor a dtype")]
+    NoPrefix {
+        /// Numbers in a row.
+        width: usize,
+    },
     /// The principal components of the rows cannot be found.
     #[error("the principal components of rows of {width} numbers cannot be found; build without a rotation")]
     Rotation {
         /// Numbers in a row.
         width: usize,
     },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), problem: problem.into() }
+    }
+}
+
+/// Ids of a long list that are named.
+const NAMED: usize = 5;
+
+fn unknown(ids: &[Id]) -> String {
+    let named: Vec<String> = ids.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = match ids.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (noun, verb) = if ids.len() == 1 { ("id", "is") } else { ("ids", "are") };
+    format!("the {noun} {}{more} {verb} not in the index", named.join(", "))
+}
+
+fn labelled(who: &str, has: bool) -> String {
+    format!("{who} has {}", if has { "labels" } else { "none" })
 }
