@@ -136,7 +136,7 @@ impl Trainer {
             self.config.optimiser.schedule.lr(self.config.optimiser.lr, self.step, self.horizon.total_steps);
         if self.loss_scale.accept(grad_norm).ok_or(TrainError::GradientNotFinite { step: self.step + 1 })? {
             let _phase = phase!("optimiser", self.device);
-            self.adam.step(&self.online.trainable(), gradient, lr);
+            self.adam.step(&self.online.trainable(), &gradient, lr);
         }
         let gamma = self.update_target();
         self.step += 1;
@@ -151,9 +151,9 @@ impl Trainer {
     /// forward and backward: the gradient is the same, while the activations of one view are kept instead of two.
     fn learn(&self, views: &[Tensor; 2], share: f64, gradient: &Tensor) -> Result<Seen, TrainError> {
         let targets = self.target_projections(views);
+        let online = self.online.activate(Mode::Train, self.kind);
         let mut seen = Seen::default();
         for view in [0, 1] {
-            let online = self.online.activate(Mode::Train, self.kind);
             let forward = phase!("online forward", self.device);
             let projected = self.model.project(&online, &views[view]);
             drop(forward);
@@ -170,7 +170,7 @@ impl Trainer {
             seen.add(&Seen { loss_per_dim: self.finite(&losses)?, temperature, top1, top5 }, 0.5);
             let _phase = phase!("backward", self.device);
             let factor = share * 0.5 * self.loss_scale.factor();
-            self.online.add_gradient(&(losses.sum(Kind::Float) * factor), gradient);
+            online.add_gradient(&(losses.sum(Kind::Float) * factor), gradient);
         }
         Ok(seen)
     }

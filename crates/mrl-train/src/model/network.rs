@@ -121,10 +121,6 @@ impl Layout {
             .filter(move |spec| spec.offset < size)
             .map(move |spec| (spec.name.as_str(), spec.view(flat)))
     }
-
-    fn parameters(&self) -> impl Iterator<Item = &Spec> {
-        self.specs.iter().filter(|spec| spec.role == Role::Parameter)
-    }
 }
 
 /// Weights and running statistics of one network: the online or the target network.
@@ -195,31 +191,14 @@ impl Network {
         });
     }
 
-    /// The weights as the layers see them: convolution weights cast to `kind`, everything else f32. Gradients flow
-    /// back through the cast to the f32 weights.
+    /// The weights as the layers see them: convolution weights cast to `kind`, everything else f32.
     pub(crate) fn activate(&self, mode: Mode, kind: Kind) -> Active<'_> {
-        let cast =
-            |tensor: &Tensor| if tensor.dim() == 4 { tensor.to_kind(kind) } else { tensor.shallow_clone() };
-        Active {
-            tensors: self.tensors.iter().map(cast).collect(),
-            mode,
-            kind,
-            batches_tracked: &self.batches_tracked,
-        }
-    }
-
-    /// Adds the gradient of `loss` in every parameter to `sum`, `[trainable]`.
-    pub(crate) fn add_gradient(&self, loss: &Tensor, sum: &Tensor) {
-        let is_parameter =
-            |(spec, tensor): (&Spec, &Tensor)| (spec.role == Role::Parameter).then(|| tensor.shallow_clone());
-        let parameters: Vec<Tensor> =
-            self.layout.specs.iter().zip(&self.tensors).filter_map(is_parameter).collect();
-        let gradients = Tensor::run_backward(&[loss], &parameters, false, false);
-        tch::no_grad(|| {
-            for (spec, gradient) in self.layout.parameters().zip(&gradients) {
-                let _ = spec.view(sum).g_add_(gradient);
-            }
-        });
+        let cast = |tensor: &Tensor| match tensor.dim() {
+            // A leaf of its own, so that several graphs may share it and its gradient is not cast on the way.
+            4 => tensor.detach().to_kind(kind).set_requires_grad(tensor.requires_grad()),
+            _ => tensor.shallow_clone(),
+        };
+        Active { network: self, tensors: self.tensors.iter().map(cast).collect(), mode, kind }
     }
 }
 
@@ -238,10 +217,10 @@ impl Init {
 
 /// A network's weights during one step.
 pub(crate) struct Active<'a> {
+    network: &'a Network,
     tensors: Vec<Tensor>,
     pub(crate) mode: Mode,
     pub(crate) kind: Kind,
-    batches_tracked: &'a Cell<i64>,
 }
 
 impl Active<'_> {
@@ -252,7 +231,21 @@ impl Active<'_> {
     /// Counts a pass, for torch's `num_batches_tracked`.
     pub(crate) fn count_pass(&self) {
         if self.mode == Mode::Train {
-            self.batches_tracked.set(self.batches_tracked.get() + 1);
+            let passes = &self.network.batches_tracked;
+            passes.set(passes.get() + 1);
         }
+    }
+
+    /// Adds the gradient of `loss` in every parameter to `sum`, `[trainable]`, f32.
+    pub(crate) fn add_gradient(&self, loss: &Tensor, sum: &Tensor) {
+        let specs = &self.network.layout.specs;
+        let parameters = specs.iter().zip(&self.tensors).filter(|(spec, _)| spec.role == Role::Parameter);
+        let (specs, tensors): (Vec<&Spec>, Vec<&Tensor>) = parameters.unzip();
+        let gradients = Tensor::run_backward(&[loss], &tensors, false, false);
+        tch::no_grad(|| {
+            for (spec, gradient) in specs.iter().zip(&gradients) {
+                let _ = spec.view(sum).g_add_(gradient);
+            }
+        });
     }
 }
