@@ -1,13 +1,16 @@
 use strum::VariantNames;
 
-use crate::{EvalError, EvalOptions, Evaluation, Measures, Method, ProbeScores, Report};
+use crate::{
+    EvalError, EvalOptions, Evaluation, Measure, Measures, Method, ProbeScores, Report, number::number,
+};
 
 impl Evaluation<'_> {
     /// Adds what another encoder reaches with its full width: the longest prefix of `other`, under `name`. Encoders of
-    /// several widths may share a name; they make one line.
+    /// several widths may share a name; they make one line. Of what was measured that is taken which all have.
     ///
     /// # Errors
-    /// When `other` was measured on other rows, in another way or without its full width, or its width is there already.
+    /// When `other` was measured on other rows, in another way or without its full width, has no measure in common with the
+    /// evaluation, or its width is there already.
     pub fn add_baseline(&mut self, name: &str, other: &Report) -> Result<(), EvalError> {
         if Method::VARIANTS.contains(&name) {
             return Err(EvalError::BaselineName(name.to_owned()));
@@ -19,21 +22,32 @@ impl Evaluation<'_> {
         if dim != width {
             return Err(EvalError::PartOfBaseline { name: name.to_owned(), dim, width });
         }
-        if let Some((what, ours, theirs)) = self.difference(other, theirs) {
+        let shared = shared(self.options, &other.options);
+        if shared.is_empty() {
+            let [ours, theirs] = [self.options, &other.options].map(measures);
+            return Err(EvalError::NothingShared { name: name.to_owned(), ours, theirs });
+        }
+        if let Some((what, ours, theirs)) = self.difference(other, theirs, &shared) {
             return Err(EvalError::Baseline { name: name.to_owned(), what, ours, theirs });
         }
         let baseline = self.baselines.entry(name.to_owned()).or_default();
         match baseline.dims.binary_search(&dim) {
             Ok(_) => Err(EvalError::RepeatedBaseline { name: name.to_owned(), dim }),
             Err(position) => {
-                baseline.insert(position, theirs, widest);
+                let intervals = self.options.resamples > 0;
+                baseline.insert(position, theirs, widest, |measure| shared.contains(&measure), intervals);
                 Ok(())
             }
         }
     }
 
     /// What makes the numbers of another report no match for ours: the first thing found, ours, and theirs.
-    fn difference(&self, other: &Report, theirs: &Measures) -> Option<(String, String, String)> {
+    fn difference(
+        &self,
+        other: &Report,
+        theirs: &Measures,
+        shared: &[Measure],
+    ) -> Option<(String, String, String)> {
         let pair = |what: &str, ours: String, theirs: String| (what.to_owned(), ours, theirs);
         let said = |what: &str, ours: &Option<String>, theirs: &Option<String>| {
             Some(pair(what, ours.clone()?, theirs.clone()?))
@@ -48,7 +62,8 @@ impl Evaluation<'_> {
             theirs.probe.first().and_then(|probe| self.other_support(probe)),
         ];
         let options = said_options(self.options).into_iter().zip(said_options(&other.options));
-        let options = options.map(|((what, ours), (_, theirs))| pair(what, ours, theirs));
+        let options = options.filter(|((_, measure, _), _)| shared.contains(measure));
+        let options = options.map(|((what, _, ours), (_, _, theirs))| pair(what, ours, theirs));
         all.into_iter().flatten().chain(options).find(|(_, ours, theirs)| ours != theirs)
     }
 
@@ -73,40 +88,70 @@ impl Evaluation<'_> {
     }
 }
 
-/// The options that change what a number means.
-fn said_options(options: &EvalOptions) -> [(&'static str, String); 7] {
-    let mut measures = options.measures.clone();
-    measures.sort_unstable();
-    let measures: Vec<String> = measures.iter().map(ToString::to_string).collect();
+/// The measures whose lists both fill.
+fn shared(ours: &EvalOptions, theirs: &EvalOptions) -> Vec<Measure> {
+    Measures::LISTED.into_iter().filter(|&measure| ours.lists(measure) && theirs.lists(measure)).collect()
+}
+
+fn measures(options: &EvalOptions) -> String {
+    options.measures.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The options that change what a number means, and whose.
+fn said_options(options: &EvalOptions) -> [(&'static str, Measure, String); 6] {
+    let l2 = options.l2.map_or_else(|| "cross-validated".to_owned(), number);
     [
-        ("measures", measures.join(",")),
-        ("l2", options.l2.map_or_else(|| "cross-validated".to_owned(), |l2| l2.to_string())),
-        ("tolerance", options.tolerance.to_string()),
-        ("neighbours", options.neighbours.to_string()),
-        ("temperature", options.temperature.to_string()),
-        ("database", options.database.to_string()),
-        ("hits", format!("{:?}", options.hits)),
+        ("l2", Measure::Probe, l2),
+        ("tolerance", Measure::Probe, number(options.tolerance)),
+        ("neighbours", Measure::Knn, options.neighbours.to_string()),
+        ("temperature", Measure::Knn, number(options.temperature)),
+        ("database", Measure::Retrieval, options.database.to_string()),
+        ("hits", Measure::Retrieval, format!("{:?}", options.hits)),
     ]
 }
 
 impl Measures {
-    /// Puts what `from` measured at its dim `index` at `position` of these; the cascade stays behind.
-    fn insert(&mut self, position: usize, from: &Self, index: usize) {
-        fn copy<T: Clone>(to: &mut Vec<T>, position: usize, from: &[T], index: usize) {
-            if let Some(value) = from.get(index) {
-                to.insert(position, value.clone());
-            }
+    /// Puts what `from` measured at its dim `index` at `position` of these, as far as it `is_shared`; the cascade stays
+    /// behind. A list that would lack an entry is emptied.
+    fn insert(
+        &mut self,
+        position: usize,
+        from: &Self,
+        index: usize,
+        is_shared: impl Fn(Measure) -> bool,
+        intervals: bool,
+    ) {
+        let there = self.dims.len();
+        self.dims.insert(position, from.dims[index]);
+        let [probe, knn1, knn, retrieval, geometry] = Self::LISTED.map(is_shared);
+        let place = Place { there, position, index };
+        place.copy(&mut self.logreg, &from.logreg, probe);
+        place.copy(&mut self.logreg_interval, &from.logreg_interval, probe && intervals);
+        place.copy(&mut self.knn1, &from.knn1, knn1);
+        place.copy(&mut self.knn1_interval, &from.knn1_interval, knn1 && intervals);
+        place.copy(&mut self.knn, &from.knn, knn);
+        place.copy(&mut self.knn_interval, &from.knn_interval, knn && intervals);
+        place.copy(&mut self.probe, &from.probe, probe);
+        place.copy(&mut self.retrieval, &from.retrieval, retrieval);
+        place.copy(&mut self.effective_rank, &from.effective_rank, geometry);
+    }
+}
+
+/// Where an entry comes from and goes to.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Entries of a list that lacks none.
+    there: usize,
+    position: usize,
+    index: usize,
+}
+
+impl Place {
+    fn copy<T: Clone>(self, to: &mut Vec<T>, from: &[T], wanted: bool) {
+        match from.get(self.index).filter(|_| wanted && to.len() == self.there) {
+            Some(value) => to.insert(self.position, value.clone()),
+            None => to.clear(),
         }
-        copy(&mut self.dims, position, &from.dims, index);
-        copy(&mut self.logreg, position, &from.logreg, index);
-        copy(&mut self.logreg_interval, position, &from.logreg_interval, index);
-        copy(&mut self.knn1, position, &from.knn1, index);
-        copy(&mut self.knn1_interval, position, &from.knn1_interval, index);
-        copy(&mut self.knn, position, &from.knn, index);
-        copy(&mut self.knn_interval, position, &from.knn_interval, index);
-        copy(&mut self.probe, position, &from.probe, index);
-        copy(&mut self.retrieval, position, &from.retrieval, index);
-        copy(&mut self.effective_rank, position, &from.effective_rank, index);
     }
 }
 
@@ -194,12 +239,34 @@ mod tests {
         );
     }
 
-    /// The order of measures says nothing.
     #[test]
-    fn measures_in_another_order_are_the_same() {
-        let (train, test, mut ours) = (set(4, &TRAIN), set(4, &[0, 1]), options(&[1, 4]));
-        let other = report(2, &[0, 1], &options(&[2]));
-        ours.measures.reverse();
-        Evaluation::new(&train, &test, &ours).unwrap().add_baseline("b", &other).unwrap();
+    fn what_all_have_measured_is_compared() {
+        let (train, test) = (set(8, &TRAIN), set(8, &[0, 1]));
+        let take = |dims: &[usize], measures: &[Measure]| EvalOptions {
+            measures: measures.to_vec(),
+            ..options(dims)
+        };
+        let ours = take(&[1, 8], &[Measure::Knn, Measure::Knn1, Measure::Geometry]);
+        let more = report(4, &[0, 1], &EvalOptions { hits: vec![3], ..options(&[4]) });
+        let fewer = report(2, &[0, 1], &take(&[2], &[Measure::Knn1, Measure::Probe]));
+        let with = |baselines: &[&Report]| {
+            let mut evaluation = Evaluation::new(&train, &test, &ours).unwrap();
+            baselines.iter().for_each(|baseline| evaluation.add_baseline("b", baseline).unwrap());
+            evaluation.run(&mut |_| {}).unwrap().baselines.remove("b").unwrap()
+        };
+        let found = with(&[&more]);
+        assert_eq!((found.knn1.len(), found.knn_interval.len(), found.effective_rank.len()), (1, 1, 1));
+        assert!(found.logreg.is_empty() && found.probe.is_empty() && found.retrieval.is_empty());
+        for both in [[&more, &fewer], [&fewer, &more]] {
+            let found = with(&both);
+            assert_eq!((found.dims, found.knn1.len(), found.knn1_interval.len()), (vec![2, 4], 2, 2));
+            assert!(found.knn.is_empty() && found.effective_rank.is_empty());
+        }
+        let other = report(2, &[0, 1], &take(&[2], &[Measure::Cascade]));
+        let mut evaluation = Evaluation::new(&train, &test, &ours).unwrap();
+        assert_eq!(
+            evaluation.add_baseline("b", &other).unwrap_err().to_string(),
+            "baseline b was measured otherwise: cascade, not knn, knn1, geometry; evaluate both with a measure in common"
+        );
     }
 }

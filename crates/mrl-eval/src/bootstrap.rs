@@ -29,9 +29,9 @@ impl Resamples {
         Self { n, counts }
     }
 
-    /// The interval of the mean of `scores` over the rows that are `counted`, both `[n]`; their plain mean where there are
-    /// no resamples. A resample without a counted row is left out.
-    pub(crate) fn interval(&self, scores: &[f32], counted: &[bool]) -> Interval {
+    /// The interval of the mean of `scores` over the rows that are `counted`, both `[n]`. A resample without a counted row
+    /// is left out; none where no resample has one.
+    pub(crate) fn interval(&self, scores: &[f32], counted: &[bool]) -> Option<Interval> {
         let weights: Vec<f32> = counted.iter().map(|&counted| f32::from(u8::from(counted))).collect();
         let scores: Vec<f32> = scores.iter().zip(&weights).map(|(score, weight)| score * weight).collect();
         let mean = |counts: &[u8]| {
@@ -39,13 +39,9 @@ impl Resamples {
             (total > 0.0).then(|| weighted(&scores, counts) / total)
         };
         let mut means: Vec<f64> = self.counts.par_chunks_exact(self.n).filter_map(mean).collect();
-        if means.is_empty() {
-            let plain = mean(&vec![1; self.n]).unwrap_or(0.0);
-            return [plain; 2];
-        }
         means.sort_unstable_by(f64::total_cmp);
-        let last = (means.len() - 1) as f64;
-        [TAILS, 1.0 - TAILS].map(|quantile| means[(quantile * last).round() as usize])
+        let last = means.len().checked_sub(1)? as f64;
+        Some([TAILS, 1.0 - TAILS].map(|quantile| means[(quantile * last).round() as usize]))
     }
 }
 
@@ -70,7 +66,7 @@ mod tests {
     #[test]
     fn the_interval_of_an_accuracy_is_that_of_the_binomial() {
         let scores: Vec<f32> = (0..1_000).map(|row| f32::from(u8::from(row % 5 != 0))).collect();
-        let [low, high] = Resamples::draw(1_000, 4_000, 1).interval(&scores, &[true; 1_000]);
+        let [low, high] = Resamples::draw(1_000, 4_000, 1).interval(&scores, &[true; 1_000]).unwrap();
         // 0.8 ± 1.96 sqrt(0.8 * 0.2 / 1000)
         assert!((low - 0.7752).abs() < 0.003 && (high - 0.8248).abs() < 0.003, "{low} {high}");
     }
@@ -86,8 +82,9 @@ mod tests {
     #[test]
     fn rows_that_do_not_count_change_nothing() {
         let resamples = Resamples::draw(4, 100, 0);
-        assert_eq!(resamples.interval(&[1.0, 1.0, 0.0, 0.0], &[true, true, false, false]), [1.0, 1.0]);
-        assert_eq!(resamples.interval(&[1.0; 4], &[false; 4]), [0.0, 0.0]);
+        assert_eq!(resamples.interval(&[1.0, 1.0, 0.0, 0.0], &[true, true, false, false]), Some([1.0, 1.0]));
+        assert_eq!(resamples.interval(&[1.0; 4], &[false; 4]), None);
+        assert_eq!(Resamples::draw(4, 0, 0).interval(&[1.0; 4], &[true; 4]), None);
     }
 
     #[test]

@@ -184,6 +184,15 @@ mod tests {
         assert_eq!(found.log_loss, 1.0);
     }
 
+    /// As `docs/report.md` says.
+    #[test]
+    fn a_row_of_an_unknown_class_is_wrong_and_has_no_log_loss() {
+        let known = Outcome { class: 0, right: true, confidence: 1.0, log_loss: Some(0.5) };
+        let unknown = Outcome { right: false, log_loss: None, ..known };
+        let found = calibration(&[known, unknown], 1.0);
+        assert_eq!((found.log_loss, found.ece, found.bins[BINS - 1].count), (0.5, 0.5, 2));
+    }
+
     #[test]
     fn an_outcome_by_plain_arithmetic() {
         let outcome = Outcome::of([1.0, 3.0, 3.0].into_iter(), 2.0, Some(0));

@@ -205,7 +205,7 @@ mod tests {
     fn each_unusable_option_has_its_own_sentence() {
         let options = EvalOptions::default;
         assert_eq!(dims_message(&[]), "no dims to evaluate; give at least one");
-        assert_eq!(dims_message(&[2, 0]), "dim 0 is no prefix; use dims from 1");
+        assert_eq!(dims_message(&[2, 0]), "a prefix of 0 dims is empty; use dims from 1");
         assert_eq!(dims_message(&[2, 8]), "dim 8 exceeds the embeddings' width 4; use dims up to 4");
         assert_eq!(dims_message(&[2, 4, 2]), "dim 2 is given twice; give each dim once");
         assert_eq!(
@@ -230,11 +230,11 @@ mod tests {
         );
         assert_eq!(
             option_message(&EvalOptions { temperature: -1.0, ..options() }),
-            "temperature -1 weighs no votes; give a number above 0, such as 0.1"
+            "temperature cannot be -1; give a number above 0, such as 0.1"
         );
         assert_eq!(
             option_message(&EvalOptions { hits: vec![10, 0], ..options() }),
-            "hits [10, 0] are no lengths of a list of hits; give different numbers above 0, such as 10,100"
+            "hits cannot be [10, 0]; give how many hits to look at, each number once and above 0, such as 10,100"
         );
         assert_eq!(
             option_message(&EvalOptions { resamples: 1 << 40, ..options() }),
@@ -248,11 +248,11 @@ mod tests {
         );
         assert_eq!(
             option_message(&EvalOptions { l2: Some(0.0), ..options() }),
-            "l2 0 is no usable penalty; give a number above 0, for separable classes have no best probe without one"
+            "l2 cannot be 0; give a number above 0: without a penalty, classes that can be separated have no best probe"
         );
         assert_eq!(
             option_message(&EvalOptions { tolerance: f64::NAN, ..options() }),
-            "tolerance NaN can never be met; give a number above 0, such as 1e-6"
+            "tolerance cannot be NaN; give a number above 0, such as 1e-6"
         );
     }
 

@@ -1,5 +1,7 @@
 use std::{fmt, path::PathBuf};
 
+use crate::number::number;
+
 /// Which of the two sets a sentence speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -86,7 +88,7 @@ pub enum EvalError {
     #[error("no dims to evaluate; give at least one")]
     NoDims,
     /// Dim 0 was asked for.
-    #[error("dim 0 is no prefix; use dims from 1")]
+    #[error("a prefix of 0 dims is empty; use dims from 1")]
     ZeroDim,
     /// A dim is wider than the sets.
     #[error("dim {dim} exceeds the embeddings' width {width}; use dims up to {width}")]
@@ -115,10 +117,12 @@ pub enum EvalError {
     #[error("0 neighbours cannot vote; give at least 1, such as 200")]
     NoNeighbours,
     /// The temperature of the vote is not a positive number.
-    #[error("temperature {0} weighs no votes; give a number above 0, such as 0.1")]
+    #[error("temperature cannot be {}; give a number above 0, such as 0.1", number(*.0))]
     Temperature(f64),
     /// The lengths of the list of hits are empty, 0, or repeated.
-    #[error("hits {0:?} are no lengths of a list of hits; give different numbers above 0, such as 10,100")]
+    #[error(
+        "hits cannot be {0:?}; give how many hits to look at, each number once and above 0, such as 10,100"
+    )]
     Hits(Vec<usize>),
     /// Too many bootstrap resamples to hold.
     #[error(
@@ -189,6 +193,18 @@ pub enum EvalError {
     /// A baseline is called like a method.
     #[error("{0} is the name of a method; choose another for the baseline")]
     BaselineName(String),
+    /// A baseline and the evaluation have no measure in common.
+    #[error(
+        "baseline {name} was measured otherwise: {theirs}, not {ours}; evaluate both with a measure in common"
+    )]
+    NothingShared {
+        /// The name that the user gave it.
+        name: String,
+        /// The measures of the evaluation.
+        ours: String,
+        /// Those of the baseline.
+        theirs: String,
+    },
     /// A baseline has no prefix that was measured.
     #[error("baseline {0} holds no measures of a prefix; evaluate it with the method prefix")]
     EmptyBaseline(String),
@@ -203,7 +219,7 @@ pub enum EvalError {
     NoPrefixes(String),
     /// The runs differ in what was measured.
     #[error(
-        "run {run} has other dims, methods, measures or classes than run 1; their mean would mean nothing, use `mrl eval --compare`"
+        "run {run} has other dims, methods, measures or classes than run 1, so that a mean would say nothing; evaluate each alone and use `mrl eval --compare`"
     )]
     OtherRun {
         /// From 1.
@@ -211,11 +227,12 @@ pub enum EvalError {
     },
     /// The penalty is not a positive number.
     #[error(
-        "l2 {0} is no usable penalty; give a number above 0, for separable classes have no best probe without one"
+        "l2 cannot be {}; give a number above 0: without a penalty, classes that can be separated have no best probe",
+        number(*.0)
     )]
     L2(f64),
     /// The tolerance is not a positive number.
-    #[error("tolerance {0} can never be met; give a number above 0, such as 1e-6")]
+    #[error("tolerance cannot be {}; give a number above 0, such as 1e-6", number(*.0))]
     Tolerance(f64),
     /// The eigenvectors of the features' covariance were not found.
     #[error(

@@ -144,7 +144,7 @@ fn the_report_has_these_accuracies() {
         let expected = problem.right() as f64 / problem.test_labels.len() as f64;
         assert_eq!(prefix.logreg, [expected], "{name}");
         assert!((prefix.knn[0] - problem.vote).abs() < 1e-12, "{name}: {:?}", prefix.knn);
-        let map = prefix.retrieval[0].at[0].map;
+        let map = prefix.retrieval[0].at[0].map.unwrap();
         assert!((map - problem.mean_average_precision).abs() < 1e-12, "{name}: {map}");
         let log_loss = prefix.probe[0].raw.log_loss;
         assert!((log_loss / problem.log_loss - 1.0).abs() < 1e-4, "{name}: {log_loss}");

@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::{EvalOptions, Measure};
 
 /// What one way of shortening reached. The lists have an entry for each of `dims`, or none where the measure was not
-/// asked for. Accuracies are fractions of the test rows; intervals hold 95 % of the bootstrap's resamples.
+/// asked for. Accuracies are fractions of the test rows; intervals hold 95 % of the bootstrap's resamples, without which there
+/// are none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Measures {
@@ -33,20 +34,22 @@ pub struct Measures {
 }
 
 impl Measures {
+    /// What the lists are of.
+    pub(crate) const LISTED: [Measure; 5] =
+        [Measure::Probe, Measure::Knn1, Measure::Knn, Measure::Retrieval, Measure::Geometry];
+
     /// The name and length of each list, and whether `options` ask for what is in it.
     pub(crate) fn lengths(&self, options: &EvalOptions) -> [(&'static str, usize, bool); 9] {
-        let probe = options.fits_probes();
-        let [knn1, knn, retrieval, geometry] =
-            [Measure::Knn1, Measure::Knn, Measure::Retrieval, Measure::Geometry]
-                .map(|measure| options.takes(measure));
+        let [probe, knn1, knn, retrieval, geometry] = Self::LISTED.map(|measure| options.lists(measure));
+        let sure = options.resamples > 0;
         [
             ("logreg", self.logreg.len(), probe),
-            ("logreg_interval", self.logreg_interval.len(), probe),
+            ("logreg_interval", self.logreg_interval.len(), probe && sure),
             ("probe", self.probe.len(), probe),
             ("knn1", self.knn1.len(), knn1),
-            ("knn1_interval", self.knn1_interval.len(), knn1),
+            ("knn1_interval", self.knn1_interval.len(), knn1 && sure),
             ("knn", self.knn.len(), knn),
-            ("knn_interval", self.knn_interval.len(), knn),
+            ("knn_interval", self.knn_interval.len(), knn && sure),
             ("retrieval", self.retrieval.len(), retrieval),
             ("effective_rank", self.effective_rank.len(), geometry),
         ]
@@ -84,9 +87,10 @@ pub struct ProbeScores {
 pub struct Calibration {
     /// What the logits are divided by (Guo et al. 2017), fitted on held-out training rows; 1 before scaling.
     pub temperature: f64,
-    /// Mean of `-ln` of the probability of the true class, in nats, over test rows of known classes.
+    /// Mean of `-ln` of the probability of the true class, in nats, over test rows of known classes: others have no such
+    /// probability.
     pub log_loss: f64,
-    /// Expected calibration error, over the bins.
+    /// Expected calibration error, over the bins: of all test rows, those of unknown classes being wrong.
     pub ece: f64,
     /// Bins of equal width of the confidence, from 0 to 1.
     pub bins: Vec<Bin>,
@@ -126,19 +130,19 @@ pub struct RetrievalScores {
     pub at: Vec<RetrievalAt>,
 }
 
-/// Retrieval with lists of `k` hits.
+/// Retrieval with lists of `k` hits; no scores where no query has a relevant row.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetrievalAt {
     /// Hits.
     pub k: usize,
     /// Mean average precision: precision at each relevant hit, summed, over `min(k, relevant rows)`.
-    pub map: f64,
+    pub map: Option<f64>,
     /// Its interval.
-    pub map_interval: Interval,
+    pub map_interval: Option<Interval>,
     /// Relevant hits over `k`.
-    pub precision: f64,
+    pub precision: Option<f64>,
     /// Relevant hits over relevant rows.
-    pub recall: f64,
+    pub recall: Option<f64>,
 }
 
 /// A cascade of the probes: a row stops at the first dim whose confidence reaches that dim's threshold.

@@ -92,7 +92,7 @@ pub struct EvalOptions {
     /// The probe is converged when no entry of the gradient of its mean objective exceeds this, or this times the objective
     /// where that is below 1.
     pub tolerance: f64,
-    /// Voters of the weighted k-NN.
+    /// Voters of the weighted k-NN; all training rows where there are fewer.
     pub neighbours: usize,
     /// A voter weighs `exp(cosine / temperature)` (Wu et al. 2018).
     pub temperature: f64,
@@ -100,7 +100,7 @@ pub struct EvalOptions {
     pub database: Database,
     /// The lengths of the list of hits.
     pub hits: Vec<usize>,
-    /// Bootstrap resamples of the test rows.
+    /// Bootstrap resamples of the test rows; without any there are no intervals.
     pub resamples: usize,
     /// What the bootstrap, the random projection and the random coordinates are drawn from.
     pub seed: u64,
@@ -138,6 +138,11 @@ impl EvalOptions {
 
     pub(crate) fn fits_probes(&self) -> bool {
         self.takes(Measure::Probe) || self.takes(Measure::Cascade)
+    }
+
+    /// Whether the lists of a measure are filled; those of the probe also for a cascade.
+    pub(crate) fn lists(&self, measure: Measure) -> bool {
+        if measure == Measure::Probe { self.fits_probes() } else { self.takes(measure) }
     }
 
     /// Whether probes are fitted without a part of the training rows, to judge it.

@@ -28,7 +28,8 @@ pub struct Report {
     pub trained_dims: Vec<usize>,
     /// What was measured, by method.
     pub methods: BTreeMap<Method, Measures>,
-    /// What encoders of fixed width reach on the same images, by the name that the user gave.
+    /// What encoders of fixed width reach on the same images, by the name that the user gave: of what was measured, that
+    /// which was measured of them too.
     pub baselines: BTreeMap<String, Measures>,
     /// Variance of each of the embedding's numbers on the training set, `[width]`.
     pub variance: Vec<f64>,
@@ -119,6 +120,12 @@ impl Report {
         is_trained(&self.trained_dims, dim)
     }
 
+    /// Voters of the weighted k-NN: as many as were asked for, or all training rows.
+    #[must_use]
+    pub fn voters(&self) -> usize {
+        self.options.neighbours.min(self.train_size)
+    }
+
     /// All that was measured, the methods before the baselines, by name.
     pub fn all_measures(&self) -> impl Iterator<Item = (String, &Measures)> {
         let methods = self.methods.iter().map(|(method, measures)| (method.to_string(), measures));
@@ -128,7 +135,7 @@ impl Report {
     /// Reads a `report.json`, or that of a folder.
     ///
     /// # Errors
-    /// When the file is missing, damaged, or of another layout.
+    /// When the file is missing, damaged, of another layout, or says what no evaluation could have found.
     pub fn read(path: &Path) -> Result<Self, EvalError> {
         let path = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
         let text = std::fs::read(&path).map_err(|source| EvalError::Read { path: path.clone(), source })?;
@@ -139,29 +146,12 @@ impl Report {
             Some(schema) if schema == u64::from(SCHEMA) => {
                 let report: Self =
                     serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
-                report.check_lengths().map_err(damaged)?;
+                report.check().map_err(damaged)?;
                 Ok(report)
             }
             Some(schema) => Err(damaged(format!("its schema is {schema}, this program reads {SCHEMA}"))),
             None => Err(damaged("it names no schema".to_owned())),
         }
-    }
-
-    /// Whether each list has an entry for each dim where its measure was taken, and none elsewhere.
-    fn check_lengths(&self) -> Result<(), String> {
-        for (name, measures) in self.all_measures() {
-            let dims = &measures.dims;
-            if dims.first().is_none_or(|&dim| dim == 0) || !dims.is_sorted_by(|a, b| a < b) {
-                return Err(format!("{name}: {dims:?} are no dims"));
-            }
-            for (list, length, taken) in measures.lengths(&self.options) {
-                let n = if taken { dims.len() } else { 0 };
-                if length != n {
-                    return Err(format!("{name}: {list} has {length} entries for {n} dims"));
-                }
-            }
-        }
-        Ok(())
     }
 }
 

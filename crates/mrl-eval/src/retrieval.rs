@@ -30,8 +30,8 @@ impl<'a> Retrieval<'a> {
     /// Scores of lists of `k` hits.
     pub(crate) fn at(&self, k: usize, neighbours: &Neighbours, resamples: &Resamples) -> RetrievalAt {
         let counted: Vec<bool> = self.relevant.iter().map(|&relevant| relevant > 0).collect();
-        let n = counted.iter().filter(|&&counted| counted).count().max(1) as f64;
-        let mut at = RetrievalAt { k, map: 0.0, map_interval: [0.0; 2], precision: 0.0, recall: 0.0 };
+        let n = counted.iter().filter(|&&counted| counted).count();
+        let [mut map, mut precision, mut recall] = [0.0; 3];
         let mut average_precisions = vec![0.0; self.queries.len()];
         for (index, &label) in self.queries.iter().enumerate().filter(|&(index, _)| counted[index]) {
             let hits: Vec<bool> =
@@ -39,16 +39,14 @@ impl<'a> Retrieval<'a> {
             let found = hits.iter().filter(|&&hit| hit).count() as f64;
             let average_precision = average_precision(&hits, k.min(self.relevant[index]));
             average_precisions[index] = average_precision as f32;
-            at.map += average_precision;
-            at.precision += found / k as f64;
-            at.recall += found / self.relevant[index] as f64;
+            map += average_precision;
+            precision += found / k as f64;
+            recall += found / self.relevant[index] as f64;
         }
         // At the end, so that a mean of ones is one.
-        for mean in [&mut at.map, &mut at.precision, &mut at.recall] {
-            *mean /= n;
-        }
-        at.map_interval = resamples.interval(&average_precisions, &counted);
-        at
+        let [map, precision, recall] = [map, precision, recall].map(|sum| (n > 0).then(|| sum / n as f64));
+        let map_interval = resamples.interval(&average_precisions, &counted);
+        RetrievalAt { k, map, map_interval, precision, recall }
     }
 }
 
@@ -79,9 +77,10 @@ mod tests {
         let retrieval = Retrieval::new(&[1, 0], &[1, 0, 1, 1], Among::All);
         let at = retrieval.at(3, neighbours, &Resamples::draw(2, 0, 0));
         // Query 0 finds 1, 0, 1 of three relevant rows: (1 + 2/3) / 3. Query 1 finds its only one first.
-        assert!((at.map - 7.0 / 9.0).abs() < 1e-9, "{at:?}");
-        assert!((at.precision - 0.5).abs() < 1e-9);
-        assert!((at.recall - 5.0 / 6.0).abs() < 1e-9);
+        assert!((at.map.unwrap() - 7.0 / 9.0).abs() < 1e-9, "{at:?}");
+        assert!((at.precision.unwrap() - 0.5).abs() < 1e-9);
+        assert!((at.recall.unwrap() - 5.0 / 6.0).abs() < 1e-9);
+        assert_eq!(at.map_interval, None, "no resamples, no interval");
     }
 
     #[test]
@@ -91,7 +90,11 @@ mod tests {
             &Neighbours::search(Rows::new(&rows, 2), Rows::new(&rows, 2), &[2], 2, Among::Others)[0];
         let labels = [4, 4, 9];
         let at = Retrieval::new(&labels, &labels, Among::Others).at(1, neighbours, &Resamples::draw(3, 9, 0));
-        assert_eq!((at.map, at.precision, at.recall), (1.0, 1.0, 1.0));
-        assert_eq!(at.map_interval, [1.0, 1.0]);
+        assert_eq!((at.map, at.precision, at.recall), (Some(1.0), Some(1.0), Some(1.0)));
+        assert_eq!(at.map_interval, Some([1.0, 1.0]));
+        let labels = [4, 5, 9];
+        let at = Retrieval::new(&labels, &labels, Among::Others).at(1, neighbours, &Resamples::draw(3, 9, 0));
+        let nothing = RetrievalAt { k: 1, map: None, map_interval: None, precision: None, recall: None };
+        assert_eq!(at, nothing, "where there is nothing to find, nothing was measured");
     }
 }

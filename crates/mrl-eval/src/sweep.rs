@@ -105,8 +105,8 @@ impl<'a> Sweep<'a> {
         Ok(measures)
     }
 
-    /// The interval of the fraction of rows that are `right`.
-    fn interval(&self, right: &[bool]) -> Interval {
+    /// The interval of the fraction of rows that are `right`; none without resamples.
+    fn interval(&self, right: &[bool]) -> Option<Interval> {
         let scores: Vec<f32> = right.iter().map(|&right| f32::from(u8::from(right))).collect();
         self.resamples.interval(&scores, &vec![true; right.len()])
     }
@@ -137,7 +137,7 @@ impl<'a> Sweep<'a> {
         let raw = self.outcomes(&probe, test, 1.0);
         let right: Vec<bool> = raw.iter().map(|outcome| outcome.right).collect();
         measures.logreg.push(fraction(&right));
-        measures.logreg_interval.push(self.interval(&right));
+        measures.logreg_interval.extend(self.interval(&right));
 
         let scaled = fits.as_ref().filter(|_| self.options.takes(Measure::Cascade)).map(|fits| {
             let held_out = problem.held_out(&self.folds, fits);
@@ -215,14 +215,14 @@ impl<'a> Sweep<'a> {
         if self.options.takes(Measure::Knn1) {
             let right = right(&|row| train[found.of(row)[0].row]);
             measures.knn1.push(fraction(&right));
-            measures.knn1_interval.push(self.interval(&right));
+            measures.knn1_interval.extend(self.interval(&right));
         }
         if self.options.takes(Measure::Knn) {
             let voters = self.options.neighbours.min(found.k());
             let temperature = self.options.temperature;
             let right = right(&|row| vote(&found.of(row)[..voters], train, classes.len(), temperature));
             measures.knn.push(fraction(&right));
-            measures.knn_interval.push(self.interval(&right));
+            measures.knn_interval.extend(self.interval(&right));
         }
     }
 }

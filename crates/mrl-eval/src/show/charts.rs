@@ -17,7 +17,7 @@ pub(crate) fn charts(report: &Report) -> Vec<Chart> {
     let on = report.test_dataset.as_ref().map(|dataset| format!(" on {dataset}")).unwrap_or_default();
     let (probe, knn1, knn) =
         (Accuracy::Probe.curves(report), Accuracy::Knn1.curves(report), Accuracy::Knn.curves(report));
-    let voters = report.options.neighbours;
+    let voters = report.voters();
     let mut charts = vec![
         accuracy("accuracy", format!("Logistic probe{on}"), origin(report), &probe, &[], INTERVAL),
         accuracy("neighbours", format!("1-NN and {voters}-NN{on}"), origin(report), &knn1, &knn, INTERVAL),
@@ -61,7 +61,7 @@ pub(crate) fn accuracy(
             .map(|point| Point {
                 x: point.dim as f64,
                 y: 100.0 * point.value,
-                interval: Some(point.interval.map(|end| 100.0 * end)),
+                interval: point.interval.map(|ends| ends.map(|end| 100.0 * end)),
                 hollow: point.untrained,
             })
             .collect(),
@@ -70,9 +70,11 @@ pub(crate) fn accuracy(
     let solid = solid.iter().map(|curve| line(Look::Solid, suffixes[0], curve));
     let dashed = dashed.iter().map(|curve| line(Look::Dashed, suffixes[1], curve));
     let lines: Vec<Line> = solid.chain(dashed).collect();
+    let has_bars = lines.iter().flat_map(|line| &line.points).any(|point| point.interval.is_some());
+    let bars = if has_bars { format!(" {bars}") } else { String::new() };
     (!lines.is_empty()).then(|| Chart {
         name,
-        caption: format!("Accuracy on the test rows by the number of dims that are read. {bars}"),
+        caption: format!("Accuracy on the test rows by the number of dims that are read.{bars}"),
         drawing: Drawing::Lines(LineChart {
             title,
             subtitle,

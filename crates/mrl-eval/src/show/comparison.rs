@@ -10,7 +10,7 @@ use super::{
     page::Page,
     table::Table,
 };
-use crate::{EvalError, Measures, Method, Report, SCHEMA};
+use crate::{EvalError, Measures, Method, Report, SCHEMA, number::number};
 
 /// The stems of the charts.
 const STEMS: &[&str] = &["compare-accuracy", "compare-neighbours"];
@@ -122,8 +122,12 @@ impl Comparison {
                 if parts.is_empty() { "origin not known".to_owned() } else { parts.join(", ") }
             )
         };
-        let marks = "± is half the 95 % bootstrap interval; * marks the best of a row; ~ a dim that a run did not train.";
-        self.runs.iter().map(origin).chain([marks.to_owned()]).chain(self.caveats.clone()).collect()
+        let has_interval =
+            |run: &ComparedRun| Accuracy::ALL.iter().any(|accuracy| !accuracy.of(&run.prefix).1.is_empty());
+        let interval =
+            if self.runs.iter().any(has_interval) { "± is half the 95 % bootstrap interval; " } else { "" };
+        let marks = format!("{interval}* marks the best of a row; ~ a dim that a run did not train.");
+        self.runs.iter().map(origin).chain([marks]).chain(self.caveats.clone()).collect()
     }
 }
 
@@ -134,8 +138,7 @@ pub(super) fn caveats(reports: &[&Report]) -> Vec<String> {
         let same = all.iter().all(|value| *value == all[0]);
         (!same).then(|| format!("Careful: the runs differ in {what}: {}.", all.join(", ")))
     };
-    let of_option =
-        |value: Option<f64>| value.map_or_else(|| "cross-validated".to_owned(), |value| value.to_string());
+    let of_option = |value: Option<f64>| value.map_or_else(|| "cross-validated".to_owned(), number);
     let found = [
         differ("the test set", &|report| {
             report.test_dataset.clone().unwrap_or_else(|| "not known".to_owned())
@@ -144,7 +147,7 @@ pub(super) fn caveats(reports: &[&Report]) -> Vec<String> {
         differ("the number of training rows", &|report| report.train_size.to_string()),
         differ("the number of classes", &|report| report.classes.to_string()),
         differ("the probe's l2", &|report| of_option(report.options.l2)),
-        differ("the voters of the k-NN", &|report| report.options.neighbours.to_string()),
+        differ("the voters of the k-NN", &|report| report.voters().to_string()),
     ];
     found.into_iter().flatten().collect()
 }

@@ -14,7 +14,7 @@ pub(crate) struct CurvePoint {
     pub(crate) dim: usize,
     /// A fraction.
     pub(crate) value: f64,
-    pub(crate) interval: Interval,
+    pub(crate) interval: Option<Interval>,
     /// Whether it is known that this prefix was not trained.
     pub(crate) untrained: bool,
 }
@@ -58,11 +58,10 @@ impl Accuracy {
         trained_dims: &[usize],
     ) -> Option<Curve> {
         let (values, intervals) = self.of(measures);
-        let interval = |index: usize| intervals.get(index).copied().unwrap_or([values[index]; 2]);
         let point = |(index, (&dim, &value)): (usize, (&usize, &f64))| CurvePoint {
             dim,
             value,
-            interval: interval(index),
+            interval: intervals.get(index).copied(),
             untrained: is_trained(trained_dims, dim) == Some(false),
         };
         let points: Vec<CurvePoint> = measures.dims.iter().zip(values).enumerate().map(point).collect();

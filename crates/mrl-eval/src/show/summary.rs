@@ -14,7 +14,7 @@ use super::{
     page::Page,
     table::Table,
 };
-use crate::{EvalError, Measures, Report, SCHEMA, report::is_trained};
+use crate::{EvalError, Evaluation, Measures, Report, SCHEMA, report::is_trained};
 
 /// The stems of the charts.
 const STEMS: &[&str] = &["summary-accuracy", "summary-neighbours"];
@@ -98,6 +98,18 @@ impl Summary {
         })
     }
 
+    /// Checks that the reports of `evaluations` will have a summary, before they are measured.
+    ///
+    /// # Errors
+    /// When they differ in dims or classes.
+    pub fn check(evaluations: &[Evaluation<'_>]) -> Result<(), EvalError> {
+        let shape = |evaluation: &Evaluation<'_>| {
+            (evaluation.checked.dims.clone(), evaluation.checked.classes.clone())
+        };
+        let other = evaluations.iter().position(|evaluation| shape(evaluation) != shape(&evaluations[0]));
+        other.map_or(Ok(()), |index| Err(EvalError::OtherRun { run: index + 1 }))
+    }
+
     /// Mean ± standard deviation as aligned plain-text tables.
     #[must_use]
     pub fn table(&self) -> String {
@@ -136,7 +148,7 @@ impl Summary {
             let point = |(&dim, spread): (&usize, &Spread)| CurvePoint {
                 dim,
                 value: spread.mean,
-                interval: [spread.mean - spread.std, spread.mean + spread.std],
+                interval: Some([spread.mean - spread.std, spread.mean + spread.std]),
                 untrained: is_trained(trained_dims, dim) == Some(false),
             };
             let points: Vec<CurvePoint> = spreads.dims.iter().zip(values).map(point).collect();

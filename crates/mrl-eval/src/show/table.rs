@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::curve::Curve;
+use crate::Interval;
 
 /// A table for the terminal and for the page. The first column names the rows; all others are numbers.
 pub(crate) struct Table {
@@ -21,6 +22,12 @@ impl From<String> for Cell {
     }
 }
 
+/// A fraction in percent, with half its interval where there is one.
+pub(crate) fn percent(fraction: f64, interval: Option<Interval>) -> String {
+    let half = interval.map_or_else(String::new, |[low, high]| format!(" ±{:.2}", 50.0 * (high - low)));
+    format!("{:.2}{half}", 100.0 * fraction)
+}
+
 impl Table {
     /// Rows are all dims of the curves, columns the curves; the best of each row is marked, where there is a choice.
     pub(crate) fn of_curves(title: String, curves: &[Curve]) -> Self {
@@ -37,8 +44,7 @@ impl Table {
                 point.map_or_else(
                     || String::new().into(),
                     |point| {
-                        let half = (point.interval[1] - point.interval[0]) / 2.0;
-                        let text = format!("{:.2} ±{:.2}", 100.0 * point.value, 100.0 * half);
+                        let text = percent(point.value, point.interval);
                         Cell { text, best: choice && point.value == best }
                     },
                 )
@@ -81,7 +87,12 @@ mod tests {
         let curve = |name: &str, values: [Option<f64>; 3]| {
             let point = |(dim, value): (usize, Option<f64>)| {
                 let value = value?;
-                Some(CurvePoint { dim, value, interval: [value - 0.01, value + 0.01], untrained: dim == 16 })
+                Some(CurvePoint {
+                    dim,
+                    value,
+                    interval: Some([value - 0.01, value + 0.01]),
+                    untrained: dim == 16,
+                })
             };
             let points = [8, 16, 128].into_iter().zip(values).filter_map(point).collect();
             Curve { name: name.to_owned(), series: 0, points }

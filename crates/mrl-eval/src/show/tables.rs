@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use super::{
     curve::Accuracy,
-    table::{Cell, Table},
+    table::{Cell, Table, percent},
 };
-use crate::{Database, Measures, Method, Report};
+use crate::{Database, Measures, Method, Report, number::number};
 
 /// The tables that everybody wants to see.
 pub(crate) fn tables(report: &Report) -> Vec<Table> {
     let accuracies = Accuracy::ALL.into_iter().filter_map(|accuracy| {
         let curves = accuracy.curves(report);
-        let title = format!("{}, accuracy in %", accuracy.title(Some(report.options.neighbours)));
+        let title = format!("{}, accuracy in %", accuracy.title(Some(report.voters())));
         (!curves.is_empty()).then(|| Table::of_curves(title, &curves))
     });
     let prefix = report.methods.get(&Method::Prefix);
@@ -29,21 +29,24 @@ fn table(title: String, columns: &[&str], rows: Vec<Vec<String>>) -> Option<Tabl
     })
 }
 
+/// A dash stands for what was not measured.
+fn or_dash(value: Option<f64>, text: impl FnOnce(f64) -> String) -> String {
+    value.map_or_else(|| "-".to_owned(), text)
+}
+
 fn calibration(prefix: &Measures) -> Option<Table> {
     let columns = ["dim", "l2", "log-loss", "ECE %", "temperature", "scaled log-loss", "scaled ECE %"];
     let rows = prefix.dims.iter().zip(&prefix.probe).map(|(dim, probe)| {
         let scaled = probe.scaled.as_ref();
-        let or_none = |value: Option<f64>, decimals: usize| {
-            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
-        };
+        let decimals = |count: usize| move |value: f64| format!("{value:.count$}");
         vec![
             dim.to_string(),
-            format!("{}", probe.l2),
+            number(probe.l2),
             format!("{:.4}", probe.raw.log_loss),
             format!("{:.2}", 100.0 * probe.raw.ece),
-            or_none(scaled.map(|scaled| scaled.temperature), 3),
-            or_none(scaled.map(|scaled| scaled.log_loss), 4),
-            or_none(scaled.map(|scaled| 100.0 * scaled.ece), 2),
+            or_dash(scaled.map(|scaled| scaled.temperature), decimals(3)),
+            or_dash(scaled.map(|scaled| scaled.log_loss), decimals(4)),
+            or_dash(scaled.map(|scaled| 100.0 * scaled.ece), decimals(2)),
         ]
     });
     table("Probe on prefixes: penalty and calibration".to_owned(), &columns, rows.collect())
@@ -53,13 +56,12 @@ fn retrieval(report: &Report, prefix: &Measures) -> Option<Table> {
     let columns = ["dim", "hits", "mAP %", "precision %", "recall %", "multiply-adds"];
     let rows = prefix.dims.iter().zip(&prefix.retrieval).flat_map(|(dim, scores)| {
         scores.at.iter().map(move |at| {
-            let half = 50.0 * (at.map_interval[1] - at.map_interval[0]);
             vec![
                 dim.to_string(),
                 at.k.to_string(),
-                format!("{:.2} ±{half:.2}", 100.0 * at.map),
-                format!("{:.2}", 100.0 * at.precision),
-                format!("{:.2}", 100.0 * at.recall),
+                or_dash(at.map, |map| percent(map, at.map_interval)),
+                or_dash(at.precision, |precision| percent(precision, None)),
+                or_dash(at.recall, |recall| percent(recall, None)),
                 grouped(scores.multiply_adds),
             ]
         })
@@ -115,8 +117,7 @@ fn geometry(report: &Report) -> Option<Table> {
 pub(crate) fn classes(report: &Report) -> Option<Table> {
     let probe = report.methods.get(&Method::Prefix)?.probe.last()?;
     let row = |(name, scores): (&String, &crate::ClassScores)| {
-        let percent = |value: f64| format!("{:.2}", 100.0 * value);
-        let numbers = [scores.precision, scores.recall, scores.f1].map(percent);
+        let numbers = [scores.precision, scores.recall, scores.f1].map(|value| percent(value, None));
         std::iter::once(name.clone()).chain(numbers).chain([scores.support.to_string()]).collect()
     };
     let rows = report.class_names.iter().zip(&probe.classes).map(row).collect();
@@ -126,9 +127,9 @@ pub(crate) fn classes(report: &Report) -> Option<Table> {
 
 /// What a reader must know beside the tables.
 pub(crate) fn notes(report: &Report) -> Vec<String> {
+    let interval = if report.options.resamples > 0 { "± is half the 95 % bootstrap interval; " } else { "" };
     let mut notes = vec![format!(
-        "{} test rows; probes and neighbours from {} training rows of {} classes. ± is half the 95 % bootstrap interval; \
-         * marks the best of a row.",
+        "{} test rows; probes and neighbours from {} training rows of {} classes. {interval}* marks the best of a row.",
         report.test_size, report.train_size, report.classes
     )];
     if report.trained_dims.is_empty() {
@@ -138,9 +139,9 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         notes.push(format!("~ not a trained prefix; trained are {}.", trained.join(", ")));
     }
     if report.unseen_test_labels > 0 {
-        let count = report.unseen_test_labels;
         notes.push(format!(
-            "{count} test rows have a label that the training set lacks; each counts as an error."
+            "Test rows with a label that the training set lacks: {}. Each counts as an error; log-loss leaves them out.",
+            report.unseen_test_labels
         ));
     }
     for (name, measures) in report.all_measures() {
