@@ -53,6 +53,24 @@ pub fn write_atomically(
     sync_folder(folder)
 }
 
+/// Whether [`write_atomically`] could write to `folder`, which may have to be made first. To be asked before hours of work;
+/// leaves nothing behind.
+///
+/// # Errors
+/// When `folder`, or what it would be made in, is a file or cannot be written.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    let is_there = |path: &&Path| path.as_os_str().is_empty() || path.symlink_metadata().is_ok();
+    let there = match folder.ancestors().find(is_there) {
+        Some(path) if !path.as_os_str().is_empty() => path,
+        _ => Path::new("."),
+    };
+    if !there.is_dir() {
+        let problem = format!("{} is not a folder", there.display());
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, problem));
+    }
+    tempfile::tempfile_in(there).map(drop)
+}
+
 /// Makes the rename itself survive a power cut; only Unix lets a folder be synced.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
@@ -101,6 +119,23 @@ mod tests {
         remove_unfinished(folder.path()).unwrap();
         assert_eq!(std::fs::read(&killed).unwrap(), b"whole");
         remove_unfinished(&folder.path().join("missing")).unwrap();
+    }
+
+    #[test]
+    fn a_folder_can_be_written_or_not_without_a_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        check_writable(folder.path()).unwrap();
+        check_writable(&folder.path().join("new/below")).unwrap();
+        check_writable(Path::new("new/below")).unwrap();
+        for below in [file.clone(), file.join("new")] {
+            let error = check_writable(&below).unwrap_err().to_string();
+            assert_eq!(error, format!("{} is not a folder", file.display()));
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        #[cfg(target_os = "linux")]
+        check_writable(Path::new("/proc/new")).unwrap_err();
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The safetensors form of an embedding set: `embeddings` f32 `[n, d]`, optional `labels` i64 `[n]`, optional ids as
+//! The safetensors form of an embedding set: `embeddings` f32 `[n, d]`, optional `labels` i64 `[n]` (or a column `[n, 1]`, as numpy users often have them), optional ids as
 //! `ids` u8 (all names, one after the other) and `id_ends` i64 `[n]`; [`Metadata`] as string entries of the header.
 
 use std::{
@@ -75,6 +75,11 @@ fn decode<T, const N: usize>(
     from_bytes: fn([u8; N]) -> T,
 ) -> Result<Vec<T>, Error> {
     check_dtype(path, name, dtype, tensor)?;
+    let &([_] | [_, 1]) = tensor.shape() else {
+        let problem =
+            format!("`{name}` has shape {:?}; store one number for each embedding, as [n]", tensor.shape());
+        return Err(Error::damaged(path, problem));
+    };
     Ok(tensor.data().as_chunks::<N>().0.iter().map(|&chunk| from_bytes(chunk)).collect())
 }
 
@@ -250,6 +255,33 @@ mod tests {
         assert_eq!(mapped, sample());
         write(&mapped, &path).unwrap();
         assert_eq!(read(&path).unwrap(), sample());
+    }
+
+    #[test]
+    fn labels_are_a_list_or_a_column() {
+        let read = |shape: &[usize]| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("set.safetensors");
+            let tensors = [
+                ("embeddings", Column::new(Dtype::F32, vec![4, 1], vec![0; 16])),
+                (
+                    "labels",
+                    Column::new(Dtype::I64, shape.to_vec(), little_endian(&[3, 1, 0, 2], i64::to_le_bytes)),
+                ),
+            ];
+            let tensors = tensors.map(|(name, column)| (name.to_owned(), column));
+            write_tensors(&path, tensors, &BTreeMap::new()).unwrap();
+            EmbeddingSet::read(&path)
+        };
+        for shape in [&[4][..], &[4, 1]] {
+            assert_eq!(read(shape).unwrap().labels().unwrap(), [3, 1, 0, 2]);
+        }
+        for shape in [&[1, 4][..], &[2, 2], &[4, 1, 1]] {
+            let error = read(shape).unwrap_err().to_string();
+            let expected =
+                format!("`labels` has shape {shape:?}; store one number for each embedding, as [n]");
+            assert!(error.ends_with(&expected), "{error}");
+        }
     }
 
     #[test]

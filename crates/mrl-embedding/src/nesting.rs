@@ -14,7 +14,7 @@ pub enum NestingError {
     #[error("nesting has no dims; give at least the encoder's width {0}")]
     Empty(usize),
     /// A dim is zero.
-    #[error("nesting dim 0 is no prefix; use dims from 1")]
+    #[error("nesting dim 0 would be an empty prefix; use dims from 1")]
     Zero,
     /// A dim is not larger than the one before it.
     #[error("nesting dim {next} follows {previous}; give the dims in increasing order, each once")]
@@ -139,7 +139,7 @@ mod tests {
             message(&[8, 8, 512]),
             "nesting dim 8 follows 8; give the dims in increasing order, each once"
         );
-        assert_eq!(message(&[0, 512]), "nesting dim 0 is no prefix; use dims from 1");
+        assert_eq!(message(&[0, 512]), "nesting dim 0 would be an empty prefix; use dims from 1");
         assert_eq!(message(&[]), "nesting has no dims; give at least the encoder's width 512");
         assert_eq!(
             message(&[8, 64]),

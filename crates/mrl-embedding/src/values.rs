@@ -17,6 +17,12 @@ pub(crate) enum Values {
 /// Maps a file to read it.
 pub(crate) fn map(path: &Path) -> io::Result<Arc<Mmap>> {
     let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "is a folder; name the file of an embedding set",
+        ));
+    }
     // SAFETY: the bytes are only read. Nothing can promise that no other process changes the file meanwhile: one that
     // writes into it changes numbers, one that truncates it ends this program at the next read. `write_atomically` does
     // neither, for it puts a new file in the place of the old one, whose map stays as it was.

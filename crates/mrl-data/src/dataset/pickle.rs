@@ -138,7 +138,7 @@ impl<'a> Pickle<'a> {
     fn name(&self, id: Id) -> Result<(&'a str, &'a str), String> {
         match *self.value(id) {
             Value::Global { module, name } => Ok((module, name)),
-            ref other => Err(format!("calls {}, which is no function", other.describe())),
+            ref other => Err(format!("calls {}, which is not a function", other.describe())),
         }
     }
 
@@ -152,7 +152,7 @@ impl<'a> Pickle<'a> {
                     self.items(arguments)?.len(),
                 ) {
                     (Some(Value::Bytes(text)), 2) => latin1(text).map(Cow::Owned),
-                    _ => Err("encodes something that is no text".into()),
+                    _ => Err("encodes something that is not text".into()),
                 }
             }
             ref other => Err(format!("has {} where a string should be", other.describe())),
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn damaged_programs_have_a_sentence_each() {
-        assert_eq!(problem(b""), "is no pickle of protocol 2 to 5");
+        assert_eq!(problem(b""), "is not a pickle of protocol 2 to 5");
         assert_eq!(problem(b"\x80\x02"), "ends within a pickle");
         assert_eq!(problem(b"\x80\x02T\xff\xff\xff\x7fabc"), "ends within a pickle");
         assert_eq!(problem(b"\x80\x02R."), "is a damaged pickle (the stack is empty at byte 2)");

@@ -103,7 +103,7 @@ fn empty_missing_and_mixed_folders_have_a_sentence_each() {
     );
     assert_eq!(
         message(DatasetKind::Folder, &folder.path().join("absent"), Split::Train),
-        "DIR: is no folder; put the images there, or name the folder that has them"
+        "DIR: is not a folder; put the images there, or name the folder that has them"
     );
 }
 

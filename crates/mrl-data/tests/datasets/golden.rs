@@ -94,7 +94,10 @@ fn pickle_mistakes() {
     };
     let again = "it was cut or damaged: remove it and get it again";
     assert_eq!(written(whole[..3000].to_vec()), format!("DIR/test_batch: ends within a pickle; {again}"));
-    assert_eq!(written(b"no".to_vec()), format!("DIR/test_batch: is no pickle of protocol 2 to 5; {again}"));
+    assert_eq!(
+        written(b"no".to_vec()),
+        format!("DIR/test_batch: is not a pickle of protocol 2 to 5; {again}")
+    );
     assert_eq!(
         written(with(labels + 3, 10)),
         "DIR/test_batch: image 1 has label 10, and there are only 0..9; the file is damaged or of another data set: remove it \

@@ -36,7 +36,7 @@ pub(super) fn scan(data_dir: &Path, split: Split) -> Result<Scan, DataError> {
     if !data_dir.is_dir() {
         return Err(DataError::missing(
             data_dir,
-            "is no folder; put the images there, or name the folder that has them",
+            "is not a folder; put the images there, or name the folder that has them",
         ));
     }
     let there: Vec<&str> =

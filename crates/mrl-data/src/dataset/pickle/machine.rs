@@ -70,7 +70,7 @@ impl<'a> Values<'a> {
 /// Runs a whole pickle and gives its values and the last of them.
 pub(super) fn run(bytes: &[u8]) -> Result<(Values<'_>, Id), String> {
     if !(bytes.len() >= 2 && bytes[0] == 0x80 && (2..=5).contains(&bytes[1])) {
-        return Err("is no pickle of protocol 2 to 5".into());
+        return Err("is not a pickle of protocol 2 to 5".into());
     }
     let mut machine = Machine {
         bytes,
@@ -232,7 +232,7 @@ impl<'a> Machine<'a> {
             let (name, module) = (self.pop()?, self.pop()?);
             match (&self.values[module.0 as usize], &self.values[name.0 as usize]) {
                 (&Value::Bytes(module), &Value::Bytes(name)) => (module, name),
-                _ => return damaged("a name is no string"),
+                _ => return damaged("a name is not a string"),
             }
         };
         let is_it = |&&(known_module, known_name): &&(&str, &str)| {

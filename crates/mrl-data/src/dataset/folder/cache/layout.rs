@@ -92,7 +92,7 @@ pub(super) fn read(file: &[u8], key: &Key, images: usize) -> Result<Selected<Pla
     let (checked, sum) = header.split_at(CHECKED_BYTES);
     let mut fields = Reader(checked);
     if fields.take(MAGIC.len()) != Some(MAGIC.as_slice()) {
-        return Err("is no cache of pixels".to_owned());
+        return Err("is not a cache of pixels".to_owned());
     }
     if fields.u32() != Some(VERSION) || fields.take(key.len()) != Some(key.as_slice()) {
         return Err("is a cache of other images".to_owned());
@@ -190,7 +190,7 @@ mod tests {
         let told = |file: &[u8]| read(file, &KEY, 4).unwrap_err();
         assert_eq!(told(&file[..83]), "is cut short");
         assert_eq!(told(&file[..90]), "is cut short");
-        assert_eq!(told(&file[1..]), "is no cache of pixels");
+        assert_eq!(told(&file[1..]), "is not a cache of pixels");
         assert_eq!(told(&file[..file.len() - 1]), "is cut or damaged (its checksum is wrong)");
         assert_eq!(told(&[&file[..], b"x"].concat()), "is cut or damaged (its checksum is wrong)");
         assert_eq!(read(&file, &[8; 32], 4).unwrap_err(), "is a cache of other images");
