@@ -56,10 +56,8 @@ pub enum Error {
         /// What tells those of the index from others.
         expected: String,
     },
-    /// A row holds NaN or infinity, or numbers so large that its norm is no `f32`.
-    #[error(
-        "row {row} of the source has norm {norm}; all numbers must be finite, and so must the norm in f32"
-    )]
+    /// A row holds NaN or infinity, or numbers too large to compute with.
+    #[error("row {row} of the source has norm {norm}; give finite numbers, and norms up to 1e37")]
     NotFinite {
         /// The row, from 0.
         row: usize,
@@ -104,12 +102,6 @@ pub enum Error {
     Labels {
         /// Whether the source has labels; the index has the opposite.
         given: bool,
-    },
-    /// There is nothing that a rotation or fewer bits would be for.
-    #[error("a shortlist needs a dim below the width {width}; give one, or neither a rotation nor a dtype")]
-    NoPrefix {
-        /// Numbers in a row.
-        width: usize,
     },
     /// The principal components of the rows cannot be found.
     #[error("the principal components of rows of {width} numbers cannot be found; build without a rotation")]

@@ -1,6 +1,9 @@
 use std::fmt;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::Error;
 
 /// What a row is called.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,6 +52,17 @@ impl fmt::Display for IdKind {
     }
 }
 
+impl Id {
+    /// Number or name.
+    #[must_use]
+    pub fn kind(&self) -> IdKind {
+        match self {
+            Self::Number(_) => IdKind::Numbers,
+            Self::Name(_) => IdKind::Names,
+        }
+    }
+}
+
 impl Ids {
     /// How many there are.
     #[must_use]
@@ -85,4 +99,33 @@ impl Ids {
             Self::Names(names) => Id::Name(names[index].clone()),
         }
     }
+
+    /// The largest number.
+    pub(crate) fn largest(&self) -> Option<u64> {
+        match self {
+            Self::Numbers(numbers) => numbers.iter().max().copied(),
+            Self::Names(_) => None,
+        }
+    }
+
+    /// The rows in the order of their ids.
+    ///
+    /// # Errors
+    /// When an id comes twice.
+    pub(crate) fn order(&self) -> Result<Vec<u32>, Error> {
+        match self {
+            Self::Numbers(numbers) => order(numbers),
+            Self::Names(names) => order(names),
+        }
+        .map_err(|twice| Error::Duplicate(self.get(twice)))
+    }
+}
+
+/// The places of `values` from the least; an error is one that comes twice.
+fn order<T: Ord + Sync>(values: &[T]) -> Result<Vec<u32>, usize> {
+    let mut order: Vec<u32> = (0..values.len() as u32).collect();
+    order.par_sort_unstable_by_key(|&row| &values[row as usize]);
+    let twice = order.windows(2).find(|pair| values[pair[0] as usize] == values[pair[1] as usize]);
+    twice.map_or(Ok(()), |pair| Err(pair[0] as usize))?;
+    Ok(order)
 }

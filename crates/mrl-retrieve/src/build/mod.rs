@@ -1,0 +1,177 @@
+mod rotate;
+
+use std::{
+    borrow::Cow,
+    fs::{File, TryLockError},
+    io,
+    path::Path,
+};
+
+use mrl_embedding::Nesting;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Dtype, Error, Ids, Index, Metric, VERSION,
+    file::{Appender, HEAD, Manifest, write_whole},
+    layout::{Layout, Shortlist},
+    rotation::Rotation,
+    segment::write_segment,
+    source::{Source, sample},
+};
+
+/// Rows that a rotation is fitted on, at most.
+const SAMPLE: usize = 1 << 15;
+
+/// How an index is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildOptions {
+    /// What makes two rows alike.
+    pub metric: Metric,
+    /// The prefixes to store apart, increasing; the width is added. Without any, those that the encoder was trained with, or
+    /// else the powers of two from 8.
+    pub dims: Vec<usize>,
+    /// Whether the shortlist is rotated. Where no prefix is stored apart, there is no shortlist.
+    pub rotate: Rotate,
+    /// How the shortlist is stored. Where it is neither rotated nor of fewer bits, the rows themselves serve.
+    pub shortlist_dtype: Dtype,
+}
+
+/// Whether the shortlist is rotated onto the principal components of the rows. Rows keep their products, and prefixes say more
+/// of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rotate {
+    /// No.
+    None,
+    /// Yes.
+    Pca,
+    /// If it finds more of the nearest rows of a sample.
+    #[default]
+    Auto,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self { metric: Metric::Cosine, dims: Vec::new(), rotate: Rotate::Auto, shortlist_dtype: Dtype::Int8 }
+    }
+}
+
+impl BuildOptions {
+    /// Builds an index of the rows of `source` in the place of what may be at `path`, which stays as it is until all is written.
+    ///
+    /// # Errors
+    /// When the dims are not usable, a row is not finite, an id comes twice, another process is changing an index at `path`, or
+    /// the file cannot be written.
+    pub fn build(&self, source: &dyn Source, path: impl AsRef<Path>) -> Result<Index, Error> {
+        let path = path.as_ref();
+        check(source, 0)?;
+        let dims = self.dims(source)?;
+        let rotation = self.rotation(&sample(source, SAMPLE)?, &dims)?;
+        let stored_apart = dims.len() > 1 && (rotation.is_some() || self.shortlist_dtype != Dtype::F32);
+        let dtype = stored_apart.then_some(self.shortlist_dtype);
+        let ids = ids(source, None)?;
+        let metadata = source.metadata();
+        let manifest = Manifest {
+            version: VERSION.to_owned(),
+            metric: self.metric,
+            dims,
+            dtype,
+            rotation: None,
+            ids: ids.kind(),
+            largest_id: None,
+            labels: source.labels().is_some(),
+            nesting: metadata.nesting.as_ref().map(|nesting| nesting.dims().to_owned()),
+            metadata,
+            segments: Vec::new(),
+        };
+        let _lock = lock_existing(path)?;
+        write_whole(path, |file| {
+            write_index(path, file, manifest, rotation.as_ref(), 1, Some((source, &ids)))
+        })?;
+        Index::open(path)
+    }
+
+    fn dims(&self, source: &dyn Source) -> Result<Vec<usize>, Error> {
+        let width = source.width();
+        if self.dims.is_empty() {
+            let trained = source.metadata().nesting.filter(|nesting| nesting.width() == width);
+            return Ok(trained.map_or_else(|| Nesting::powers_of_two(width), Ok)?.dims().to_owned());
+        }
+        let mut dims = self.dims.clone();
+        if dims.last().is_some_and(|&last| last < width) {
+            dims.push(width);
+        }
+        Ok(Nesting::new(dims, width)?.dims().to_owned())
+    }
+}
+
+/// Writes all of an index: `manifest` says what it is, and not yet where its parts are.
+pub(crate) fn write_index(
+    path: &Path,
+    file: &File,
+    mut manifest: Manifest,
+    rotation: Option<&Rotation>,
+    generation: u64,
+    rows: Option<(&dyn Source, &Ids)>,
+) -> Result<(), Error> {
+    let mut appender = Appender::new(path, file, HEAD);
+    manifest.rotation = rotation.map(|rotation| appender.column(&rotation.axes())).transpose()?;
+    if let Some((source, ids)) = rows {
+        let shortlist = manifest.dtype.map(|dtype| Shortlist { rotation, dtype });
+        let layout = Layout { metric: manifest.metric, dims: &manifest.dims, shortlist };
+        let segment = write_segment(&mut appender, &layout, &manifest.shape(), source, ids)?;
+        manifest.segments.push(segment);
+        manifest.largest_id = manifest.largest_id.max(ids.largest());
+    }
+    appender.commit(&manifest, generation)
+}
+
+/// Refuses a source that no index can hold behind `positions` rows.
+pub(crate) fn check(source: &dyn Source, positions: usize) -> Result<(), Error> {
+    let rows = source.rows();
+    if rows == 0 {
+        return Err(Error::Empty);
+    }
+    let all = positions.saturating_add(rows);
+    if all > u32::MAX as usize {
+        return Err(Error::TooMany(all));
+    }
+    source.labels().map_or(Ok(()), |labels| check_count("labels", labels.len(), rows))
+}
+
+fn check_count(what: &'static str, given: usize, rows: usize) -> Result<(), Error> {
+    if given == rows { Ok(()) } else { Err(Error::Count { what, given, rows }) }
+}
+
+/// The ids of `source`, or else those that follow `largest`.
+pub(crate) fn ids(source: &dyn Source, largest: Option<u64>) -> Result<Cow<'_, Ids>, Error> {
+    if let Some(ids) = source.ids() {
+        check_count("ids", ids.len(), source.rows())?;
+        return Ok(ids);
+    }
+    let start = largest.map_or(Some(0), |largest| largest.checked_add(1));
+    let end = start.and_then(|start| start.checked_add(source.rows() as u64));
+    match (start, end) {
+        (Some(start), Some(end)) => Ok(Cow::Owned(Ids::Numbers((start..end).collect()))),
+        _ => Err(Error::NoIdsLeft(largest.unwrap_or(0))),
+    }
+}
+
+/// Keeps writers from an index that is there already, if there is one, until it is dropped: what they would write from now on
+/// is lost.
+fn lock_existing(path: &Path) -> Result<Option<File>, Error> {
+    match File::open(path) {
+        Ok(file) => lock(path, file).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(path)(error)),
+    }
+}
+
+/// Keeps other writers from `file`, which is at `path`, until it is dropped.
+pub(crate) fn lock(path: &Path, file: File) -> Result<File, Error> {
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(Error::io(path)(error)),
+    }
+}

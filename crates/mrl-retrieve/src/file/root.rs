@@ -1,0 +1,114 @@
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use super::{Disk, HEAD, checksum};
+use crate::Error;
+
+const MAGIC: [u8; 8] = *b"mrl-ndx\n";
+
+/// Of the file; a program reads the one that it writes.
+const VERSION: u64 = 1;
+
+/// Where the roots lie: on pages of their own, so that writing one cannot tear the other.
+const SLOTS: [u64; 2] = [0, HEAD / 2];
+
+/// Magic, the fields, a checksum of all before.
+const BYTES: usize = 56;
+
+/// Leads to the manifest of the last commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Root {
+    /// Counts commits.
+    pub(crate) generation: u64,
+    /// Where the manifest lies.
+    pub(crate) offset: u64,
+    /// Its bytes; the committed file ends with it.
+    pub(crate) len: u64,
+    /// Of the manifest.
+    pub(crate) checksum: u64,
+}
+
+/// What a slot holds.
+enum Slot {
+    Root(Root),
+    /// A root of another version of the format.
+    Version(u64),
+    /// Of an index, but damaged.
+    Damaged,
+    /// Something else.
+    Foreign,
+}
+
+impl Root {
+    /// The newest whole root of the file at `path`.
+    pub(crate) fn read(path: &Path, mut file: &File) -> Result<Self, Error> {
+        let mut slot = |at| {
+            let mut bytes = [0; BYTES];
+            file.seek(SeekFrom::Start(at))?;
+            match file.read_exact(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Slot::Foreign),
+                result => result.map(|()| Slot::decode(&bytes)),
+            }
+        };
+        let slots = [slot(SLOTS[0]).map_err(Error::io(path))?, slot(SLOTS[1]).map_err(Error::io(path))?];
+        let newest =
+            slots.iter().filter_map(|slot| if let Slot::Root(root) = slot { Some(*root) } else { None });
+        newest.max_by_key(|root| root.generation).ok_or_else(|| Error::damaged(path, Slot::complaint(&slots)))
+    }
+
+    /// Makes this the root: the manifest and all it leads to must be written, and are synced first.
+    pub(crate) fn commit(&self, disk: &impl Disk) -> io::Result<()> {
+        disk.sync()?;
+        disk.write_at(&self.encode(), SLOTS[0])?;
+        disk.sync()?;
+        disk.write_at(&self.encode(), SLOTS[1])
+    }
+
+    fn encode(&self) -> [u8; BYTES] {
+        let mut bytes = [0; BYTES];
+        let fields = [VERSION, self.generation, self.offset, self.len, self.checksum];
+        bytes[..8].copy_from_slice(&MAGIC);
+        for (place, field) in bytes[8..].chunks_exact_mut(8).zip(fields) {
+            place.copy_from_slice(&field.to_le_bytes());
+        }
+        let sum = checksum(&bytes[..BYTES - 8]);
+        bytes[BYTES - 8..].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+}
+
+impl Slot {
+    fn decode(bytes: &[u8; BYTES]) -> Self {
+        if bytes[..8] != MAGIC {
+            return Self::Foreign;
+        }
+        let mut fields = [0; 6];
+        for (field, bytes) in fields.iter_mut().zip(bytes[8..].as_chunks().0) {
+            *field = u64::from_le_bytes(*bytes);
+        }
+        let [version, generation, offset, len, manifest, own] = fields;
+        match (own == checksum(&bytes[..BYTES - 8]), version) {
+            (false, _) => Self::Damaged,
+            (true, VERSION) => Self::Root(Root { generation, offset, len, checksum: manifest }),
+            (true, other) => Self::Version(other),
+        }
+    }
+
+    /// Why none of `slots` is a root.
+    fn complaint(slots: &[Self; 2]) -> String {
+        let other =
+            slots.iter().find_map(|slot| if let Self::Version(other) = slot { Some(other) } else { None });
+        if let Some(other) = other {
+            return format!(
+                "is an index of format {other}, this program reads {VERSION}; build it again, or use the program that wrote it"
+            );
+        }
+        if slots.iter().any(|slot| matches!(slot, Self::Damaged)) {
+            return "both heads of the index are damaged; build it again".into();
+        }
+        "is not an index; make one with `mrl index build`".into()
+    }
+}
