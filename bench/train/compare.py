@@ -15,155 +15,104 @@ import tempfile
 import time
 from pathlib import Path
 
+import folder
+from processes import Command, Worker, alternate, table
+
 HERE = Path(__file__).parent
 # GFLOP of an image and step of ResNet-18 with CIFAR stem at 32 x 32: 1.11 forward for each of two views by two networks,
 # and twice that backward through one of them.
 GFLOP_PER_IMAGE = 8.9
-TCMALLOC = [Path("/usr/lib/x86_64-linux-gnu") / name for name in ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4")]
+# Allocators that keep freed memory, by the Debian packages that have them.
+ALLOCATORS = {"libtcmalloc-minimal4": "libtcmalloc_minimal.so.4", "libjemalloc2": "libjemalloc.so.2",
+              "libmimalloc2.0": "libmimalloc.so.2"}
+TUNED = "PyTorch tuned: bf16 autocast, channels-last, fused Adam"
 
 
-class Worker:
-    """A process that makes steps when it is told to."""
-
-    def __init__(self, name, words, batch, environment=None):
-        self.name, self.batch, self.rates, self.peak = name, batch, [], 0.0
-        self.process = subprocess.Popen(
-            [str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **(environment or {})})
-
-    def steps(self, count):
-        self.process.stdin.write(f"steps {count}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"{self.name} ended; its message is above")
-        answer = json.loads(line)
-        self.peak = answer["peak_mib"]
-        return count * self.batch / answer["seconds"]
-
-    def measure(self, count):
-        self.rates.append(self.steps(count))
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-    def median(self):
-        return statistics.median(self.rates)
-
-    def row(self, base):
-        spread = f"{min(self.rates):.1f}-{max(self.rates):.1f}"
-        return (f"| {self.name} | {self.median():.1f} | {spread} | {base.median() / self.median():.2f} | {self.peak:.0f} |")
-
-
-def alternate(workers, repeats, steps):
-    """Warms each up, then lets one after the other work, again and again."""
-    for worker in workers:
-        worker.steps(2)
-    for repeat in range(repeats):
-        print(f"repeat {repeat + 1} of {repeats}", file=sys.stderr)
-        for worker in workers:
-            worker.measure(steps)
-    for worker in workers:
-        worker.close()
-
-
-def table(title, workers):
-    lines = [f"## {title}", "", "| | images/s, median | range | `mrl` is faster by | peak MiB |", "|---|---|---|---|---|"]
-    return "\n".join(lines + [worker.row(workers[0]) for worker in workers]) + "\n"
-
-
-def ours(args, batch, **options):
+def ours(args, batch, name=None, environment=None, **options):
     words = [args.step, "--bench", "--batch", batch]
-    for name, value in options.items():
-        words += [f"--{name}", value]
-    return Worker(f"`mrl`, batch {batch}", words, batch)
+    for option, value in options.items():
+        words += [f"--{option}", value]
+    return Worker(name or f"`mrl`, batch {batch}", words, batch, environment)
 
 
 def torch(name, batch, *options, environment=None):
     return Worker(name, [sys.executable, HERE / "worker.py", "--batch", batch, *options], batch, environment)
 
 
-def step_alone(args):
+def preloads():
+    """Environments that preload an allocator, by its name; those that are not installed are named."""
+    for package, library in ALLOCATORS.items():
+        path = Path("/usr/lib") / f"{platform.machine()}-linux-gnu" / library
+        if path.exists():
+            yield package, {"LD_PRELOAD": str(path)}
+        else:
+            print(f"skipped: {library} is not installed (Debian: {package})", file=sys.stderr)
+
+
+def step(args):
+    """Model, loss, Adam and target network, on views that lie in memory."""
     batch = 256
-    tuned = "PyTorch tuned: bf16 autocast, channels-last, fused Adam"
     workers = [
         ours(args, batch),
         torch("reference as it comes, f32", batch, "--mode", "f32"),
-        torch(tuned, batch, "--mode", "tuned"),
-        torch(f"{tuned}, torch.compile", batch, "--mode", "tuned", "--compile"),
+        torch(TUNED, batch, "--mode", "tuned"),
+        torch(f"{TUNED}, torch.compile", batch, "--mode", "tuned", "--compile"),
     ]
-    tcmalloc = next((path for path in TCMALLOC if path.exists()), None)
-    if tcmalloc:
-        preload = {"LD_PRELOAD": str(tcmalloc)}
-        workers.append(torch(f"{tuned}, tcmalloc", batch, "--mode", "tuned", environment=preload))
-    else:
-        print("skipped: tcmalloc is not installed (Debian: libgoogle-perftools4)", file=sys.stderr)
+    for package, environment in preloads():
+        if "tcmalloc" in package:
+            workers.append(torch(f"{TUNED}, tcmalloc", batch, "--mode", "tuned", environment=environment))
     alternate(workers, args.repeats, args.steps)
-    return workers
+    return table("A step alone", workers) + share_of_peak(args, workers[0].median() * GFLOP_PER_IMAGE), workers
 
 
-def batch_sizes(args):
-    workers = [ours(args, batch) for batch in (64, 128, 256, 512)]
-    for worker in workers:
-        worker.steps(2)
-    for _ in range(args.repeats):
-        for worker in workers:
-            worker.measure(max(1, args.steps * 256 // worker.batch))
-    for worker in workers:
-        worker.close()
-    return workers
+def share_of_peak(args, reached):
+    peak = json.loads(output(args.peak, "--bench"))
+    product = bf16_product()
+    text = f"\n`mrl` computes {reached:.0f} GFLOP/s, {100 * reached / product:.0f} % of torch's largest bf16 product ({product:.0f})"
+    if peak["bf16"]:
+        text += (f" and {100 * reached / peak['bf16']:.0f} % of what the processor computes in registers alone "
+                 f"({peak['bf16']:.0f} in bf16, {peak['f32']:.0f} in f32)")
+    return text + ".\n"
 
 
-class Command:
-    """`mrl train` as a user starts it; its speed is that of its metrics, its start that of its first step."""
-
-    def __init__(self, args):
-        self.args, self.name, self.rates, self.peak, self.starts = args, "`mrl train`", [], 0.0, []
-
-    def steps(self, count):
-        pass
-
-    def measure(self, count):
-        with tempfile.TemporaryDirectory() as folder:
-            run = Path(folder) / "run"
-            words = [self.args.mrl, "train", "--preset", "reference-cifar10-resnet18", "--data-dir", self.args.data_dir,
-                     "--max-steps", count + 1, "--log-every", 1, "--out", run]
-            start = time.perf_counter()
-            process = subprocess.Popen([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            metrics, first = run / "metrics.jsonl", None
-            while first is None and process.poll() is None:
-                if metrics.exists() and metrics.read_text().count("\n"):
-                    first = time.perf_counter() - start
-                time.sleep(0.005)
-            complaint = process.stderr.read()
-            _, status, usage = os.wait4(process.pid, 0)
-            if os.waitstatus_to_exitcode(status):
-                sys.exit(f"mrl train failed:\n{complaint.decode()}")
-            lines = [json.loads(line) for line in metrics.read_text().splitlines()]
-        # Each line has the speed since the line before; the first also waits for the first views.
-        self.starts.append(first - 256 / lines[0]["images_per_s"])
-        self.rates.append(statistics.harmonic_mean([line["images_per_s"] for line in lines[1:]]))
-        self.peak = usage.ru_maxrss / 1024
-
-    def close(self):
-        pass
-
-    median, row = Worker.median, Worker.row
+def bf16_product():
+    """GFLOP/s of a large product of bf16 matrices."""
+    code = ("import torch, time\na = torch.randn(4096, 4096, dtype=torch.bfloat16)\nbest = 9e9\n"
+            "for _ in range(6):\n    s = time.perf_counter(); a @ a; best = min(best, time.perf_counter() - s)\n"
+            "print(2 * 4096**3 / best / 1e9)")
+    return float(output(sys.executable, "-c", code))
 
 
-def end_to_end(args):
-    workers = [Command(args), torch("reference with its own loader, f32", 256, "--mode", "f32", "--loader", args.data_dir)]
+def batches(args):
+    """Our step at several batches."""
+    workers = [ours(args, batch) for batch in (256, 64, 128, 512)]
     alternate(workers, args.repeats, args.steps)
-    return workers
+    return table("Batch sizes", workers), workers
+
+
+def allocators(args):
+    """Our step with other allocators of memory than glibc's."""
+    workers = [ours(args, 256)]
+    workers += [ours(args, 256, f"`mrl`, {package}", environment) for package, environment in preloads()]
+    alternate(workers, args.repeats, args.steps)
+    return table("Allocators", workers), workers
+
+
+def resnet50(args):
+    """ResNet-50 at STL-10's size."""
+    model = {"encoder": "resnet50", "size": 96}
+    words = ["--mode", "tuned", "--encoder", "resnet50", "--size", "96"]
+    workers = [ours(args, 256, "`mrl`, ResNet-50", **model), torch(f"{TUNED}, ResNet-50", 256, *words)]
+    alternate(workers, args.repeats, args.steps, warm=1)
+    return table("ResNet-50 at 96 x 96, batch 256", workers), workers
 
 
 def views(args):
     """Views a second on one core: ours and torchvision's, in turn."""
     rounds = []
     for _ in range(args.repeats):
-        mine = json.loads(subprocess.run([args.views, "--bench"], check=True, capture_output=True, text=True).stdout)
-        theirs = json.loads(subprocess.run([sys.executable, HERE / "views.py"], check=True, capture_output=True, text=True).stdout)
+        mine = json.loads(output(args.views, "--bench"))
+        theirs = json.loads(output(sys.executable, HERE / "views.py"))
         rounds.append((mine, theirs))
     lines = ["## Views alone, on one core", "", "| views | `mrl`, views/s | torchvision on PIL, views/s | ratio |", "|---|---|---|---|"]
     for size in (32, 96):
@@ -172,12 +121,51 @@ def views(args):
     return "\n".join(lines) + "\n", rounds
 
 
-def bf16_peak():
-    """GFLOP/s of a large product of bf16 matrices: the most that this machine has shown."""
-    code = ("import torch, time\na = torch.randn(4096, 4096, dtype=torch.bfloat16)\nbest = 9e9\n"
-            "for _ in range(6):\n    s = time.perf_counter(); a @ a; best = min(best, time.perf_counter() - s)\n"
-            "print(2 * 4096**3 / best / 1e9)")
-    return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+def photos(args):
+    """Two views of each image of a folder of photographs: from the files and from the pixel cache."""
+    with tempfile.TemporaryDirectory() as scratch:
+        count = folder.write_photos(Path(scratch), args.data_dir)
+        rounds = []
+        for _ in range(args.repeats):
+            mine = json.loads(output(args.folder, "--bench", "--folder", scratch))
+            theirs = json.loads(output(sys.executable, HERE / "folder.py", "--folder", scratch))
+            rounds.append({**mine, **theirs})
+    median = {key: statistics.median(entry[key] for entry in rounds) for key in rounds[0]}
+    torchs, decoded, cached = (median[f"{name}_images_per_s"] for name in ("torch", "decoded", "cached"))
+    return "\n".join([
+        f"## A folder of {count} photographs of {folder.WIDTH} x {folder.HEIGHT}, views of 96 x 96, all cores", "",
+        "| | images/s | ratio |", "|---|---|---|",
+        f"| torchvision's `ImageFolder` and torch's loader | {torchs:.0f} | 1.0 |",
+        f"| `mrl`, decoding (`--no-pixel-cache`) | {decoded:.0f} | {decoded / torchs:.1f} |",
+        f"| `mrl`, from the pixel cache | {cached:.0f} | {cached / torchs:.1f} |", "",
+        f"The first epoch waits {median['build_s']:.2f} s for the cache to be built, a later run {median['open_s']:.3f} s.", "",
+    ]), rounds
+
+
+def whole(args):
+    """`mrl train` and the reference with its loader."""
+    workers = [Command(args), torch("reference with its own loader, f32", 256, "--mode", "f32", "--loader", args.data_dir)]
+    alternate(workers, args.repeats, args.steps)
+    start = statistics.median(workers[0].starts)
+    return (table("End to end: views, step, target network, log", workers)
+            + f"\nFrom the start of `mrl train` to the start of its first step: {start:.2f} s.\n"), workers
+
+
+def epochs(args):
+    """Whether a run keeps its speed: its first epochs beside its last."""
+    with tempfile.TemporaryDirectory() as scratch:
+        run, count = Path(scratch) / "run", 24
+        output(args.mrl, "train", "--preset", "reference-cifar10-resnet18", "--data-dir", args.data_dir, "--subset-per-class", 64,
+               "--batch-size", 128, "--epochs", count, "--log-every", 1, "--out", run)
+        rates = [json.loads(line)["images_per_s"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    quarter = len(rates) // 4
+    first, last = (statistics.median(part) for part in (rates[:quarter], rates[-quarter:]))
+    return (f"## From the first epoch to the last\n\n{count} epochs of 5 steps, batch 128: {first:.1f} images/s in the first quarter, "
+            f"{last:.1f} in the last ({100 * (last / first - 1):+.1f} %), medians of steps.\n"), rates
+
+
+def output(*words):
+    return subprocess.run([str(word) for word in words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def machine():
@@ -187,48 +175,35 @@ def machine():
     return f"{value('model name') or platform.processor()}, family {value('cpu family')} model {value('model')}, {os.cpu_count()} cores{formats}"
 
 
-PARTS = ["step", "batches", "views", "whole"]
+PARTS = {part.__name__: part for part in (step, batches, allocators, resnet50, views, photos, whole, epochs)}
+NEED_IMAGES = {"photos", "whole", "epochs"}
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mrl", type=Path, required=True)
-    parser.add_argument("--step", type=Path, required=True, help="the built benchmark `step`")
-    parser.add_argument("--views", type=Path, required=True, help="the built benchmark `views`")
+    for name in ("step", "peak", "views", "folder"):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"the built benchmark `{name}`")
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path("bench-train"))
     args = parser.parse_args()
-    if "whole" in args.parts and not (args.data_dir / "cifar-10-batches-bin").is_dir():
+    if NEED_IMAGES.intersection(args.parts) and not (args.data_dir / "cifar-10-batches-bin").is_dir():
         sys.exit(f"{args.data_dir} holds no cifar-10-batches-bin; give its folder as --data-dir")
     args.out.mkdir(parents=True, exist_ok=True)
-    peak = bf16_peak()
-    text = [f"{machine()}; {time.strftime('%Y-%m-%d')}; medians of {args.repeats} alternating rounds of {args.steps} steps of "
-            f"batch 256; an image is two views. The largest bf16 product reached {peak:.0f} GFLOP/s.", ""]
-    result = {"machine": machine(), "bf16_peak_gflops": peak}
-    if "step" in args.parts:
-        workers = step_alone(args)
-        share = workers[0].median() * GFLOP_PER_IMAGE / peak
-        text += [table("A step alone", workers), f"`mrl` computes {workers[0].median() * GFLOP_PER_IMAGE:.0f} GFLOP/s, "
-                 f"{100 * share:.0f} % of the largest product's.", ""]
-        result["step"] = {worker.name: worker.rates for worker in workers}
-    if "batches" in args.parts:
-        workers = batch_sizes(args)
-        text += [table("Batch sizes", workers)]
-        result["batches"] = {worker.name: worker.rates for worker in workers}
-    if "views" in args.parts:
-        lines, result["views"] = views(args)
-        text += [lines]
-    if "whole" in args.parts:
-        workers = end_to_end(args)
-        text += [table("End to end: views, step, target network, log", workers),
-                 f"From the start of `mrl train` to the start of its first step: {statistics.median(workers[0].starts):.2f} s.", ""]
-        result["whole"] = {worker.name: worker.rates for worker in workers} | {"starts_s": workers[0].starts}
+    text = [f"{machine()}; {time.strftime('%Y-%m-%d')}; medians of {args.repeats} alternating rounds, of as many images as {args.steps} "
+            "steps of batch 256 have; an image is two views.\n"]
+    result = {"machine": machine()}
+    for name in args.parts:
+        lines, measured = PARTS[name](args)
+        print(lines, flush=True)
+        text.append(lines)
+        workers = isinstance(measured[0], (Worker, Command))
+        result[name] = {worker.name: worker.rates for worker in measured} if workers else measured
     (args.out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
     (args.out / "table.md").write_text("\n".join(text))
-    print("\n".join(text))
 
 
 main()

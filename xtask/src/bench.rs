@@ -55,8 +55,11 @@ pub(crate) fn train(workspace: &Workspace, options: &[&str]) -> Result<()> {
     let script = workspace.root().join("bench/train/compare.py");
     let mut command = workspace.command(&python);
     command.arg(&script).arg("--mrl").arg(target_folder(workspace)?.join("release/mrl"));
-    command.arg("--step").arg(benchmark(workspace, "mrl-cli", "step")?);
-    command.arg("--views").arg(benchmark(workspace, "mrl-data", "views")?);
+    for (package, name) in
+        [("mrl-cli", "step"), ("mrl-cli", "peak"), ("mrl-data", "views"), ("mrl-data", "folder")]
+    {
+        command.arg(format!("--{name}")).arg(benchmark(workspace, package, name)?);
+    }
     run(command.args(options), &format!("{} {}", script.display(), options.join(" ")))
 }
 
