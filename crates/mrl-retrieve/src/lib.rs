@@ -7,7 +7,6 @@ mod ids;
 mod index;
 mod layout;
 mod quantise;
-mod rest;
 mod rotation;
 mod segment;
 mod source;
@@ -20,6 +19,8 @@ pub use error::Error;
 pub use ids::{Id, IdKind, Ids};
 pub use index::{Index, Info};
 pub use quantise::Dtype;
+#[cfg(feature = "parquet")]
+pub use source::{Parquet, ParquetColumns};
 pub use source::{Source, Visit};
 pub use space::Metric;
 pub use writer::Writer;

@@ -8,8 +8,8 @@ use crate::{
     Error, Id, IdKind, Ids, Index, Source, VERSION,
     build::{check, ids, lock, write_index},
     file::{Appender, Disk, Manifest, RemovedEntry, write_whole},
-    rest::Rest,
     segment::{words, write_segment},
+    source::Rest,
 };
 
 /// Changes an index. There is one at a time; those who read keep what they opened.

@@ -1,9 +1,16 @@
 //! Where the rows of an index come from.
 
+#[cfg(feature = "parquet")]
+mod parquet;
+mod rest;
+
 use std::borrow::Cow;
 
 use mrl_embedding::{EmbeddingSet, Metadata};
 
+#[cfg(feature = "parquet")]
+pub use self::parquet::{Parquet, ParquetColumns};
+pub(crate) use self::rest::Rest;
 use crate::{Error, Ids, segment::check_finite};
 
 /// Takes some whole rows, `[any, width]`.

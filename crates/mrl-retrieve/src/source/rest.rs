@@ -2,11 +2,8 @@ use std::borrow::Cow;
 
 use mrl_embedding::Metadata;
 
-use crate::{
-    Error, Id, IdKind, Ids, Index,
-    segment::PIECE,
-    source::{Source, Visit},
-};
+use super::{Source, Visit};
+use crate::{Error, Id, IdKind, Ids, Index, segment::PIECE};
 
 /// The rows of an index that are not removed, in order.
 pub(crate) struct Rest<'a> {
