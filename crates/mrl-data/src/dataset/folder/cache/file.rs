@@ -58,7 +58,11 @@ impl PixelFile {
         let Place { start, width, height } = self.places[index];
         // `layout::read` found that the image lies within the file.
         let (width, height) = (width as usize, height as usize);
-        Image::new(width, height, &self.map[HEADER_BYTES + start as usize..][..width * height * 3])
+        let (start, bytes) = (HEADER_BYTES + start as usize, width * height * 3);
+        // Of what is not in memory the whole image is read at once, instead of page by page.
+        #[cfg(unix)]
+        let _ = self.map.advise_range(memmap2::Advice::WillNeed, start, bytes);
+        Image::new(width, height, &self.map[start..][..bytes])
     }
 }
 
