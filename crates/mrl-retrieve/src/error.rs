@@ -5,7 +5,7 @@ use std::{
 
 use mrl_embedding::NestingError;
 
-use crate::{Id, IdKind};
+use crate::{Id, IdKind, Stage};
 
 /// What can go wrong with an index, its sources and its queries.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +103,51 @@ pub enum Error {
         /// Whether the source has labels; the index has the opposite.
         given: bool,
     },
+    /// Queries are not as wide as the rows.
+    #[error(
+        "{values} numbers are no queries of width {width}, that of the index; embed them with the encoder of the index"
+    )]
+    QueryWidth {
+        /// Numbers of all queries together.
+        values: usize,
+        /// Numbers in a row.
+        width: usize,
+    },
+    /// A query holds NaN or infinity.
+    #[error("number {place} of query {query} is not finite; search with finite numbers")]
+    QueryNotFinite {
+        /// The query, from 0.
+        query: usize,
+        /// The number in it, from 0.
+        place: usize,
+    },
+    /// A query has no direction.
+    #[error("query {query} is zero in its first {dims} dims, so it has no cosine with any row; leave it out")]
+    QueryZero {
+        /// The query, from 0.
+        query: usize,
+        /// The dims that rank.
+        dims: usize,
+    },
+    /// No rows are asked for.
+    #[error("k is 0; ask for at least one row")]
+    NoK,
+    /// A schedule asks for a prefix that is not stored apart.
+    #[error("the index has no prefix of {dim} dims; it has {}", list(.dims))]
+    NoDim {
+        /// The dim.
+        dim: usize,
+        /// Those there are.
+        dims: Vec<usize>,
+    },
+    /// A schedule leaves fewer rows than are asked for.
+    #[error("stage {stage} of the schedule keeps fewer rows than k = {k}; let it keep at least {k}")]
+    KeepsTooFew {
+        /// The stage.
+        stage: Stage,
+        /// Rows that are asked for.
+        k: usize,
+    },
     /// The principal components of the rows cannot be found.
     #[error("the principal components of rows of {width} numbers cannot be found; build without a rotation")]
     Rotation {
@@ -123,6 +168,10 @@ impl Error {
 
 /// Ids of a long list that are named.
 const NAMED: usize = 5;
+
+fn list(dims: &[usize]) -> String {
+    dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
 
 fn unknown(ids: &[Id]) -> String {
     let named: Vec<String> = ids.iter().take(NAMED).map(ToString::to_string).collect();

@@ -8,6 +8,8 @@ mod index;
 mod layout;
 mod quantise;
 mod rotation;
+mod schedule;
+mod search;
 mod segment;
 mod source;
 mod space;
@@ -19,6 +21,8 @@ pub use error::Error;
 pub use ids::{Id, IdKind, Ids};
 pub use index::{Index, Info};
 pub use quantise::Dtype;
+pub use schedule::{Schedule, ScheduleError, Stage};
+pub use search::{Hits, Searcher};
 #[cfg(feature = "parquet")]
 pub use source::{Parquet, ParquetColumns};
 pub use source::{Source, Visit};

@@ -1,0 +1,203 @@
+//! In which steps a search narrows down the rows.
+
+use std::{fmt, num::NonZeroUsize, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Prefixes that shortlist, from all rows to few, and the one that ranks what is left. Written `16:800,64:200,512`: by the
+/// first 16 dims keep 800 rows, by the first 64 keep 200 of these, and rank them by 512. Without the last number, all dims rank.
+/// Without any shortlist all rows are ranked: `exact` by all dims, `64` by the first 64.
+///
+/// ```
+/// use mrl_retrieve::Schedule;
+///
+/// # fn main() -> Result<(), mrl_retrieve::ScheduleError> {
+/// let schedule: Schedule = "64:200,t128:50,512".parse()?;
+/// assert_eq!(schedule.stages().len(), 2);
+/// assert_eq!(schedule.rank(), Some(512));
+/// assert_eq!(schedule.to_string(), "64:200,t128:50,512");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Schedule {
+    stages: Vec<Stage>,
+    rank: Option<usize>,
+}
+
+/// A prefix and how many rows it keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stage {
+    /// The length of the prefix.
+    pub dim: usize,
+    /// The rows that go on to the next stage.
+    pub keep: NonZeroUsize,
+    /// Whether the prefix is that of the rows as they were given (written `t64:200`), even where the index has rotated or
+    /// smaller ones.
+    pub trained: bool,
+}
+
+/// Why a text is no [`Schedule`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    /// A part is neither a stage nor, at the end, a dim.
+    #[error("{0:?} is no stage of a schedule; write exact, or stages and a dim as in 64:200,512")]
+    Part(String),
+    /// A stage keeps more than the one before left.
+    #[error(
+        "a stage of the schedule keeps {next} rows of {previous}; let each keep fewer than the one before"
+    )]
+    Keeps {
+        /// The rows before.
+        previous: usize,
+        /// The rows after.
+        next: usize,
+    },
+    /// A stage is not longer than the one before.
+    #[error("dim {next} of the schedule follows {previous}; let dims increase")]
+    Dims {
+        /// The dim before.
+        previous: usize,
+        /// The dim that should have been larger.
+        next: usize,
+    },
+}
+
+impl Schedule {
+    /// The exact ranking of all rows by all dims.
+    #[must_use]
+    pub fn exact() -> Self {
+        Self::default()
+    }
+
+    /// Shortlists by `stages`, then ranks by the first `rank` dims of the rows as they were given, or by all.
+    ///
+    /// # Errors
+    /// When dims do not increase from stage to stage (those of the rows as given may begin anew), or the rows that
+    /// are kept do not decrease.
+    pub fn new(stages: Vec<Stage>, rank: Option<usize>) -> Result<Self, ScheduleError> {
+        for pair in stages.windows(2) {
+            let (previous, next) = (pair[0], pair[1]);
+            if next.keep > previous.keep {
+                return Err(ScheduleError::Keeps { previous: previous.keep.get(), next: next.keep.get() });
+            }
+            if next.trained == previous.trained && next.dim <= previous.dim {
+                return Err(ScheduleError::Dims { previous: previous.dim, next: next.dim });
+            }
+        }
+        if let Some(zero) = stages.iter().map(|stage| stage.dim).chain(rank).find(|&dim| dim == 0) {
+            return Err(ScheduleError::Part(zero.to_string()));
+        }
+        Ok(Self { stages, rank })
+    }
+
+    /// What shortlists, in order.
+    #[must_use]
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// The prefix that ranks, where it is not all dims.
+    #[must_use]
+    pub fn rank(&self) -> Option<usize> {
+        self.rank
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        if text.trim() == "exact" {
+            return Ok(Self::exact());
+        }
+        let mut parts: Vec<&str> = text.split(',').map(str::trim).collect();
+        let rank = match parts.last() {
+            Some(last) if !last.contains(':') => {
+                Some(last.parse().map_err(|_| ScheduleError::Part((*last).to_owned()))?)
+            }
+            _ => None,
+        };
+        parts.truncate(parts.len() - usize::from(rank.is_some()));
+        Self::new(parts.into_iter().map(str::parse).collect::<Result<_, _>>()?, rank)
+    }
+}
+
+impl FromStr for Stage {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        let wrong = || ScheduleError::Part(text.to_owned());
+        let (trained, rest) = text.strip_prefix('t').map_or((false, text), |rest| (true, rest));
+        let (dim, keep) = rest.split_once(':').ok_or_else(wrong)?;
+        let dim = dim.trim().parse().map_err(|_| wrong())?;
+        let keep = keep.trim().parse().map_err(|_| wrong())?;
+        Ok(Self { dim, keep, trained })
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::exact() {
+            return f.write_str("exact");
+        }
+        let stages = self.stages.iter().map(ToString::to_string);
+        let parts: Vec<String> = stages.chain(self.rank.map(|dim| dim.to_string())).collect();
+        f.write_str(&parts.join(","))
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}:{}", if self.trained { "t" } else { "" }, self.dim, self.keep)
+    }
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = ScheduleError;
+
+    fn try_from(text: String) -> Result<Self, ScheduleError> {
+        text.parse()
+    }
+}
+
+impl From<Schedule> for String {
+    fn from(schedule: Schedule) -> Self {
+        schedule.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_and_parse_are_inverse() {
+        for text in
+            ["exact", "64", "64:200", "64:200,512", "16:800,32:400,64:200,128:50,512", "64:30,t16:20,128"]
+        {
+            assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+        }
+        assert_eq!(" 64 : 200 , 512 ".parse::<Schedule>().unwrap().to_string(), "64:200,512");
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_sentence() {
+        let message = |text: &str| text.parse::<Schedule>().unwrap_err().to_string();
+        let no_stage = |part| {
+            format!("{part:?} is no stage of a schedule; write exact, or stages and a dim as in 64:200,512")
+        };
+        for text in ["", "x", "64:0,512", "-1:3", "64:", ":5", "64:200,5x"] {
+            assert_eq!(message(text), no_stage(text.rsplit(',').find(|part| *part != "512").unwrap()));
+        }
+        assert_eq!(message("64:200,0"), no_stage("0"));
+        assert_eq!(message("0:200,64"), no_stage("0"));
+        assert_eq!(message("64,128:3"), no_stage("64"));
+        assert_eq!(
+            message("64:20,128:30"),
+            "a stage of the schedule keeps 30 rows of 20; let each keep fewer than the one before"
+        );
+        assert_eq!(message("64:20,64:10"), "dim 64 of the schedule follows 64; let dims increase");
+    }
+}

@@ -1,0 +1,142 @@
+//! The rows of all segments of an index, as a search sees them.
+
+use super::prefix::{Bounds, Part, Prefix};
+use crate::{
+    Error,
+    rotation::{DISTORTION, Rotation},
+    space::{Metric, Segment, Space, Values},
+};
+
+/// One of the two spaces that rows are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Trained,
+    Shortlist,
+}
+
+/// Rows of several segments, numbered through.
+pub(crate) struct Database<'a> {
+    segments: Vec<Segment<'a>>,
+    /// The number of the first row of each segment, and of all rows.
+    starts: Vec<usize>,
+    metric: Metric,
+    /// Where bands end; the last is the width.
+    dims: &'a [usize],
+    rotation: Option<&'a Rotation>,
+    /// Rows that were not removed.
+    live: usize,
+}
+
+impl<'a> Database<'a> {
+    pub(crate) fn new(
+        segments: Vec<Segment<'a>>,
+        metric: Metric,
+        dims: &'a [usize],
+        rotation: Option<&'a Rotation>,
+    ) -> Self {
+        let mut starts = vec![0];
+        starts.extend(segments.iter().scan(0, |sum, segment| {
+            *sum += segment.rows;
+            Some(*sum)
+        }));
+        let ones = |words: &[u64]| words.iter().map(|word| word.count_ones() as usize).sum();
+        let removed = |segment: &Segment<'_>| segment.removed.map_or(0, ones);
+        let live = segments.iter().map(|segment| segment.rows - removed(segment)).sum();
+        Self { segments, starts, metric, dims, rotation, live }
+    }
+
+    /// All rows, removed ones too.
+    pub(super) fn rows(&self) -> usize {
+        self.starts[self.segments.len()]
+    }
+
+    /// Rows that were not removed.
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.dims[self.dims.len() - 1]
+    }
+
+    pub(super) fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// What turns queries the way the rows of a space are.
+    pub(super) fn rotation(&self, kind: Kind) -> Option<&'a Rotation> {
+        if kind == Kind::Shortlist { self.rotation } else { None }
+    }
+
+    /// The dims at which bands of a space end, if there is that space.
+    pub(super) fn ends(&self, kind: Kind) -> &'a [usize] {
+        match kind {
+            Kind::Trained => self.dims,
+            Kind::Shortlist if self.segments.iter().all(|segment| segment.shortlist.is_some()) => {
+                &self.dims[..self.dims.len() - 1]
+            }
+            Kind::Shortlist => &[],
+        }
+    }
+
+    /// A bound of the norm of rows where products are compared.
+    pub(super) fn largest_norm(&self) -> f64 {
+        match self.metric {
+            Metric::Cosine => 1.0,
+            Metric::Dot => {
+                self.segments.iter().map(|segment| f64::from(segment.largest_norm)).fold(0.0, f64::max)
+            }
+        }
+    }
+
+    /// How much the product of a query and a row of norm 1 may differ between a space and the rows as given.
+    pub(super) fn distortion(&self, kind: Kind) -> f64 {
+        if self.rotation(kind).is_some() { DISTORTION } else { 0.0 }
+    }
+
+    /// The first `dim` dims of all rows; their products with queries shortlist.
+    pub(super) fn prefix(&self, kind: Kind, dim: usize) -> Prefix<'_> {
+        Prefix::new(dim, Bounds::None, self.parts(kind, dim, dim))
+    }
+
+    /// The first `dim` dims of all rows, with bounds of what the rest of the first `rank` adds to the product with a query. In the
+    /// shortlist space, `rank` must be the width.
+    pub(super) fn bounded(&self, kind: Kind, dim: usize, rank: usize) -> Prefix<'_> {
+        let parts = self.parts(kind, dim, rank);
+        let bounds = match kind {
+            Kind::Trained if dim == rank => Bounds::None,
+            Kind::Shortlist if parts.iter().any(Part::is_in_fewer_bits) => Bounds::BeyondAndErrors,
+            _ => Bounds::Beyond,
+        };
+        Prefix::new(dim, bounds, parts)
+    }
+
+    fn parts(&self, kind: Kind, dim: usize, rank: usize) -> Vec<Part<'_>> {
+        let part = |(segment, &start)| {
+            let bands = |dim| space(segment, kind).prefix(dim).expect("a dim of the index");
+            // What the rows of the trained space are divided by, in products; those of the shortlist have norm 1 already.
+            let whole = (kind == Kind::Trained).then(|| bands(rank)[bands(rank).len() - 1].aside);
+            Part { start, segment, bands: bands(dim), whole, metric: self.metric }
+        };
+        self.segments.iter().zip(&self.starts).map(part).collect()
+    }
+
+    /// Copies the first numbers of `row` as it was given.
+    pub(super) fn read(&self, row: usize, out: &mut [f32]) -> Result<(), Error> {
+        let index = self.starts.partition_point(|&start| start <= row) - 1;
+        let (segment, row) = (&self.segments[index], row - self.starts[index]);
+        for band in segment.trained.prefix(out.len()).expect("a dim of the index") {
+            band.guard.check(row..row + 1)?;
+            let Values::F32(values) = band.values else { unreachable!("rows are given in f32") };
+            out[band.dims.clone()].copy_from_slice(&values[row * band.dims.len()..][..band.dims.len()]);
+        }
+        Ok(())
+    }
+}
+
+fn space<'s, 'a>(segment: &'s Segment<'a>, kind: Kind) -> &'s Space<'a> {
+    match kind {
+        Kind::Trained => &segment.trained,
+        Kind::Shortlist => segment.shortlist.as_ref().expect("a shortlist"),
+    }
+}

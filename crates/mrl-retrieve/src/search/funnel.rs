@@ -1,0 +1,82 @@
+//! Shortlists by short prefixes, ranked by a longer one.
+
+use pulp::Arch;
+
+use super::{
+    candidates::Candidate,
+    database::Kind,
+    for_each_query,
+    judge::{Hit, Judge},
+    prefix::Prefix,
+    queries::{Queries, Turned},
+    scan::scan,
+};
+use crate::Error;
+
+/// A stage of a schedule on an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stage {
+    pub(super) kind: Kind,
+    pub(super) dim: usize,
+    pub(super) keep: usize,
+}
+
+/// The `k` best rows for each query of those that `stages`, at least one, leave.
+pub(super) fn funnel(queries: &Queries<'_>, stages: &[Stage], k: usize) -> Result<Vec<Vec<Hit>>, Error> {
+    let database = queries.database();
+    let steps: Vec<Step<'_>> =
+        stages.iter().map(|&stage| Step { stage, prefix: database.prefix(stage.kind, stage.dim) }).collect();
+    let turned = [Kind::Trained, Kind::Shortlist].map(|kind| {
+        let dims = stages.iter().filter(|stage| stage.kind == kind).map(|stage| stage.dim).max();
+        dims.map(|dims| queries.turned(kind, dims, database.width()))
+    });
+    let turned = |kind: Kind| turned[kind as usize].as_ref().expect("a stage of this kind");
+    let first = &steps[0];
+    let extended = turned(first.stage.kind).all_extended(&first.prefix);
+    let found = scan(&first.prefix, &extended, database.rows(), first.stage.keep)?;
+    for_each_query(found, |index, found| {
+        Arch::new().dispatch(|| {
+            let mut candidates = found.candidates;
+            for pair in steps.windows(2) {
+                let turned: &Turned = turned(pair[1].stage.kind);
+                candidates = pair[1].narrow(&candidates, &pair[0], turned.row(index))?;
+            }
+            let mut judge = Judge::new(queries, index, k);
+            candidates.iter().try_for_each(|candidate| judge.score(candidate.row()))?;
+            Ok(judge.finish())
+        })
+    })
+}
+
+struct Step<'d> {
+    stage: Stage,
+    prefix: Prefix<'d>,
+}
+
+impl Step<'_> {
+    /// The best of the candidates that `previous` left, by this stage's prefix. In the same space, products go on from those
+    /// of the shorter one.
+    #[inline(always)]
+    fn narrow(
+        &self,
+        candidates: &[Candidate],
+        previous: &Self,
+        query: &[f32],
+    ) -> Result<Vec<Candidate>, Error> {
+        let from = if previous.stage.kind == self.stage.kind { previous.stage.dim } else { 0 };
+        let again = |candidate: &Candidate| {
+            let row = candidate.row();
+            let rows = self.prefix.row(row);
+            rows.check()?;
+            let known = if from > 0 { previous.prefix.row(row).undivided(candidate.score()) } else { 0.0 };
+            Ok(Candidate::new(rows.go_on(known, from, query), row))
+        };
+        let mut narrowed = candidates.iter().map(again).collect::<Result<Vec<_>, Error>>()?;
+        let keep = self.stage.keep;
+        if narrowed.len() > keep {
+            narrowed.select_nth_unstable_by(keep - 1, |a, b| b.cmp(a));
+            narrowed.truncate(keep);
+        }
+        Ok(narrowed)
+    }
+}

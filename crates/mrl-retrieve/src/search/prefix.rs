@@ -1,0 +1,312 @@
+//! The first numbers of all rows, ready to be multiplied with queries.
+
+use std::ops::Range;
+
+use crate::{
+    Error,
+    quantise::from_bf16,
+    space::{Band, Metric, Segment, Values},
+};
+
+/// The first `dim` dims of all rows in one of the spaces, and numbers that bound what is missing: a row's product with a query is
+/// at most that of both, so extended.
+pub(super) struct Prefix<'d> {
+    dim: usize,
+    bounds: Bounds,
+    parts: Vec<Part<'d>>,
+}
+
+/// What is added to each row, and to each query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bounds {
+    /// Nothing: products are what they are.
+    None,
+    /// The norms of what lies beyond the prefix (Cauchy–Schwarz).
+    Beyond,
+    /// That, and the norm of what storing the row in fewer bits has changed; for the query, the norm of the prefix.
+    BeyondAndErrors,
+}
+
+/// The prefix of the rows of one segment.
+pub(super) struct Part<'d> {
+    /// The number of the first row.
+    pub(super) start: usize,
+    pub(super) segment: &'d Segment<'d>,
+    pub(super) bands: &'d [Band<'d>],
+    /// The norms of the rows as they count in scores, `[rows]`, where they do not have norm 1 already.
+    pub(super) whole: Option<&'d [f32]>,
+    pub(super) metric: Metric,
+}
+
+/// Rows of a smaller norm are not divided by it in `f32`: their scores are NaN, of which nothing is concluded.
+const TINY: f32 = 1e-25;
+
+/// Numbers of a row that are multiplied side by side.
+const LANES: usize = 8;
+
+impl<'d> Prefix<'d> {
+    pub(super) fn new(dim: usize, bounds: Bounds, parts: Vec<Part<'d>>) -> Self {
+        Self { dim, bounds, parts }
+    }
+
+    pub(super) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Numbers of a row and of a query: those of the prefix, and bounds.
+    pub(super) fn extent(&self) -> usize {
+        self.dim + self.bounds.numbers()
+    }
+
+    /// Extends the prefix of a query; `inside` and `beyond` are the norms of the prefix and of what lies beyond.
+    pub(super) fn extend(&self, query: &[f32], beyond: f32, inside: f32, out: &mut Vec<f32>) {
+        out.extend_from_slice(&query[..self.dim]);
+        out.extend_from_slice(&[beyond, inside][..self.bounds.numbers()]);
+    }
+
+    /// Cuts `rows` into blocks of at most `size` rows of one segment.
+    pub(super) fn blocks(&self, rows: Range<usize>, size: usize) -> impl Iterator<Item = Rows<'_>> {
+        self.parts.iter().flat_map(move |part| {
+            let end = part.start + part.segment.rows;
+            let (from, to) = (rows.start.clamp(part.start, end), rows.end.clamp(part.start, end));
+            let local = move |start: usize| start - part.start..to.min(start + size) - part.start;
+            let bounds = self.bounds;
+            (from..to).step_by(size).map(move |start| Rows { part, rows: local(start), bounds })
+        })
+    }
+
+    /// Row `row` by itself.
+    pub(super) fn row(&self, row: usize) -> Rows<'_> {
+        let part = &self.parts[self.parts.partition_point(|part| part.start <= row) - 1];
+        let local = row - part.start;
+        Rows { part, rows: local..local + 1, bounds: self.bounds }
+    }
+}
+
+impl Bounds {
+    fn numbers(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Beyond => 1,
+            Self::BeyondAndErrors => 2,
+        }
+    }
+}
+
+impl Part<'_> {
+    pub(super) fn is_in_fewer_bits(&self) -> bool {
+        self.bands.iter().any(|band| !band.errors.is_empty())
+    }
+
+    /// By what the product with `row` is multiplied.
+    #[inline(always)]
+    fn inverse(&self, row: usize) -> f32 {
+        match (self.metric, self.whole) {
+            (Metric::Cosine, Some(whole)) => match whole[row] {
+                0.0 => 0.0,
+                norm if norm < TINY => f32::NAN,
+                norm => norm.recip(),
+            },
+            _ => 1.0,
+        }
+    }
+
+    /// A bound of the norm of what lies beyond the prefix.
+    #[inline(always)]
+    fn beyond(&self, row: usize) -> f32 {
+        let aside = self.bands[self.bands.len() - 1].aside[row];
+        let Some(whole) = self.whole else { return aside };
+        // Both norms are rounded to the nearest.
+        const ROUNDING: f64 = f32::EPSILON as f64;
+        let (whole, prefix) = (f64::from(whole[row]), f64::from(aside));
+        let squared = whole * whole * (1.0 + 2.0 * ROUNDING) - prefix * prefix * (1.0 - 2.0 * ROUNDING);
+        squared.max(0.0).sqrt() as f32
+    }
+
+    /// A bound of the norm of what storing the prefix in fewer bits has changed.
+    #[inline(always)]
+    fn error(&self, row: usize) -> f32 {
+        let squares = self.bands.iter().map(|band| band.errors.get(row).map_or(0.0, |error| error * error));
+        squares.sum::<f32>().sqrt()
+    }
+}
+
+/// Some rows of a prefix that are all in one segment.
+pub(super) struct Rows<'p> {
+    part: &'p Part<'p>,
+    /// By their numbers in the segment.
+    rows: Range<usize>,
+    bounds: Bounds,
+}
+
+impl Rows<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The number of the first among all rows.
+    pub(super) fn start(&self) -> usize {
+        self.part.start + self.rows.start
+    }
+
+    pub(super) fn is_removed(&self, row: usize) -> bool {
+        self.part.segment.is_removed(row - self.part.start)
+    }
+
+    /// Whether what is stored of them is what was written.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.part.bands.iter().try_for_each(|band| band.guard.check(self.rows.clone()))
+    }
+
+    /// Writes the extended rows to `panels` `[panels, extent, panel]`: `panel` rows lie side by side. Rows beyond the last are 0.
+    #[inline(always)]
+    pub(super) fn pack(&self, panel: usize, panels: &mut Vec<f32>) {
+        let part = self.part;
+        let dim = part.bands[part.bands.len() - 1].dims.end;
+        let extent = dim + self.bounds.numbers();
+        panels.clear();
+        panels.resize(self.len().div_ceil(panel) * panel * extent, 0.0);
+        for (rows, panels) in blocks(self.rows.clone(), panel).zip(panels.chunks_exact_mut(panel * extent)) {
+            for band in part.bands {
+                pack_band(
+                    band,
+                    rows.clone(),
+                    &mut panels[band.dims.start * panel..band.dims.end * panel],
+                    panel,
+                );
+            }
+            let (numbers, bounds) = panels.split_at_mut(dim * panel);
+            let mut bounds = bounds.chunks_exact_mut(panel);
+            if let Some(beyond) = bounds.next() {
+                beyond
+                    .iter_mut()
+                    .zip(rows.clone())
+                    .for_each(|(out, row)| *out = part.beyond(row) * part.inverse(row));
+            }
+            if let Some(errors) = bounds.next() {
+                errors.iter_mut().zip(rows.clone()).for_each(|(out, row)| *out = part.error(row));
+            }
+            if part.metric == Metric::Cosine && part.whole.is_some() {
+                for (lane, row) in rows.enumerate() {
+                    let inverse = part.inverse(row);
+                    numbers.iter_mut().skip(lane).step_by(panel).for_each(|value| *value *= inverse);
+                }
+            }
+        }
+    }
+
+    /// The products of the extended rows and `query` `[extent]`.
+    #[inline(always)]
+    pub(super) fn multiply(&self, query: &[f32], out: &mut [f32]) {
+        let part = self.part;
+        for (out, row) in out.iter_mut().zip(self.rows.clone()) {
+            let mut sums = [0.0f32; LANES];
+            for band in part.bands {
+                add_products(band, row, &query[band.dims.clone()], &mut sums);
+            }
+            *out = sum(sums);
+        }
+        self.extend_products(query, out);
+    }
+
+    /// The undivided product of a single row and a query whose score by `self` is `score`.
+    pub(super) fn undivided(&self, score: f32) -> f32 {
+        let part = self.part;
+        match part.whole {
+            Some(whole) if part.metric == Metric::Cosine => score * whole[self.rows.start],
+            _ => score,
+        }
+    }
+
+    /// The product of a single row and `query`, which is known to be `product` up to dim `from`, divided as scores are.
+    #[inline(always)]
+    pub(super) fn go_on(&self, product: f32, from: usize, query: &[f32]) -> f32 {
+        let (part, row) = (self.part, self.rows.start);
+        let mut sums = [0.0f32; LANES];
+        for band in part.bands.iter().filter(|band| band.dims.start >= from) {
+            add_products(band, row, &query[band.dims.clone()], &mut sums);
+        }
+        (product + sum(sums)) * part.inverse(row)
+    }
+
+    /// Adds the bounds to products of rows and `query`.
+    #[inline(always)]
+    fn extend_products(&self, query: &[f32], out: &mut [f32]) {
+        let part = self.part;
+        let bounds = &query[query.len() - self.bounds.numbers()..];
+        if let Some(beyond) = bounds.first() {
+            out.iter_mut().zip(self.rows.clone()).for_each(|(out, row)| *out += beyond * part.beyond(row));
+        }
+        if part.metric == Metric::Cosine && part.whole.is_some() {
+            out.iter_mut().zip(self.rows.clone()).for_each(|(out, row)| *out *= part.inverse(row));
+        }
+        if let Some(prefix) = bounds.get(1) {
+            out.iter_mut().zip(self.rows.clone()).for_each(|(out, row)| *out += prefix * part.error(row));
+        }
+    }
+}
+
+/// Cuts `range` into pieces of at most `size`.
+fn blocks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(size).map(move |start| start..end.min(start + size))
+}
+
+/// Writes `rows` of `band` to `out` `[dims, panel]`.
+#[inline(always)]
+fn pack_band(band: &Band<'_>, rows: Range<usize>, out: &mut [f32], panel: usize) {
+    let width = band.dims.len();
+    for (lane, row) in rows.enumerate() {
+        let lane = out.iter_mut().skip(lane).step_by(panel);
+        let range = row * width..(row + 1) * width;
+        match band.values {
+            Values::F32(values) => lane.zip(&values[range]).for_each(|(out, &value)| *out = value),
+            Values::Bf16(bits) => lane.zip(&bits[range]).for_each(|(out, &bits)| *out = from_bf16(bits)),
+            Values::Int8 { levels, scales } => {
+                lane.zip(&levels[range]).for_each(|(out, &level)| *out = f32::from(level) * scales[row]);
+            }
+        }
+    }
+}
+
+/// Adds the products of a row's numbers in `band` and those of `query`.
+#[inline(always)]
+fn add_products(band: &Band<'_>, row: usize, query: &[f32], sums: &mut [f32; LANES]) {
+    let range = row * query.len()..(row + 1) * query.len();
+    match band.values {
+        Values::F32(values) => add_scaled(&values[range], query, |value| value, 1.0, sums),
+        Values::Bf16(bits) => add_scaled(&bits[range], query, from_bf16, 1.0, sums),
+        Values::Int8 { levels, scales } => add_scaled(&levels[range], query, f32::from, scales[row], sums),
+    }
+}
+
+/// Adds `scale` times the products of `row`, widened, and `query`.
+#[inline(always)]
+fn add_scaled<T: Copy>(
+    row: &[T],
+    query: &[f32],
+    widen: impl Fn(T) -> f32,
+    scale: f32,
+    sums: &mut [f32; LANES],
+) {
+    let ((row, row_rest), (query, query_rest)) = (row.as_chunks::<LANES>(), query.as_chunks::<LANES>());
+    let mut products = [0.0f32; LANES];
+    for (row, query) in row.iter().zip(query) {
+        for ((product, &value), &query) in products.iter_mut().zip(row).zip(query) {
+            *product += widen(value) * query;
+        }
+    }
+    for ((product, &value), &query) in products.iter_mut().zip(row_rest).zip(query_rest) {
+        *product += widen(value) * query;
+    }
+    for (sum, product) in sums.iter_mut().zip(products) {
+        *sum += product * scale;
+    }
+}
+
+/// In the order in which vectors are folded.
+#[inline(always)]
+fn sum(lanes: [f32; LANES]) -> f32 {
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
