@@ -8,7 +8,7 @@ use mrl_embedding::{Metadata, Nesting};
 use serde::Serialize;
 
 use crate::{
-    Dtype, Error, Id, IdKind, Metric,
+    Dtype, Error, Id, IdKind, Metric, Schedule,
     file::{Checked, Column, Extent, Manifest, Mapped, Root},
     layout::{Layout, Shortlist},
     rotation::Rotation,
@@ -63,6 +63,8 @@ pub struct Info {
     pub nesting: Option<Vec<usize>>,
     /// What is known of the encoder.
     pub metadata: Metadata,
+    /// What searches follow that name no other, where that was set.
+    pub schedule: Option<Schedule>,
     /// Of the file, in bytes.
     pub bytes: usize,
     /// How often the file was changed.
@@ -114,6 +116,7 @@ impl Index {
             ids: manifest.ids,
             labels: manifest.labels,
             metadata: manifest.metadata,
+            schedule: manifest.schedule,
             bytes: self.file.len(),
             generation: self.root.generation,
             version: manifest.version,
@@ -171,6 +174,12 @@ impl Index {
     #[must_use]
     pub fn metric(&self) -> Metric {
         self.manifest.metric
+    }
+
+    /// What searches follow that name no other, where that was set.
+    #[must_use]
+    pub fn schedule(&self) -> Option<&Schedule> {
+        self.manifest.schedule.as_ref()
     }
 
     /// One more than the largest position: the rows, those that are removed too.

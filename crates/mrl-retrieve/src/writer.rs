@@ -5,7 +5,7 @@ use std::{
 };
 
 use crate::{
-    Error, Id, IdKind, Ids, Index, Source, VERSION,
+    Error, Id, IdKind, Ids, Index, Schedule, Source, VERSION,
     build::{check, ids, lock, write_index},
     file::{Appender, Disk, Manifest, RemovedEntry, write_whole},
     segment::{words, write_segment},
@@ -91,6 +91,24 @@ impl Writer {
             self.file = file;
         }
         Ok(())
+    }
+
+    /// Sets what searches follow that name no other schedule; without one, they are exact.
+    ///
+    /// # Errors
+    /// When the schedule asks for prefixes that the index does not have, or the file cannot be written.
+    pub fn set_schedule(&mut self, schedule: Option<Schedule>) -> Result<(), Error> {
+        let index = self.index()?;
+        if let Some(schedule) = &schedule {
+            let dims = schedule.stages().iter().map(|stage| stage.dim).chain(schedule.rank());
+            for dim in dims {
+                if !index.dims().contains(&dim) {
+                    return Err(Error::NoDim { dim, dims: index.dims().to_owned() });
+                }
+            }
+        }
+        let manifest = Manifest { schedule, ..index.manifest().clone() };
+        commit(self.appender(&index), manifest, &index).inspect_err(|_| self.give_room_back())
     }
 
     fn appender(&self, index: &Index) -> Appender<'_, File> {

@@ -82,6 +82,7 @@ impl BuildOptions {
             labels: source.labels().is_some(),
             nesting: metadata.nesting.as_ref().map(|nesting| nesting.dims().to_owned()),
             metadata,
+            schedule: None,
             segments: Vec::new(),
         };
         let _lock = lock_existing(path)?;

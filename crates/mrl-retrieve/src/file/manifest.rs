@@ -8,7 +8,7 @@ use mrl_embedding::{Metadata, Nesting};
 use serde::{Deserialize, Serialize};
 
 use super::{Region, Root, checksum};
-use crate::{Dtype, Error, IdKind, Metric};
+use crate::{Dtype, Error, IdKind, Metric, Schedule};
 
 /// What an index is, and where its parts lie.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub(crate) struct Manifest {
     pub(crate) metadata: Metadata,
     /// The dims that the encoder was trained with, where they are known.
     pub(crate) nesting: Option<Vec<usize>>,
+    /// What searches follow that name no other.
+    pub(crate) schedule: Option<Schedule>,
     /// In the order of their rows.
     pub(crate) segments: Vec<SegmentEntry>,
 }

@@ -1,11 +1,19 @@
 //! Files that are not what was written give an error or what was written, and never a panic.
 
-use std::fs;
+use std::{fs, sync::LazyLock};
 
 use proptest::prelude::*;
 
-use super::{SMALL, contents};
-use crate::{Error, Index, file::Root};
+use super::{SMALL, answers, contents};
+use crate::{Error, Hits, Index, file::Root};
+
+/// What is found in the file as it was written.
+static ANSWERS: LazyLock<Vec<Hits>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    fs::write(&path, &*SMALL).unwrap();
+    answers(&Index::open(&path).unwrap()).unwrap()
+});
 
 /// A change of the bytes of a file.
 #[derive(Clone, Debug)]
@@ -60,6 +68,10 @@ proptest! {
         }
         fs::write(&path, &file).unwrap();
         let Ok(index) = Index::open(&path) else { return Ok(()) };
+        // Searched first, before anything is known to be whole.
+        if let Ok(found) = answers(&index) {
+            prop_assert_eq!(&found, &*ANSWERS);
+        }
         let verified = index.verify();
         if let Ok(found) = contents(&index) {
             prop_assert_eq!(found, expected);
@@ -84,6 +96,9 @@ proptest! {
         fs::write(&path, &*SMALL).unwrap();
         with_number(&path, place, &number.to_string());
         if let Ok(index) = Index::open(&path) {
+            if index.width() == 8 {
+                let _ = answers(&index);
+            }
             let _ = index.verify();
             let _ = contents(&index);
             let _ = index.position(&super::name(5));

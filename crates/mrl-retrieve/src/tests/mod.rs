@@ -10,7 +10,7 @@ use mrl_embedding::EmbeddingSet;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{BuildOptions, Error, Id, Index, Rotate, Writer};
+use crate::{BuildOptions, Error, Hits, Id, Index, Rotate, Writer};
 
 /// `n` rows of `width` numbers that are settled by `seed`; the first numbers are the largest, as they are in embeddings.
 pub(crate) fn rows(n: usize, width: usize, seed: u64) -> Vec<f32> {
@@ -55,6 +55,14 @@ struct Contents {
     /// Values, norms, bounds and errors of all bands of all segments.
     bands: Vec<String>,
     rotation: String,
+}
+
+/// What searches of an index of 8 dims find.
+fn answers(index: &Index) -> Result<Vec<Hits>, Error> {
+    let searcher = index.searcher()?;
+    let queries = rows(3, 8, 5);
+    let search = |schedule: &str| searcher.search(&queries, 4, &schedule.parse().unwrap());
+    ["exact", "2", "2:20,8", "t2:30,5:9"].into_iter().map(search).collect()
 }
 
 #[derive(Debug, PartialEq)]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{SMALL, contents, name, named, rows, set, small};
 use crate::{
-    BuildOptions, Dtype, Error, Id, Index, Metric, Rotate, Writer,
+    BuildOptions, Dtype, Error, Id, Index, Metric, Rotate, Schedule, Writer,
     file::{Disk, Root},
 };
 
@@ -277,6 +277,27 @@ fn there_is_one_writer_at_a_time() {
     writer.add(&named(set(3, 8, 1), 200)).unwrap();
     drop(writer);
     assert_eq!(Writer::open(&path).unwrap().index().unwrap().len(), 79);
+}
+
+#[test]
+fn a_schedule_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    fs::write(&path, &*SMALL).unwrap();
+    let mut writer = Writer::open(&path).unwrap();
+    assert_eq!(writer.index().unwrap().schedule(), None);
+    let schedule: Schedule = "2:40,t5:20,8".parse().unwrap();
+    writer.set_schedule(Some(schedule.clone())).unwrap();
+    writer.compact().unwrap();
+    writer.add(&named(set(3, 8, 1), 100)).unwrap();
+    assert_eq!(Index::open(&path).unwrap().schedule(), Some(&schedule));
+    let other = "4:20".parse().unwrap();
+    assert_eq!(
+        message(writer.set_schedule(Some(other))),
+        "the index has no prefix of 4 dims; it has 2, 5, 8"
+    );
+    writer.set_schedule(None).unwrap();
+    assert_eq!(Index::open(&path).unwrap().schedule(), None);
 }
 
 #[test]
