@@ -7,7 +7,7 @@
 
 fn main() {
     let (bf16, f32) =
-        peak::gflops(if std::env::args().any(|argument| argument == "--bench") { 5 } else { 1 });
+        peak::gflops(if std::env::args().any(|argument| argument == "--bench") { 20 } else { 1 });
     println!("{}", serde_json::json!({ "bf16": bf16, "f32": f32 }));
 }
 

@@ -1,5 +1,7 @@
 //! What can be typed; nothing is checked here but the form.
 
+mod index;
+
 use std::{path::PathBuf, str::FromStr};
 
 use clap::{
@@ -11,8 +13,10 @@ use mrl_eval::{Database, Measure, Method};
 use mrl_train::{DeviceChoice, Encoder, Head, NetworkChoice, Precision, Schedule, Stem};
 use strum::VariantNames;
 
-/// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, and see what
-/// each length is worth.
+pub use index::{AddArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, RemoveArgs, SearchArgs};
+
+/// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is
+/// worth, and search by them.
 #[derive(Debug, Parser)]
 #[command(name = "mrl", version, max_term_width = 100)]
 pub struct Cli {
@@ -30,6 +34,9 @@ pub enum Command {
     Embed(EmbedArgs),
     /// Measure what each length of an embedding is worth: probe, neighbours, retrieval, beside PCA and chance.
     Eval(EvalArgs),
+    /// Search vectors: short prefixes to shortlist, the full vector to rank.
+    #[command(subcommand)]
+    Index(IndexCommand),
 }
 
 /// `mrl train`.
@@ -178,7 +185,7 @@ pub struct EvalArgs {
     ])]
     pub compare: Vec<PathBuf>,
     /// An encoder of fixed width to compare with, measured with its full width: the report of `mrl eval` on the same
-    /// images, or its two embedding sets. The same name may be given for several widths.
+    /// images, or its two embedding sets. The same name may be given for several widths. What both have measured is compared.
     #[arg(long, value_name = "NAME=REPORT|TRAIN,TEST", value_parser = baseline)]
     pub baseline: Vec<Baseline>,
     /// The lengths to measure [default: those that were trained].
@@ -197,7 +204,7 @@ pub struct EvalArgs {
     /// 0.000001].
     #[arg(long, value_name = "NORM")]
     pub tolerance: Option<f64>,
-    /// Voters of the weighted k-NN [default: 200].
+    /// Voters of the weighted k-NN; all of --train where there are fewer [default: 200].
     #[arg(long, value_name = "K")]
     pub neighbours: Option<usize>,
     /// A voter weighs exp(cosine / T) [default: 0.1].
@@ -209,7 +216,7 @@ pub struct EvalArgs {
     /// The lengths of the list of hits for retrieval [default: 10,100].
     #[arg(long, value_name = "K,…", value_delimiter = ',')]
     pub hits: Option<Vec<usize>>,
-    /// Bootstrap resamples of the test rows for the intervals [default: 1000].
+    /// Bootstrap resamples of the test rows for the intervals; 0: no intervals [default: 1000].
     #[arg(long, value_name = "N")]
     pub resamples: Option<usize>,
     /// The bootstrap and the random methods follow from it [default: 0].
@@ -228,36 +235,20 @@ pub struct EvalArgs {
 pub struct Baseline {
     /// What the report calls it.
     pub name: String,
-    /// Where its numbers come from.
-    pub source: BaselineSource,
-}
-
-/// Where a baseline's numbers come from.
-#[derive(Clone, Debug)]
-pub enum BaselineSource {
-    /// What `mrl eval` wrote.
-    Report(PathBuf),
-    /// Embedding sets: training, test.
-    Sets(PathBuf, PathBuf),
+    /// REPORT, or TRAIN,TEST.
+    pub files: String,
 }
 
 fn baseline(text: &str) -> Result<Baseline, String> {
     let form = "write NAME=REPORT or NAME=TRAIN,TEST";
     let (name, files) = text.split_once('=').ok_or(form)?;
-    if name.is_empty() || files.is_empty() {
+    if name.is_empty() || files.is_empty() || files.starts_with(',') || files.ends_with(',') {
         return Err(form.to_owned());
     }
     if Method::VARIANTS.contains(&name) {
         return Err(format!("{name} is the name of a method; choose another"));
     }
-    let source = match files.split_once(',') {
-        None => BaselineSource::Report(files.into()),
-        Some((train, test)) if !train.is_empty() && !test.is_empty() => {
-            BaselineSource::Sets(train.into(), test.into())
-        }
-        Some(_) => return Err(form.to_owned()),
-    };
-    Ok(Baseline { name: name.to_owned(), source })
+    Ok(Baseline { name: name.to_owned(), files: files.to_owned() })
 }
 
 /// One of an enum's names, as strum knows them.

@@ -43,6 +43,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Train(args) => commands::train(&args),
         Command::Embed(args) => commands::embed(&args),
         Command::Eval(args) => commands::eval(&args),
+        Command::Index(command) => commands::index(&command),
     })
 }
 
@@ -73,4 +74,5 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<UsageError>()
         || error.downcast_ref::<TrainError>().is_some_and(TrainError::is_usage)
         || error.downcast_ref::<EvalError>().is_some_and(EvalError::is_usage)
+        || error.downcast_ref::<mrl_retrieve::Error>().is_some_and(mrl_retrieve::Error::is_usage)
 }

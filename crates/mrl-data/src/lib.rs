@@ -30,7 +30,7 @@ mod sampler;
 mod thumbnail;
 mod view;
 
-pub use dataset::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, open};
+pub use dataset::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, open, read_image};
 pub use error::DataError;
 pub use image::Image;
 pub use loader::{Batches, ImageSource, LoaderOptions, ViewBatch, ViewLoader};

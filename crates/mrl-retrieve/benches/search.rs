@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(other) => return Err(format!("{other} is no dtype; give int8, bf16 or f32").into()),
     };
     let folder = tempfile::tempdir()?;
-    let options = BuildOptions { rotate: Rotate::Pca, shortlist_dtype, ..BuildOptions::default() };
+    let options = BuildOptions { rotate: Rotate::Pca, shortlist_dtype, dims: env::var("DIMS").map_or(Vec::new(), |dims| dims.split(',').map(|d| d.parse().unwrap()).collect()), ..BuildOptions::default() };
     let start = Instant::now();
     let index = options.build(&base, folder.path().join("index"))?;
     println!("{:?}: built in {:.2} s", index.info().shortlist_dtype, start.elapsed().as_secs_f64());

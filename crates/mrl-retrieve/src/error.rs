@@ -157,6 +157,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the caller asked for something that cannot be meant, rather than that something went wrong.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Nesting(_) | Self::NoK | Self::NoDim { .. } | Self::KeepsTooFew { .. })
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }
     }

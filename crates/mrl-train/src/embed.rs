@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mrl_data::{ImageSet, prepare};
+use mrl_data::{Image, ImageSet, prepare};
 use mrl_embedding::{EmbeddingSet, Metadata};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{
     ResolvedConfig, TrainError,
     config::check_image_size,
     encoder_file,
-    model::{Mode, Model, Network},
+    model::{Active, Mode, Model, Network},
     run_folder::{checkpoints, encoder_path},
     tensor_file,
     torch_panic::catch_torch,
@@ -105,6 +105,21 @@ impl Embedder {
         describe(EmbeddingSet::new(embeddings, width)?, set, self.metadata.clone())
     }
 
+    /// The features of one image, `[1, d]`: those that it has in a set.
+    ///
+    /// # Errors
+    /// When the memory is not enough.
+    pub fn embed_image(&self, image: &Image<'_>) -> Result<EmbeddingSet, TrainError> {
+        let (size, width) = (self.config.image_size(), self.config.model.features());
+        let (mut pixels, mut embedding) = (vec![0.0; size * size * 3], vec![0.0; width]);
+        prepare(image, size, &mut pixels);
+        let weights = self.network.activate(Mode::Eval, self.kind);
+        catch_torch(|| self.features_of(&weights, &pixels, &mut embedding))?;
+        let mut set = EmbeddingSet::new(embedding, width)?;
+        set.metadata = self.metadata.clone();
+        Ok(set)
+    }
+
     /// Fills `embeddings`, `[n, d]`.
     fn features(
         &self,
@@ -116,11 +131,17 @@ impl Embedder {
         let weights = self.network.activate(Mode::Eval, self.kind);
         for (index, rows) in embeddings.chunks_mut(BATCH * width).enumerate() {
             let batch = prepare_batch(set, index * BATCH, rows.len() / width, size)?;
-            let features = tch::no_grad(|| self.model.features(&weights, &images(&batch, size, self.device)));
-            features.to_device(Device::Cpu).contiguous().f_copy_data(rows, rows.len())?;
+            self.features_of(&weights, &batch, rows)?;
             progress((index * BATCH + rows.len() / width).min(set.len()), set.len());
         }
         Ok(())
+    }
+
+    /// Fills `rows`, `[n, d]`, with the features of `batch`, `[n, size, size, 3]`.
+    fn features_of(&self, weights: &Active<'_>, batch: &[f32], rows: &mut [f32]) -> Result<(), TrainError> {
+        let batch = images(batch, self.config.image_size(), self.device);
+        let features = tch::no_grad(|| self.model.features(weights, &batch));
+        Ok(features.to_device(Device::Cpu).contiguous().f_copy_data(rows, rows.len())?)
     }
 }
 

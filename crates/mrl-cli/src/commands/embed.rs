@@ -1,11 +1,11 @@
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use mrl_data::{DatasetKind, ImageSet, OpenOptions};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{Config, Embedder, embed_pixels};
 
-use super::{native_size, open_images};
+use super::{check_file, native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::EmbedArgs,
@@ -19,23 +19,13 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<Ending> {
             UsageError(format!("--out {} must end in .safetensors or .npy", args.out.display())).into()
         );
     }
-    check_folder(&args.out)?;
+    check_file(&args.out)?;
     let encoder = args.run.as_deref().map(|run| Embedder::open(run, args.network)).transpose()?;
     let images = open_source(args, encoder.as_ref().map(|encoder| &**encoder.config()))?;
     let set = embed_images(args, encoder.as_ref(), &images)?;
     set.write(&args.out)?;
     answer(&format!("{}: {} embeddings of {} numbers", args.out.display(), set.len(), set.width()));
     Ok(Ending::Done)
-}
-
-/// Whether a file can be written at `out` as far as its folder goes; said before hours of embedding.
-fn check_folder(out: &Path) -> Result<()> {
-    match out.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Err(anyhow!("{}: the folder is not there; make it first", folder.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The images that were asked for, or those of the run.

@@ -2,12 +2,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
-use mrl_eval::{Comparison, EvalOptions, Evaluation, Images, Report, Summary};
+use mrl_eval::{Comparison, EvalOptions, Evaluation, Images, Measure, Method, Report, Summary};
 
-use super::thumbnails::Thumbnails;
+use super::{check_out, thumbnails::Thumbnails};
 use crate::{
     Ending, UsageError,
-    args::{Baseline, BaselineSource, EvalArgs},
+    args::{Baseline, EvalArgs},
     progress::{Progress, answer, note},
 };
 
@@ -16,10 +16,14 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     if !args.compare.is_empty() {
         return compare(args);
     }
+    check_cascade(args)?;
+    let folders = folders(args);
+    folders.iter().try_for_each(|folder| check_out(folder))?;
     let sets = sets(args)?;
     let options = options(args);
     let evaluations = sets.iter().map(|(train, test)| Evaluation::new(train, test, &options));
     let mut evaluations: Vec<Evaluation<'_>> = evaluations.collect::<Result<_, _>>()?;
+    Summary::check(&evaluations)?;
     for baseline in &args.baseline {
         let report = baseline_report(baseline, &options)?;
         for evaluation in &mut evaluations {
@@ -27,16 +31,14 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
         }
     }
     let mut reports = Vec::new();
-    for (index, (evaluation, (train, test))) in evaluations.into_iter().zip(&sets).enumerate() {
+    for ((evaluation, (train, test)), folder) in evaluations.into_iter().zip(&sets).zip(&folders) {
         let report = measure("evaluating", evaluation)?;
-        let folder =
-            if sets.len() == 1 { args.out.clone() } else { args.out.join(format!("run-{}", index + 1)) };
         if sets.len() == 1 {
             // First, so that it is there even if the folder cannot be written.
             answer(&report.table());
         }
         let images = args.data_dir.as_deref().and_then(|folder| thumbnails(folder, train, test));
-        name_files(report.write(&folder, images.as_ref().map(|images| images as &dyn Images))?);
+        name_files(report.write(folder, images.as_ref().map(|images| images as &dyn Images))?);
         reports.push(report);
     }
     if reports.len() > 1 {
@@ -47,7 +49,29 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
+/// Where the reports go, one for each `--test`.
+fn folders(args: &EvalArgs) -> Vec<PathBuf> {
+    match args.test.len() {
+        1 => vec![args.out.clone()],
+        runs => (1..=runs).map(|run| args.out.join(format!("run-{run}"))).collect(),
+    }
+}
+
+/// The cascade is one of prefixes: who asks for it without them would miss it in the report.
+fn check_cascade(args: &EvalArgs) -> Result<()> {
+    match (&args.measures, &args.methods) {
+        (Some(measures), Some(methods))
+            if measures.contains(&Measure::Cascade) && !methods.contains(&Method::Prefix) =>
+        {
+            let problem = "the measure cascade is taken on prefixes; add prefix to --methods, or leave cascade out of --measures";
+            Err(UsageError(problem.to_owned()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn compare(args: &EvalArgs) -> Result<Ending> {
+    check_out(&args.out)?;
     let name = |path: &PathBuf| path.display().to_string();
     let named = args.compare.iter().map(|path| Ok((name(path), Report::read(path)?)));
     let comparison = Comparison::of(named.collect::<Result<_>>()?)?;
@@ -99,15 +123,25 @@ fn measure(what: &str, evaluation: Evaluation<'_>) -> Result<Report> {
     Ok(report)
 }
 
+/// The two embedding sets that `files` names; none where it is a report. A path may hold commas too: what is there decides.
+fn baseline_sets(files: &str) -> Option<(&str, &str)> {
+    let exists = |path: &str| Path::new(path).exists();
+    let mut pairs = files.match_indices(',').map(|(at, _)| (&files[..at], &files[at + 1..]));
+    if exists(files) {
+        return None;
+    }
+    pairs.clone().find(|(train, test)| exists(train) && exists(test)).or_else(|| pairs.next())
+}
+
 /// What a baseline reaches, measured as the evaluation itself where it is given as sets: at full width alone.
 fn baseline_report(baseline: &Baseline, options: &EvalOptions) -> Result<Report> {
-    match &baseline.source {
-        BaselineSource::Report(path) => Ok(Report::read(path)?),
-        BaselineSource::Sets(train, test) => {
+    match baseline_sets(&baseline.files) {
+        None => Ok(Report::read(Path::new(&baseline.files))?),
+        Some((train, test)) => {
             let (train, test) = (EmbeddingSet::read(train)?, EmbeddingSet::read(test)?);
             let options = EvalOptions {
                 dims: Some(vec![train.width()]),
-                methods: vec![mrl_eval::Method::Prefix],
+                methods: vec![Method::Prefix],
                 ..options.clone()
             };
             measure(&format!("evaluating {}", baseline.name), Evaluation::new(&train, &test, &options)?)

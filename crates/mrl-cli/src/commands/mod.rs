@@ -2,22 +2,43 @@
 
 mod embed;
 mod eval;
+mod index;
 mod thumbnails;
 mod train;
 
 pub(crate) use embed::embed;
 pub(crate) use eval::eval;
+pub(crate) use index::index;
 pub(crate) use train::{run_config, train};
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
 
 use crate::progress::{DataProgress, note};
 
 /// The side of `ImageNet`'s crops, for images that differ in size.
 const IMAGENET: usize = 224;
+
+/// Whether files can be written to `folder`, which may have to be made first; said before hours of work.
+fn check_out(folder: &Path) -> Result<()> {
+    mrl_embedding::check_writable(folder).map_err(|problem| {
+        anyhow!("{}: cannot be written ({problem}); choose another --out", folder.display())
+    })
+}
+
+/// Whether a file can be written at `out`, as far as can be told; said before hours of embedding.
+fn check_file(out: &Path) -> Result<()> {
+    if out.is_dir() {
+        return Err(anyhow!("{}: is a folder; name a file", out.display()));
+    }
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.exists() {
+        return Err(anyhow!("{}: the folder is not there; make it first", folder.display()));
+    }
+    check_out(folder)
+}
 
 /// Opens a data set, showing what goes on and what was skipped.
 fn open_images(kind: DatasetKind, data_dir: &Path, split: Split, options: &OpenOptions) -> Result<ImageSet> {

@@ -29,7 +29,7 @@ impl Thumbnails {
 fn open(folder: &Path, set: &EmbeddingSet) -> Result<ImageSet> {
     let name =
         set.metadata.dataset.as_deref().ok_or_else(|| anyhow!("the set does not name its data set"))?;
-    let unknown = || anyhow!("{name} is no data set and split that can be read");
+    let unknown = || anyhow!("{name} is not a data set and split that can be read");
     let (kind, split) = name.split_once(' ').ok_or_else(unknown)?;
     let kind: DatasetKind = kind.parse().map_err(|_| unknown())?;
     let split: Split = split.parse().map_err(|_| unknown())?;

@@ -75,8 +75,12 @@ pub(crate) fn run_config(
             for encoder in encoders {
                 answer(&encoder.display().to_string());
             }
+            let max_corrupt = match config.data.max_corrupt {
+                0 => String::new(),
+                most => format!(" --max-corrupt {most}"),
+            };
             note(&format!(
-                "embed with: mrl embed --run {} --split test --out test.safetensors",
+                "embed with: mrl embed --run {} --split test{max_corrupt} --out test.safetensors",
                 out.display()
             ));
             Ok(Ending::Done)
@@ -98,6 +102,11 @@ fn describe(config: &ResolvedConfig) -> String {
     )
 }
 
+/// `1 step`, `2 steps`.
+fn count(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 struct Watcher {
     stop: StopSignal,
     progress: Progress,
@@ -107,9 +116,14 @@ struct Watcher {
 impl Observer for Watcher {
     fn started(&mut self, start: &Start) {
         let Start { first_step, total_steps, steps_per_epoch, images, resumed_from } = start;
-        note(&format!("{images} images, {steps_per_epoch} steps an epoch, {total_steps} steps in all"));
+        note(&format!(
+            "{}, {} an epoch, {} in all",
+            count(*images as u64, "image"),
+            count(*steps_per_epoch, "step"),
+            count(*total_steps, "step")
+        ));
         if let Some(checkpoint) = resumed_from {
-            note(&format!("continuing behind step {first_step} from {}", checkpoint.display()));
+            note(&format!("continuing after step {first_step} from {}", checkpoint.display()));
         }
         self.total_steps = *total_steps;
     }

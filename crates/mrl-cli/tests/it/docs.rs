@@ -15,6 +15,13 @@ fn the_command_line_reference_is_up_to_date() {
         (mrl, "mrl train", "train --help"),
         (mrl, "mrl embed", "embed --help"),
         (mrl, "mrl eval", "eval --help"),
+        (mrl, "mrl index", "index --help"),
+        (mrl, "mrl index build", "index build --help"),
+        (mrl, "mrl index add", "index add --help"),
+        (mrl, "mrl index remove", "index remove --help"),
+        (mrl, "mrl index compact", "index compact --help"),
+        (mrl, "mrl index info", "index info --help"),
+        (mrl, "mrl index search", "index search --help"),
         (reference, "mrl_train", "--help"),
     ] {
         let mut command = world.command(program, words);

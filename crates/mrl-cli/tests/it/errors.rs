@@ -5,7 +5,7 @@ use std::fs;
 use crate::common::{World, fail, snapshot, succeed};
 
 #[track_caller]
-fn says(message: &str, parts: &[&str]) {
+pub(crate) fn says(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
@@ -61,14 +61,15 @@ fn wrong_usage_of_an_evaluation_ends_with_2() {
     let world = World::new();
     succeed(world.mrl("embed --pixels --dataset fashion-mnist --data-dir data --out p.safetensors"));
     for (words, part) in [
-        ("--dims 0", "dim 0 is no prefix"),
+        ("--dims 0", "a prefix of 0 dims is empty"),
         ("--dims 433", "dim 433 exceeds the embeddings' width 432"),
         ("--methods pca,pca", "method pca is given twice"),
-        ("--l2 0", "l2 0 is no usable penalty"),
+        ("--l2 0", "l2 cannot be 0"),
         ("--measures knn,knn", "measure knn is given twice"),
         ("--neighbours 0", "0 neighbours cannot vote"),
-        ("--temperature 0", "temperature 0 weighs no votes"),
-        ("--hits 10,10", "hits [10, 10] are no lengths"),
+        ("--temperature 0", "temperature cannot be 0"),
+        ("--hits 10,10", "hits cannot be [10, 10]"),
+        ("--measures cascade,knn --methods pca", "add prefix to --methods, or leave cascade out"),
         ("--measures accuracy", "possible values: probe, cascade"),
     ] {
         let eval = format!("eval --train p.safetensors --test p.safetensors --out report {words}");
@@ -133,6 +134,12 @@ fn embedding_names_what_is_missing() {
         &fail(world.mrl("embed --run run --out no/x.npy"), 1),
         &["no: the folder is not there; make it first"],
     );
+    says(
+        &fail(world.mrl("embed --run run --out run/config.toml/x.npy"), 1),
+        &["config.toml is not a folder"],
+    );
+    fs::create_dir(world.path("folder.npy")).unwrap();
+    says(&fail(world.mrl("embed --run run --out folder.npy"), 1), &["folder.npy: is a folder; name a file"]);
 }
 
 #[test]
@@ -165,6 +172,8 @@ fn a_missing_file_is_named_and_the_cause_is_said_once() {
         fail(World::new().mrl("eval --train none.safetensors --test none.safetensors --out report"), 1);
     says(&message, &["error: none.safetensors: "]);
     assert_eq!(message.matches("os error").count(), 1, "{message}");
+    let message = fail(World::new().mrl("eval --train data --test data --out report"), 1);
+    says(&message, &["error: data: is a folder; name the file of an embedding set"]);
 }
 
 #[cfg(unix)]

@@ -26,7 +26,7 @@ fn json(world: &World, name: &str) -> Value {
 fn everything_is_measured_and_drawn() {
     let world = world();
     let output = text(&succeed(world.mrl(&format!("{EVAL} --data-dir data --out report"))).stdout);
-    for title in ["Logistic probe", "1-NN", "Weighted 200-NN", "calibration", "Retrieval", "Adaptive", "rank"]
+    for title in ["Logistic probe", "1-NN", "Weighted 40-NN", "calibration", "Retrieval", "Adaptive", "rank"]
     {
         assert!(output.contains(title), "{title} is not in: {output}");
     }
@@ -99,6 +99,34 @@ fn several_tests_are_runs_with_mean_and_deviation() {
     assert!(message.contains("2 --train for 3 --test; give one for each, or one for all"), "{message}");
 }
 
+/// Nothing is measured for a folder that cannot be written, or for a mean that cannot be taken.
+#[test]
+fn what_would_fail_at_the_end_is_found_before() {
+    let world = world();
+    std::fs::write(world.path("file"), "").unwrap();
+    std::fs::create_dir(world.path("runs")).unwrap();
+    std::fs::write(world.path("runs/run-2"), "").unwrap();
+    succeed(world.mrl(
+        "embed --pixels --image-size 4 --dataset fashion-mnist --data-dir data --out small.safetensors",
+    ));
+    let sets = "eval --train train.safetensors --test test.safetensors";
+    let small = format!("{sets} --train small.safetensors --test small.safetensors");
+    for (words, part) in [
+        (
+            format!("{EVAL} --out file"),
+            "file: cannot be written (file is not a folder); choose another --out",
+        ),
+        (format!("{EVAL} --out file/below"), "file/below: cannot be written (file is not a folder)"),
+        (format!("{EVAL} --test test.safetensors --out runs"), "runs/run-2: cannot be written"),
+        ("eval --compare a b --out file".to_owned(), "file: cannot be written"),
+        (format!("{small} --out means"), "run 2 has other dims"),
+    ] {
+        let message = fail(world.mrl(&words), 1);
+        assert!(message.contains(part) && !message.contains("evaluating"), "{words}: {message}");
+    }
+    assert!(!world.path("means").exists() && !world.path("runs/run-1").exists());
+}
+
 #[test]
 fn runs_are_compared() {
     let world = world();
@@ -122,6 +150,9 @@ fn what_cannot_be_compared_is_refused() {
     succeed(world.mrl(&format!("{EVAL} --measures knn1 --out one")));
     succeed(world.mrl(&format!("{EVAL} --methods pca --measures knn1 --out pca")));
     std::fs::write(world.path("old.json"), "{\"dims\": []}").unwrap();
+    let mut edited = json(&world, "one/report.json");
+    edited["methods"]["prefix"]["knn1"][0] = 9.into();
+    std::fs::write(world.path("edited.json"), edited.to_string()).unwrap();
     std::fs::write(world.path("cut.json"), &world.read("one/report.json")[..500]).unwrap();
     for (runs, code, part) in [
         ("one", 1, "give at least two runs"),
@@ -131,6 +162,11 @@ fn what_cannot_be_compared_is_refused() {
         ("one old.json", 1, "old.json: is not a report that can be used (it names no schema)"),
         ("one cut.json", 1, "cut.json: is not a report that can be used (EOF"),
         ("one train.safetensors", 1, "train.safetensors: is not a report"),
+        (
+            "one edited.json",
+            1,
+            "edited.json: is not a report that can be used (prefix: knn1 is 9, not from 0 to 1",
+        ),
     ] {
         let message = fail(world.mrl(&format!("eval --out both --compare {runs}")), code);
         assert!(message.contains(part), "{runs}: {message}");
@@ -159,7 +195,19 @@ fn baselines_come_from_sets_and_from_reports() {
         report["baselines"]["small"]["logreg"][1],
         json(&world, "whole/report.json")["methods"]["prefix"]["logreg"][1]
     );
+    let with_comma = |from: &str, to: &str| std::fs::rename(world.path(from), world.path(to)).unwrap();
+    with_comma("train4.safetensors", "train,4.safetensors");
+    with_comma("whole", "whole,432");
+    succeed(world.mrl(&format!(
+        "{EVAL} --measures knn1 --baseline small=train,4.safetensors,test4.safetensors --baseline small=whole,432 --out again"
+    )));
+    let again = json(&world, "again/report.json");
+    assert_eq!(again["baselines"]["small"]["knn1"], report["baselines"]["small"]["knn1"]);
+    assert_eq!(again["baselines"]["small"]["logreg"], serde_json::json!([]), "what both have is compared");
+    with_comma("whole,432", "whole");
     for (words, code, part) in [
+        ("--baseline small=,x", 2, "write NAME=REPORT or NAME=TRAIN,TEST"),
+        ("--baseline small=none,none", 1, "none: "),
         ("--baseline small", 2, "write NAME=REPORT or NAME=TRAIN,TEST"),
         ("--baseline pca=whole", 2, "pca is the name of a method"),
         ("--baseline small=none", 1, "none: "),

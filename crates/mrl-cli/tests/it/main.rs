@@ -5,6 +5,7 @@ mod common;
 mod docs;
 mod errors;
 mod evaluation;
+mod index;
 mod pipeline;
 mod reference;
 mod resume;

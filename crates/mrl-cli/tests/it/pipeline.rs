@@ -89,21 +89,41 @@ fn no_steps_write_the_untrained_encoder_and_pixels_are_a_baseline() {
     assert_eq!(pixels.row(0)[..3], [0.0; 3]);
 }
 
-#[test]
-fn the_images_of_a_folder_are_decoded_once() {
-    let world = World::new();
+/// A folder of 12 photos.
+fn photos(world: &World) {
     std::fs::create_dir(world.path("photos")).unwrap();
     for i in 0..12u32 {
         let pixel = |x: u32, y: u32| image::Rgb([(x * 9 + i) as u8, (y * 7) as u8, (x * y * i) as u8]);
         let photo = image::RgbImage::from_fn(20 + i, 40 - i, pixel);
         photo.save(world.path(&format!("photos/{i}.png"))).unwrap();
     }
+}
+
+/// Trains on the photos; what it says.
+fn train_on_photos(world: &World, more: &str) -> String {
+    let trained = succeed(world.mrl(&format!(
+        "train --dataset folder --data-dir photos --image-size 12 --width 0.125 --precision f32 --log-every 1 {more}"
+    )));
+    text(&trained.stderr)
+}
+
+#[test]
+fn what_is_said_of_a_run_fits_it() {
+    let world = World::new();
+    photos(&world);
+    std::fs::write(world.path("photos/cut.png"), "no image").unwrap();
+    let said = train_on_photos(&world, "--batch-size 12 --max-steps 1 --max-corrupt 1 --out run");
+    assert!(said.contains("12 images, 1 step an epoch, 1 step in all"), "{said}");
+    let hint = "embed with: mrl embed --run run --split test --max-corrupt 1 --out test.safetensors";
+    assert!(said.contains(hint), "{said}");
+}
+
+#[test]
+fn the_images_of_a_folder_are_decoded_once() {
+    let world = World::new();
+    photos(&world);
     let train = |out: &str, more: &str| {
-        let trained = succeed(world.mrl(&format!(
-            "train --dataset folder --data-dir photos --image-size 12 --width 0.125 --precision f32 --batch-size 4 \
-             --max-steps 4 --log-every 1 --out {out} {more}"
-        )));
-        text(&trained.stderr)
+        train_on_photos(&world, &format!("--batch-size 4 --max-steps 4 --out {out} {more}"))
     };
     let (first, second) = (train("first", ""), train("second", ""));
     assert!(first.contains("cache/mrl/pixels/") && first.contains("pixels cached ("), "{first}");

@@ -146,6 +146,9 @@ fn a_damaged_checkpoint_is_named_with_the_cure() {
     fs::remove_file(newest).unwrap();
     let whole = world.results("run");
     let output = succeed(world.train("run", "--resume"));
-    assert!(text(&output.stderr).contains("step-000000008.safetensors"));
+    assert!(
+        text(&output.stderr)
+            .contains("continuing after step 8 from run/checkpoints/step-000000008.safetensors")
+    );
     assert!(world.results("run") == whole);
 }

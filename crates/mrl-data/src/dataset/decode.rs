@@ -9,7 +9,7 @@ use std::{
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
 
-use crate::DataError;
+use crate::{DataError, Image};
 
 const FORMATS: [ImageFormat; 4] = [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp];
 
@@ -27,6 +27,16 @@ pub(super) struct Decoded {
     pub(super) height: usize,
     /// `[height, width, 3]`.
     pub(super) pixels: Vec<u8>,
+}
+
+/// The image in the file at `path` (JPEG, PNG, WebP or BMP), as 8-bit RGB and upright.
+///
+/// # Errors
+/// When the file cannot be read, or is no image that can be decoded.
+pub fn read_image(path: &Path) -> Result<Image<'static>, DataError> {
+    let Decoded { width, height, pixels } =
+        decode_file(path)?.map_err(|problem| DataError::Damaged { path: path.to_owned(), problem })?;
+    Ok(Image::new(width, height, pixels))
 }
 
 /// Reads and decodes a file. The inner error says what is wrong with the image, to follow the file's name.

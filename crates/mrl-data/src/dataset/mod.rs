@@ -16,6 +16,7 @@ mod subset;
 
 use std::path::{Path, PathBuf};
 
+pub use decode::read_image;
 pub use kind::{DatasetKind, Split};
 pub use set::{ImageSet, Skipped};
 

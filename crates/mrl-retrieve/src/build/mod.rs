@@ -9,6 +9,7 @@ use std::{
 
 use mrl_embedding::Nesting;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
 
 use crate::{
     Dtype, Error, Ids, Index, Metric, VERSION,
@@ -38,8 +39,22 @@ pub struct BuildOptions {
 
 /// Whether the shortlist is rotated onto the principal components of the rows. Rows keep their products, and prefixes say more
 /// of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    VariantNames,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Rotate {
     /// No.
     None,

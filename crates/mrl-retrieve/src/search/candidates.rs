@@ -47,18 +47,25 @@ impl Top {
     /// Takes the scores of the rows from `start` on. Rows must come in increasing order: of equals, the first stay.
     #[inline(always)]
     pub(super) fn offer(&mut self, scores: &[f32], start: usize, is_removed: impl Fn(usize) -> bool) {
-        for (chunk, scores) in scores.chunks(LANES).enumerate() {
-            if any_above(scores, self.least) {
-                self.take(scores, start + chunk * LANES, &is_removed);
+        let (chunks, rest) = scores.as_chunks::<LANES>();
+        for (start, scores) in (start..).step_by(LANES).zip(chunks) {
+            if scores.iter().fold(false, |any, &score| any | is_above(score, self.least)) {
+                self.take(scores, above(scores, self.least), start, &is_removed);
             }
+        }
+        if !rest.is_empty() {
+            self.take(rest, above(rest, self.least), start + scores.len() - rest.len(), &is_removed);
         }
     }
 
+    /// Takes those of `scores` that `above` has a bit for.
     #[inline(never)]
-    fn take(&mut self, scores: &[f32], start: usize, is_removed: &impl Fn(usize) -> bool) {
-        for (offset, &score) in scores.iter().enumerate() {
-            if is_above(score, self.least) && !is_removed(start + offset) {
-                self.candidates.push(Candidate::new(score, start + offset));
+    fn take(&mut self, scores: &[f32], mut above: u32, start: usize, is_removed: &impl Fn(usize) -> bool) {
+        while above != 0 {
+            let offset = above.trailing_zeros() as usize;
+            above &= above - 1;
+            if !is_removed(start + offset) {
+                self.candidates.push(Candidate::new(scores[offset], start + offset));
             }
         }
         if self.candidates.len() >= 2 * self.keep + SLACK {
@@ -97,12 +104,10 @@ pub(super) fn is_above(score: f32, least: f32) -> bool {
     !(score <= least)
 }
 
+/// A bit for each of at most [`LANES`] scores: whether it is above `least`.
 #[inline(always)]
-fn any_above(scores: &[f32], least: f32) -> bool {
-    match scores.as_chunks::<LANES>() {
-        ([scores], []) => scores.iter().fold(false, |any, &score| any | is_above(score, least)),
-        _ => scores.iter().any(|&score| is_above(score, least)),
-    }
+fn above(scores: &[f32], least: f32) -> u32 {
+    scores.iter().enumerate().fold(0, |bits, (lane, &score)| bits | u32::from(is_above(score, least)) << lane)
 }
 
 #[cfg(test)]

@@ -5,16 +5,13 @@ use pulp::Arch;
 use super::{
     database::Kind,
     for_each_query,
-    judge::{Hit, Judge},
+    judge::{Hit, Judge, TOGETHER},
     plan::Plan,
-    prefix::Prefix,
+    prefix::{BLOCK, Prefix},
     queries::{Queries, Turned},
     scan::{Found, scan},
 };
 use crate::{Error, space::Metric};
-
-/// Rows that are bounded at a time when a scan did not keep enough.
-const BLOCK: usize = 256;
 
 /// Prefixes of rows that bound scores, and queries turned to be multiplied with them.
 pub(super) struct Bounding<'q> {
@@ -60,22 +57,27 @@ impl<'q> Bounding<'q> {
         let longer = self.longer.as_ref().map(|longer| (longer, self.turned.extended(index, longer)));
         let mut judge = Judge::new(self.queries, index, k);
         let mut least = f32::NEG_INFINITY;
-        for candidate in &found.candidates {
-            if candidate.score() < least {
-                break;
-            }
-            let row = candidate.row();
-            if let Some((longer, query)) = &longer
-                && least > f32::NEG_INFINITY
-            {
-                let (rows, mut bound) = (longer.row(row), [0.0]);
-                rows.check()?;
-                rows.multiply(query, &mut bound);
-                if bound[0] < least {
-                    continue;
+        let mut candidates = found.candidates.iter();
+        let mut rows = Vec::with_capacity(TOGETHER);
+        loop {
+            rows.clear();
+            for candidate in candidates.by_ref().take_while(|candidate| !(candidate.score() < least)) {
+                let row = candidate.row();
+                let is_out = match &longer {
+                    Some((longer, query)) if least > f32::NEG_INFINITY => bound(longer, row, query)? < least,
+                    _ => false,
+                };
+                if !is_out {
+                    rows.push(row);
+                }
+                if rows.len() == TOGETHER {
+                    break;
                 }
             }
-            judge.score(row)?;
+            if rows.is_empty() {
+                break;
+            }
+            judge.score(&rows)?;
             least = self.least(index, judge.kth());
         }
         if found.least < least {
@@ -98,7 +100,7 @@ impl<'q> Bounding<'q> {
                 if bound < least || rows.is_removed(row) {
                     continue;
                 }
-                judge.score(row)?;
+                judge.score(&[row])?;
                 least = least.max(self.least(index, judge.kth()));
             }
         }
@@ -110,6 +112,14 @@ impl<'q> Bounding<'q> {
         let longest = self.longer.as_ref().unwrap_or(&self.prefix);
         kth.map_or(f32::NEG_INFINITY, |kth| least(self.queries, self.kind, longest, index, kth))
     }
+}
+
+/// The product of an extended row and query.
+#[inline(always)]
+fn bound(prefix: &Prefix<'_>, row: usize, query: &[f32]) -> Result<f32, Error> {
+    let row = prefix.row(row);
+    row.check()?;
+    Ok(row.multiply_one(query))
 }
 
 /// Rows whose bounds by `prefix`, or a shorter one, are below this score less than `kth` with query `index`.

@@ -42,7 +42,7 @@ pub(super) fn funnel(queries: &Queries<'_>, stages: &[Stage], k: usize) -> Resul
                 candidates = pair[1].narrow(&candidates, &pair[0], turned.row(index))?;
             }
             let mut judge = Judge::new(queries, index, k);
-            candidates.iter().try_for_each(|candidate| judge.score(candidate.row()))?;
+            judge.score(&candidates.iter().map(|candidate| candidate.row()).collect::<Vec<_>>())?;
             Ok(judge.finish())
         })
     })
@@ -67,7 +67,7 @@ impl Step<'_> {
         let again = |candidate: &Candidate| {
             let row = candidate.row();
             let rows = self.prefix.row(row);
-            rows.check()?;
+            rows.check_from(from)?;
             let known = if from > 0 { previous.prefix.row(row).undivided(candidate.score()) } else { 0.0 };
             Ok(Candidate::new(rows.go_on(known, from, query), row))
         };

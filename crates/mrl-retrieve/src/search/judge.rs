@@ -1,7 +1,7 @@
 //! What decides: scores in `f64` of the rows as they were given.
 
 use super::queries::Queries;
-use crate::{Error, space::Metric, vector::dot};
+use crate::{Error, space::Metric, vector::dot_and_square};
 
 /// A row and its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +17,9 @@ impl Hit {
     }
 }
 
+/// Rows that are read before they are scored.
+pub(super) const TOGETHER: usize = 8;
+
 /// Scores rows for one query and keeps the best.
 pub(super) struct Judge<'q> {
     queries: &'q Queries<'q>,
@@ -25,35 +28,55 @@ pub(super) struct Judge<'q> {
     k: usize,
     /// From the best; at most `k`.
     best: Vec<Hit>,
-    /// A row, `[rank]`.
-    row: Vec<f32>,
+    /// Copies, `[TOGETHER, rank]`.
+    rows: Vec<f32>,
 }
 
 impl<'q> Judge<'q> {
     pub(super) fn new(queries: &'q Queries<'q>, index: usize, k: usize) -> Self {
         let (query, norm) = queries.ranking(index);
-        Self { queries, query, norm, k, best: Vec::with_capacity(k + 1), row: vec![0.0; query.len()] }
+        Self {
+            queries,
+            query,
+            norm,
+            k,
+            best: Vec::with_capacity(k + 1),
+            rows: vec![0.0; TOGETHER * query.len()],
+        }
     }
 
-    /// Scores `row`, which was not scored before.
+    /// Scores `rows`, none of which was scored before.
     #[inline(always)]
-    pub(super) fn score(&mut self, row: usize) -> Result<(), Error> {
-        self.queries.database().read(row, &mut self.row)?;
-        let product = dot(self.query, &self.row);
-        let score = match self.queries.database().metric() {
-            Metric::Dot => product,
-            Metric::Cosine => match dot(&self.row, &self.row).sqrt() * self.norm {
-                0.0 => 0.0,
-                norms => product / norms,
-            },
-        };
-        let hit = Hit { score, row };
-        let place = self.best.partition_point(|&other| other.is_before(hit));
-        if place < self.k {
-            self.best.insert(place, hit);
-            self.best.truncate(self.k);
+    pub(super) fn score(&mut self, rows: &[usize]) -> Result<(), Error> {
+        let database = self.queries.database();
+        for rows in rows.chunks(TOGETHER) {
+            // First all are copied: so the processor waits for several at a time.
+            for (&row, copy) in rows.iter().zip(self.rows.chunks_exact_mut(self.query.len())) {
+                database.read(row, copy)?;
+            }
+            for (index, &row) in rows.iter().enumerate() {
+                let copy = &self.rows[index * self.query.len()..][..self.query.len()];
+                let (product, square) = dot_and_square(self.query, copy);
+                let score = match database.metric() {
+                    Metric::Dot => product,
+                    Metric::Cosine => match square.sqrt() * self.norm {
+                        0.0 => 0.0,
+                        norms => product / norms,
+                    },
+                };
+                self.keep(Hit { score, row });
+            }
         }
         Ok(())
+    }
+
+    fn keep(&mut self, hit: Hit) {
+        if self.best.len() == self.k && !hit.is_before(self.best[self.k - 1]) {
+            return;
+        }
+        let place = self.best.partition_point(|&other| other.is_before(hit));
+        self.best.insert(place, hit);
+        self.best.truncate(self.k);
     }
 
     /// The score of the last of the best `k`, when there are that many.

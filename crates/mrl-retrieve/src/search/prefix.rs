@@ -44,6 +44,9 @@ const TINY: f32 = 1e-25;
 /// Numbers of a row that are multiplied side by side.
 const LANES: usize = 8;
 
+/// Rows that are multiplied at a time: their sums stay in the cache.
+pub(super) const BLOCK: usize = 256;
+
 impl<'d> Prefix<'d> {
     pub(super) fn new(dim: usize, bounds: Bounds, parts: Vec<Part<'d>>) -> Self {
         Self { dim, bounds, parts }
@@ -155,7 +158,13 @@ impl Rows<'_> {
 
     /// Whether what is stored of them is what was written.
     pub(super) fn check(&self) -> Result<(), Error> {
-        self.part.bands.iter().try_for_each(|band| band.guard.check(self.rows.clone()))
+        self.check_from(0)
+    }
+
+    /// Whether what is stored of them from dim `from` on is what was written.
+    pub(super) fn check_from(&self, from: usize) -> Result<(), Error> {
+        let bands = self.part.bands.iter().filter(|band| band.dims.start >= from);
+        bands.map(|band| band.guard.check(self.rows.clone())).collect()
     }
 
     /// Writes the extended rows to `panels` `[panels, extent, panel]`: `panel` rows lie side by side. Rows beyond the last are 0.
@@ -195,18 +204,24 @@ impl Rows<'_> {
         }
     }
 
-    /// The products of the extended rows and `query` `[extent]`.
+    /// The products of the extended rows, at most [`BLOCK`], and `query` `[extent]`.
     #[inline(always)]
     pub(super) fn multiply(&self, query: &[f32], out: &mut [f32]) {
-        let part = self.part;
-        for (out, row) in out.iter_mut().zip(self.rows.clone()) {
-            let mut sums = [0.0f32; LANES];
-            for band in part.bands {
-                add_products(band, row, &query[band.dims.clone()], &mut sums);
-            }
-            *out = sum(sums);
+        let mut sums = [[0.0f32; LANES]; BLOCK];
+        let sums = &mut sums[..self.len()];
+        for band in self.part.bands {
+            add_products(band, self.rows.clone(), &query[band.dims.clone()], sums);
         }
+        out.iter_mut().zip(sums).for_each(|(out, &mut sums)| *out = sum(sums));
         self.extend_products(query, out);
+    }
+
+    /// The product of a single extended row and `query` `[extent]`.
+    #[inline(always)]
+    pub(super) fn multiply_one(&self, query: &[f32]) -> f32 {
+        let mut out = [self.sum_from(0, query)];
+        self.extend_products(query, &mut out);
+        out[0]
     }
 
     /// The undivided product of a single row and a query whose score by `self` is `score`.
@@ -221,12 +236,17 @@ impl Rows<'_> {
     /// The product of a single row and `query`, which is known to be `product` up to dim `from`, divided as scores are.
     #[inline(always)]
     pub(super) fn go_on(&self, product: f32, from: usize, query: &[f32]) -> f32 {
-        let (part, row) = (self.part, self.rows.start);
-        let mut sums = [0.0f32; LANES];
-        for band in part.bands.iter().filter(|band| band.dims.start >= from) {
-            add_products(band, row, &query[band.dims.clone()], &mut sums);
+        (product + self.sum_from(from, query)) * self.part.inverse(self.rows.start)
+    }
+
+    /// The product of a single row and `query` from dim `from` on, where a band begins.
+    #[inline(always)]
+    fn sum_from(&self, from: usize, query: &[f32]) -> f32 {
+        let mut sums = [[0.0f32; LANES]];
+        for band in self.part.bands.iter().filter(|band| band.dims.start >= from) {
+            add_products(band, self.rows.clone(), &query[band.dims.clone()], &mut sums);
         }
-        (product + sum(sums)) * part.inverse(row)
+        sum(sums[0])
     }
 
     /// Adds the bounds to products of rows and `query`.
@@ -256,27 +276,51 @@ fn blocks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>
 #[inline(always)]
 fn pack_band(band: &Band<'_>, rows: Range<usize>, out: &mut [f32], panel: usize) {
     let width = band.dims.len();
-    for (lane, row) in rows.enumerate() {
-        let lane = out.iter_mut().skip(lane).step_by(panel);
-        let range = row * width..(row + 1) * width;
-        match band.values {
-            Values::F32(values) => lane.zip(&values[range]).for_each(|(out, &value)| *out = value),
-            Values::Bf16(bits) => lane.zip(&bits[range]).for_each(|(out, &bits)| *out = from_bf16(bits)),
-            Values::Int8 { levels, scales } => {
-                lane.zip(&levels[range]).for_each(|(out, &level)| *out = f32::from(level) * scales[row]);
-            }
+    let range = rows.start * width..rows.end * width;
+    match band.values {
+        Values::F32(values) => pack_values(&values[range], width, |value, _| value, out, panel),
+        Values::Bf16(bits) => pack_values(&bits[range], width, |bits, _| from_bf16(bits), out, panel),
+        Values::Int8 { levels, scales } => {
+            let scales = &scales[rows];
+            pack_values(&levels[range], width, |level, row| f32::from(level) * scales[row], out, panel);
         }
     }
 }
 
-/// Adds the products of a row's numbers in `band` and those of `query`.
+/// Writes rows `[any, width]`, each number widened, to `out` `[width, panel]`.
 #[inline(always)]
-fn add_products(band: &Band<'_>, row: usize, query: &[f32], sums: &mut [f32; LANES]) {
-    let range = row * query.len()..(row + 1) * query.len();
+fn pack_values<T: Copy>(
+    rows: &[T],
+    width: usize,
+    widen: impl Fn(T, usize) -> f32,
+    out: &mut [f32],
+    panel: usize,
+) {
+    for (lane, row) in rows.chunks_exact(width).enumerate() {
+        for (out, &value) in out.chunks_exact_mut(panel).zip(row) {
+            out[lane] = widen(value, lane);
+        }
+    }
+}
+
+/// Adds the products of the numbers of `rows` in `band` and those of `query` to `sums`, one for each row.
+#[inline(always)]
+fn add_products(band: &Band<'_>, rows: Range<usize>, query: &[f32], sums: &mut [[f32; LANES]]) {
+    let width = query.len();
+    let range = rows.start * width..rows.end * width;
     match band.values {
-        Values::F32(values) => add_scaled(&values[range], query, |value| value, 1.0, sums),
-        Values::Bf16(bits) => add_scaled(&bits[range], query, from_bf16, 1.0, sums),
-        Values::Int8 { levels, scales } => add_scaled(&levels[range], query, f32::from, scales[row], sums),
+        Values::F32(values) => {
+            let rows = values[range].chunks_exact(width);
+            rows.zip(sums).for_each(|(row, sums)| add_scaled(row, query, |value| value, 1.0, sums));
+        }
+        Values::Bf16(bits) => {
+            let rows = bits[range].chunks_exact(width);
+            rows.zip(sums).for_each(|(row, sums)| add_scaled(row, query, from_bf16, 1.0, sums));
+        }
+        Values::Int8 { levels, scales } => {
+            let rows = levels[range].chunks_exact(width).zip(&scales[rows]);
+            rows.zip(sums).for_each(|((row, &scale), sums)| add_scaled(row, query, f32::from, scale, sums));
+        }
     }
 }
 

@@ -107,19 +107,20 @@ impl<'q> Queries<'q> {
 
     fn turn(&self, kind: Kind, dims: usize, over: usize, indices: &[usize]) -> Vec<f32> {
         let scaled = |dims: usize| {
-            let numbers = move |&index: &usize| {
-                let divisor = self.divisor(index, over);
-                self.row(index)[..dims].iter().map(move |&value| f64::from(value) / divisor)
-            };
-            indices.iter().flat_map(numbers)
-        };
-        match self.database.rotation(kind) {
-            None => scaled(dims).map(|value| value as f32).collect(),
-            Some(rotation) => {
-                let whole: Vec<f64> = scaled(self.database.width()).collect();
-                rotation.apply(&whole, dims).iter().map(|&value| value as f32).collect()
+            let mut out = vec![0.0f64; indices.len() * dims];
+            for (out, &index) in out.chunks_exact_mut(dims).zip(indices) {
+                let inverse = self.divisor(index, over).recip();
+                out.iter_mut()
+                    .zip(self.row(index))
+                    .for_each(|(out, &value)| *out = f64::from(value) * inverse);
             }
-        }
+            out
+        };
+        let turned = match self.database.rotation(kind) {
+            None => scaled(dims),
+            Some(rotation) => rotation.apply(&scaled(self.database.width()), dims),
+        };
+        turned.iter().map(|&value| value as f32).collect()
     }
 }
 

@@ -1,6 +1,12 @@
 //! The best rows of all by a prefix.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -8,21 +14,21 @@ use rayon::prelude::*;
 use super::{
     candidates::{Candidate, Top},
     kernel,
-    prefix::{Prefix, Rows},
+    prefix::{BLOCK, Prefix, Rows},
 };
 use crate::Error;
 
-/// Rows that are treated at a time: they, and their products with a group of queries, stay in the cache.
-const BLOCK: usize = 256;
-
-/// Queries that share a packed block.
-const CHUNK: usize = 512;
+/// Queries that share a packed block, at most.
+const CHUNK: usize = 2048;
 
 /// Below this many queries, rows are read as they lie, not packed.
 pub(super) const FEW: usize = 4;
 
-/// Numbers of rows, below which they are not worth a thread of their own.
+/// Products below which another thread is not worth waking.
 const SPLIT: usize = 1 << 18;
+
+/// Rows of a split that a thread takes at a time when several share them.
+const SHARE: usize = 16 * BLOCK;
 
 /// What a scan found for a query.
 #[derive(Debug)]
@@ -40,90 +46,123 @@ pub(super) fn scan(
     rows: usize,
     keep: usize,
 ) -> Result<Vec<Found>, Error> {
+    let n = queries.len() / prefix.extent();
+    if n < FEW { scan_few(prefix, queries, rows, keep) } else { scan_many(prefix, queries, rows, keep) }
+}
+
+/// All threads share the rows, for one query after the other: they take as many as they come to, since another thread may have
+/// to be woken first.
+fn scan_few(prefix: &Prefix<'_>, queries: &[f32], rows: usize, keep: usize) -> Result<Vec<Found>, Error> {
+    let threads = rayon::current_num_threads().min((rows * prefix.extent()).div_ceil(SPLIT)).max(1);
+    let search = |query| {
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<Top, Error> {
+            let mut top = Top::new(keep);
+            loop {
+                let start = next.fetch_add(SHARE, Ordering::Relaxed);
+                if start >= rows {
+                    return Ok(top);
+                }
+                let rows = start..rows.min(start + SHARE);
+                Arch::new().dispatch(One { prefix, query, rows, top: &mut top })?;
+            }
+        };
+        let others = Mutex::new(Vec::new());
+        let own = rayon::in_place_scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|_| {
+                    let top = work();
+                    others.lock().unwrap_or_else(PoisonError::into_inner).push(top);
+                });
+            }
+            work()
+        });
+        let mut top = own?;
+        for other in others.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            top.merge(other?);
+        }
+        Ok(Found::of(top))
+    };
+    queries.chunks_exact(prefix.extent()).map(search).collect()
+}
+
+/// Threads share the queries and, where these are fewer than threads, the rows.
+fn scan_many(prefix: &Prefix<'_>, queries: &[f32], rows: usize, keep: usize) -> Result<Vec<Found>, Error> {
     let extent = prefix.extent();
     let n = queries.len() / extent;
     let threads = rayon::current_num_threads();
-    let chunk = if n < FEW { 1 } else { n.div_ceil(threads).clamp(FEW, CHUNK) };
+    let rounds = n.div_ceil(threads * CHUNK);
+    let chunk = n.div_ceil(threads * rounds).max(FEW);
     let chunks: Vec<&[f32]> = queries.chunks(chunk * extent).collect();
     let worth = (rows * extent * chunk).div_ceil(SPLIT);
     let splits = threads.div_ceil(chunks.len()).min(worth).max(1);
     let rows_of = |split: usize| rows * split / splits..rows * (split + 1) / splits;
     let task = |index: usize| {
         let (queries, rows) = (chunks[index / splits], rows_of(index % splits));
-        Arch::new().dispatch(Task { prefix, queries, rows, keep })
+        Arch::new().dispatch(Many { prefix, queries, rows, keep })
     };
-    let tasks = chunks.len() * splits;
-    // A single task is not worth waking another thread.
-    let tops: Vec<Vec<Top>> = if tasks == 1 {
-        vec![task(0)?]
-    } else {
-        (0..tasks).into_par_iter().map(task).collect::<Result<_, _>>()?
-    };
-    Ok(merge(tops, splits))
-}
-
-/// Joins what was found in `splits` of the rows for each chunk of queries, `[chunks, splits]`.
-fn merge(tops: Vec<Vec<Top>>, splits: usize) -> Vec<Found> {
+    let tops = (0..chunks.len() * splits).into_par_iter().map(task).collect::<Result<Vec<_>, _>>()?;
     let mut tops = tops.into_iter();
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(n);
     while let Some(mut chunk) = tops.next() {
         for other in tops.by_ref().take(splits - 1) {
             chunk.iter_mut().zip(other).for_each(|(top, other)| top.merge(other));
         }
-        found.extend(chunk.into_iter().map(|top| {
-            let (candidates, least) = top.finish();
-            Found { candidates, least }
-        }));
+        found.extend(chunk.into_iter().map(Found::of));
     }
-    found
+    Ok(found)
 }
 
-/// Some queries `[n, extent]` and some rows.
-struct Task<'t> {
+impl Found {
+    fn of(top: Top) -> Self {
+        let (candidates, least) = top.finish();
+        Self { candidates, least }
+    }
+}
+
+/// One query and some rows as they lie.
+struct One<'t> {
+    prefix: &'t Prefix<'t>,
+    query: &'t [f32],
+    rows: Range<usize>,
+    top: &'t mut Top,
+}
+
+impl WithSimd for One<'_> {
+    type Output = Result<(), Error>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let mut scores = [0.0; BLOCK];
+        for rows in self.prefix.blocks(self.rows, BLOCK) {
+            rows.check()?;
+            let scores = &mut scores[..rows.len()];
+            rows.multiply(self.query, scores);
+            offer(&rows, scores, self.top);
+        }
+        Ok(())
+    }
+}
+
+/// Some queries `[n, extent]` and some rows, which are packed.
+struct Many<'t> {
     prefix: &'t Prefix<'t>,
     queries: &'t [f32],
     rows: Range<usize>,
     keep: usize,
 }
 
-impl WithSimd for Task<'_> {
+impl WithSimd for Many<'_> {
     type Output = Result<Vec<Top>, Error>;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let n = self.queries.len() / self.prefix.extent();
-        let mut tops: Vec<Top> = (0..n).map(|_| Top::new(self.keep)).collect();
-        if n < FEW {
-            self.one_by_one(&mut tops)?
-        } else {
-            self.together(simd, &mut tops)?
-        }
-        Ok(tops)
-    }
-}
-
-impl Task<'_> {
-    #[inline(always)]
-    fn one_by_one(&self, tops: &mut [Top]) -> Result<(), Error> {
-        let mut scores = [0.0; BLOCK];
-        for rows in self.prefix.blocks(self.rows.clone(), BLOCK) {
-            rows.check()?;
-            let scores = &mut scores[..rows.len()];
-            for (query, top) in self.queries.chunks_exact(self.prefix.extent()).zip(&mut *tops) {
-                rows.multiply(query, scores);
-                offer(&rows, scores, top);
-            }
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn together<S: Simd>(&self, simd: S, tops: &mut [Top]) -> Result<(), Error> {
         let (panel, group, extent) = (kernel::panel::<S>(), kernel::group::<S>(), self.prefix.extent());
         let queries = group_queries(self.queries, extent, group);
+        let mut tops: Vec<Top> = (0..self.queries.len() / extent).map(|_| Top::new(self.keep)).collect();
         let mut panels = Vec::new();
         let mut scores = vec![0.0; group * BLOCK];
-        for rows in self.prefix.blocks(self.rows.clone(), BLOCK) {
+        for rows in self.prefix.blocks(self.rows, BLOCK) {
             rows.check()?;
             rows.pack(panel, &mut panels);
             let stride = panels.len() / extent;
@@ -135,7 +174,7 @@ impl Task<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(tops)
     }
 }
 

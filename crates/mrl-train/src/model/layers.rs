@@ -6,11 +6,18 @@ use super::network::{Active, Id, LayoutBuilder, Mode};
 const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
 
+/// Numbers of f32 in the widest vector that oneDNN computes with: AVX-512's.
+const VECTOR: i64 = 16;
+
 /// A convolution without bias.
 pub(super) struct Convolution {
     weight: Id,
     stride: i64,
     padding: i64,
+    /// Whether the places that the stride skips are taken out beforehand. oneDNN 3.12, which libtorch 2.13 has, writes beyond
+    /// its memory when it computes the gradient of the weight of a 1×1 convolution with a stride, in f32, of fewer channels
+    /// than a vector holds: wrong numbers or a crash. Without the stride it does not, and a few channels are soon copied.
+    thins_out: bool,
 }
 
 impl Convolution {
@@ -23,13 +30,22 @@ impl Convolution {
         stride: i64,
     ) -> Self {
         let weight = layout.convolution(format!("{name}.weight"), out, inputs, kernel);
-        Self { weight, stride, padding: kernel / 2 }
+        let thins_out = kernel == 1 && stride > 1 && inputs < VECTOR;
+        Self { weight, stride, padding: kernel / 2, thins_out }
     }
 
     /// `[n, in, h, w]` to `[n, out, h / stride, w / stride]`.
     pub(super) fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
+        self.convolve(weights.get(self.weight), x)
+    }
+
+    fn convolve(&self, weight: &Tensor, x: &Tensor) -> Tensor {
         let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
-        x.conv2d(weights.get(self.weight), None::<&Tensor>, stride, padding, [1, 1], 1)
+        if self.thins_out {
+            let x = x.slice(2, None, None, self.stride).slice(3, None, None, self.stride);
+            return x.conv2d(weight, None::<&Tensor>, [1, 1], padding, [1, 1], 1);
+        }
+        x.conv2d(weight, None::<&Tensor>, stride, padding, [1, 1], 1)
     }
 }
 
@@ -56,5 +72,36 @@ impl BatchNorm {
         let [weight, bias, mean, var] =
             [self.weight, self.bias, self.running_mean, self.running_var].map(|id| Some(weights.get(id)));
         x.batch_norm(weight, bias, mean, var, weights.mode == Mode::Train, MOMENTUM, EPSILON, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Kind;
+
+    use super::*;
+
+    /// `[n, c, h, w]` that lies channels-last, as all does in a step.
+    fn waves([n, c, h, w]: [i64; 4], kind: Kind) -> Tensor {
+        let count = n * c * h * w;
+        let waves = Tensor::arange(count, (Kind::Float, tch::Device::Cpu)).sin().to_kind(kind);
+        waves.view([n, h, w, c]).permute([0, 3, 1, 2]).set_requires_grad(true)
+    }
+
+    /// The shortcut of a ResNet of 8 channels on views of 224 pixels, with which libtorch's own crashes in f32.
+    #[test]
+    fn the_gradients_of_a_narrow_shortcut_are_those_of_f64() {
+        let shortcut = Convolution::new(&mut LayoutBuilder::default(), "narrow", [8, 16], 1, 2);
+        let gradients = |kind| {
+            let (weight, x) = (waves([16, 8, 1, 1], kind), waves([16, 8, 56, 56], kind));
+            let y = shortcut.convolve(&weight, &x);
+            assert_eq!(y.size(), [16, 16, 28, 28]);
+            let loss = (&y * y.cos()).mean(kind);
+            Tensor::run_backward(&[loss], &[weight, x], false, false)
+        };
+        for (ours, exact) in gradients(Kind::Float).iter().zip(gradients(Kind::Double)) {
+            let error = (ours.to_kind(Kind::Double) - &exact).abs().max() / exact.abs().max();
+            assert!(error.double_value(&[]) < 1e-4, "{error:?}");
+        }
     }
 }

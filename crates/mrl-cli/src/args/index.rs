@@ -1,0 +1,134 @@
+//! `mrl index`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use mrl_retrieve::{Dtype, Metric, Rotate, Schedule};
+use mrl_train::NetworkChoice;
+
+use super::choice;
+
+/// What to do with an index.
+#[derive(Clone, Debug, Subcommand)]
+pub enum IndexCommand {
+    /// Build an index of vectors.
+    Build(BuildArgs),
+    /// Add vectors.
+    Add(AddArgs),
+    /// Remove vectors by their ids.
+    Remove(RemoveArgs),
+    /// Write the index anew without what was removed.
+    Compact {
+        /// The index.
+        index: PathBuf,
+    },
+    /// Show what an index is.
+    Info(InfoArgs),
+    /// Find the nearest vectors of each query.
+    Search(SearchArgs),
+}
+
+/// Where vectors come from.
+#[derive(Clone, Debug, Args)]
+pub struct InputArgs {
+    /// The vectors: an embedding set (FILE.safetensors), rows of numbers (FILE.npy), or FILE.parquet.
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// The column of vectors of a Parquet file [default: the only one of lists of floats].
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+    /// The column of ids of a Parquet file, numbers or text [default: rows are numbered].
+    #[arg(long, value_name = "NAME")]
+    pub id_column: Option<String>,
+    /// The column of labels of a Parquet file [default: no labels].
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
+}
+
+/// `mrl index build`.
+#[derive(Clone, Debug, Args)]
+pub struct BuildArgs {
+    /// Where the vectors come from.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// The prefixes to search by [default: those that were trained, or else powers of two from 8].
+    #[arg(long, value_name = "8,16,…", value_delimiter = ',')]
+    pub dims: Vec<usize>,
+    /// What makes two vectors alike.
+    #[arg(long, value_parser = choice::<Metric>(), default_value = "cosine")]
+    pub metric: Metric,
+    /// Whether shortlists are made by principal components instead of the trained prefixes; auto is pca where that finds
+    /// more. Scores stay what they are.
+    #[arg(long, value_parser = choice::<Rotate>(), default_value = "auto")]
+    pub rotate: Rotate,
+    /// How the numbers for shortlists are stored; ranking always uses the vectors as they were given.
+    #[arg(long, value_parser = choice::<Dtype>(), default_value = "int8")]
+    pub shortlist_dtype: Dtype,
+    /// The index to write; one that is there is replaced when the new one is whole.
+    #[arg(long, value_name = "INDEX")]
+    pub out: PathBuf,
+}
+
+/// `mrl index add`.
+#[derive(Clone, Debug, Args)]
+pub struct AddArgs {
+    /// The index.
+    pub index: PathBuf,
+    /// Where the vectors come from.
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// `mrl index remove`.
+#[derive(Clone, Debug, Args)]
+pub struct RemoveArgs {
+    /// The index.
+    pub index: PathBuf,
+    /// The ids to remove.
+    #[arg(value_name = "ID", required_unless_present = "ids_from")]
+    pub ids: Vec<String>,
+    /// A text file with an id in each line.
+    #[arg(long, value_name = "FILE")]
+    pub ids_from: Option<PathBuf>,
+}
+
+/// `mrl index info`.
+#[derive(Clone, Debug, Args)]
+pub struct InfoArgs {
+    /// The index.
+    pub index: PathBuf,
+    /// Compare every part of the file with its checksum.
+    #[arg(long)]
+    pub verify: bool,
+    /// As JSON, with all that is known.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mrl index search`.
+#[derive(Clone, Debug, Args)]
+pub struct SearchArgs {
+    /// The index.
+    pub index: PathBuf,
+    /// The queries: an embedding set (FILE.safetensors), rows of numbers (FILE.npy), or an image (FILE.jpg, .png, .webp or
+    /// .bmp), which --run embeds.
+    #[arg(long, value_name = "FILE")]
+    pub queries: PathBuf,
+    /// The run whose encoder made the vectors of the index, for queries that are images.
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    /// Which of the run's networks.
+    #[arg(long, value_parser = choice::<NetworkChoice>(), default_value = "target", requires = "run")]
+    pub network: NetworkChoice,
+    /// Vectors to find for each query.
+    #[arg(long, value_name = "K", default_value_t = 10)]
+    pub k: usize,
+    /// In which steps: exact, or shortlists and the dims that rank, such as 64:200,512: by the first 64 dims keep 200, and
+    /// rank these by 512 [default: that of the index, or else exact].
+    #[arg(long, value_name = "SCHEDULE")]
+    pub schedule: Option<Schedule>,
+    /// Where to write ids and scores, a row for each query: FILE.json, or FILE.npy with the fields id and score. Without it
+    /// they are shown.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}

@@ -1,0 +1,73 @@
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use mrl_retrieve::{BuildOptions, Id, IdKind, Index, Writer};
+
+use super::input;
+use crate::{
+    UsageError,
+    args::{AddArgs, BuildArgs, RemoveArgs},
+    commands::check_file,
+    progress::answer,
+};
+
+pub(super) fn build(args: &BuildArgs) -> Result<()> {
+    check_file(&args.out)?;
+    let options = BuildOptions {
+        metric: args.metric,
+        dims: args.dims.clone(),
+        rotate: args.rotate,
+        shortlist_dtype: args.shortlist_dtype,
+    };
+    let index = options.build(&*input::open(&args.input)?, &args.out)?;
+    tell(&args.out, &index);
+    Ok(())
+}
+
+pub(super) fn add(args: &AddArgs) -> Result<()> {
+    let source = input::open(&args.input)?;
+    Writer::open(&args.index)?.add(&*source)?;
+    tell(&args.index, &Index::open(&args.index)?);
+    Ok(())
+}
+
+pub(super) fn remove(args: &RemoveArgs) -> Result<()> {
+    let mut ids = args.ids.clone();
+    if let Some(file) = &args.ids_from {
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        ids.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+    }
+    let kind = Index::open(&args.index)?.info().ids;
+    let ids = ids.into_iter().map(|text| id(text, kind)).collect::<Result<Vec<_>>>()?;
+    Writer::open(&args.index)?.remove(&ids)?;
+    tell(&args.index, &Index::open(&args.index)?);
+    Ok(())
+}
+
+pub(super) fn compact(path: &Path) -> Result<()> {
+    Writer::open(path)?.compact()?;
+    tell(path, &Index::open(path)?);
+    Ok(())
+}
+
+/// The id that `text` writes, in an index whose ids are of this kind.
+fn id(text: String, kind: IdKind) -> Result<Id> {
+    match kind {
+        IdKind::Names => Ok(Id::Name(text)),
+        IdKind::Numbers => {
+            let number = text.parse().map_err(|_| {
+                UsageError(format!("{text:?} is no id of this index; its ids are whole numbers from 0"))
+            })?;
+            Ok(Id::Number(number))
+        }
+    }
+}
+
+fn tell(path: &Path, index: &Index) {
+    let info = index.info();
+    let removed = match info.removed {
+        0 => String::new(),
+        removed => format!(", {removed} removed"),
+    };
+    answer(&format!("{}: {} vectors of {} numbers{removed}", path.display(), info.rows, info.width));
+}

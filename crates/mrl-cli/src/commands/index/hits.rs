@@ -1,0 +1,96 @@
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    path::Path,
+};
+
+use anyhow::Result;
+use mrl_embedding::write_atomically;
+use mrl_retrieve::{Hits, Id, Index};
+use serde::Serialize;
+
+use super::input::has_extension;
+
+/// Queries that a terminal shows.
+const SHOWN: usize = 20;
+
+/// Ids and scores, a row for each query, from the best.
+#[derive(Serialize)]
+pub(super) struct Rows {
+    ids: Vec<Vec<Id>>,
+    scores: Vec<Vec<f64>>,
+}
+
+impl Rows {
+    /// What `hits` of `index` are called.
+    pub(super) fn new(index: &Index, hits: &Hits) -> Result<Self> {
+        let k = hits.k().max(1);
+        let name = |positions: &[usize]| positions.iter().map(|&position| index.id(position)).collect();
+        let ids = hits.positions().chunks(k).map(name).collect::<Result<_, _>>()?;
+        Ok(Self { ids, scores: hits.scores().chunks(k).map(<[f64]>::to_vec).collect() })
+    }
+
+    /// Writes a file of the format that its name says.
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let written = write_atomically(path, |file| {
+            if has_extension(path, &["npy"]) {
+                return self.write_npy(file);
+            }
+            serde_json::to_writer(&mut *file, self)?;
+            file.write_all(b"\n")
+        });
+        Ok(written.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?)
+    }
+
+    /// The first queries, as a terminal shows them.
+    pub(super) fn table(&self) -> String {
+        let mut text = String::new();
+        for (query, (ids, scores)) in self.ids.iter().zip(&self.scores).take(SHOWN).enumerate() {
+            let hit = |(id, score): (&Id, &f64)| match id {
+                Id::Number(number) => format!("{number} {score:.4}"),
+                Id::Name(name) => format!("{name} {score:.4}"),
+            };
+            let hits: Vec<String> = ids.iter().zip(scores).map(hit).collect();
+            let _ = writeln!(text, "{query:>6}  {}", hits.join("  "));
+        }
+        match self.ids.len().saturating_sub(SHOWN) {
+            0 => text.trim_end().to_owned(),
+            more => text + &format!("and {more} more queries; --out writes all"),
+        }
+    }
+
+    /// A structured array `[queries, k]` with the fields id (u8, or text as wide as the longest) and score (f8), after NEP 1.
+    fn write_npy(&self, file: &mut impl Write) -> io::Result<()> {
+        let longest = self.ids.iter().flatten().filter_map(name).map(|name| name.chars().count()).max();
+        let kind = longest.map_or_else(|| "<u8".to_owned(), |longest| format!("<U{}", longest.max(1)));
+        let shape = (self.ids.len(), self.ids.first().map_or(0, Vec::len));
+        let header = format!(
+            "{{'descr': [('id', '{kind}'), ('score', '<f8')], 'fortran_order': False, 'shape': {shape:?}, }}"
+        );
+        // Magic, version and length take 10 bytes, the line's end one; the numbers start at a multiple of 64.
+        let padded = (header.len() + 11).next_multiple_of(64) - 11;
+        file.write_all(b"\x93NUMPY\x01\x00")?;
+        file.write_all(&u16::try_from(padded + 1).map_err(io::Error::other)?.to_le_bytes())?;
+        writeln!(file, "{header:padded$}")?;
+        for (id, score) in self.ids.iter().flatten().zip(self.scores.iter().flatten()) {
+            match id {
+                Id::Number(number) => file.write_all(&number.to_le_bytes())?,
+                Id::Name(name) => {
+                    let letters = name.chars().map(u32::from).chain(std::iter::repeat(0));
+                    for letter in letters.take(longest.unwrap_or(0).max(1)) {
+                        file.write_all(&letter.to_le_bytes())?;
+                    }
+                }
+            }
+            file.write_all(&score.to_le_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn name(id: &Id) -> Option<&str> {
+    match id {
+        Id::Name(name) => Some(name),
+        Id::Number(_) => None,
+    }
+}

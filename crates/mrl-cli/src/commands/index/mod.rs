@@ -1,0 +1,24 @@
+//! `mrl index`: a function for each of its commands.
+
+mod change;
+mod hits;
+mod info;
+mod input;
+mod search;
+
+use anyhow::Result;
+
+use crate::{Ending, args::IndexCommand};
+
+/// `mrl index`.
+pub(crate) fn index(command: &IndexCommand) -> Result<Ending> {
+    match command {
+        IndexCommand::Build(args) => change::build(args),
+        IndexCommand::Add(args) => change::add(args),
+        IndexCommand::Remove(args) => change::remove(args),
+        IndexCommand::Compact { index } => change::compact(index),
+        IndexCommand::Info(args) => info::info(args),
+        IndexCommand::Search(args) => search::search(args),
+    }?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,180 @@
+//! `mrl index`: building, changing and searching an index, as a user would.
+
+use std::fs;
+
+use mrl_embedding::EmbeddingSet;
+use serde_json::Value;
+
+use crate::{
+    common::{World, fail, succeed, text},
+    errors::says,
+    evaluation::world,
+};
+
+/// A world with an index of the training images' pixels.
+fn indexed(more: &str) -> World {
+    let world = world();
+    succeed(
+        world.mrl(&format!("index build --input train.safetensors --dims 16,64 --out pixels.index {more}")),
+    );
+    world
+}
+
+fn search(world: &World, more: &str) -> Value {
+    succeed(
+        world.mrl(&format!(
+            "index search pixels.index --queries test.safetensors --k 3 --out hits.json {more}"
+        )),
+    );
+    serde_json::from_slice(&world.read("hits.json")).unwrap()
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot =
+        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum() };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn the_best_by_plain_loops_are_found_whatever_the_way() {
+    let world = indexed("");
+    let [train, test] = ["train", "test"]
+        .map(|split| EmbeddingSet::read(world.path(&format!("{split}.safetensors"))).unwrap());
+    let hits = search(&world, "");
+    for query in 0..test.len() {
+        let mut all: Vec<(f64, usize)> =
+            (0..train.len()).map(|row| (cosine(test.row(query), train.row(row)), row)).collect();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for place in 0..3 {
+            assert_eq!(hits["ids"][query][place], all[place].1, "query {query}");
+            assert!((hits["scores"][query][place].as_f64().unwrap() - all[place].0).abs() < 1e-12);
+        }
+    }
+    // A shortlist of all rows misses none.
+    for schedule in ["16:40", "64:40,432", "t16:40,t64:40,432"] {
+        assert_eq!(search(&world, &format!("--schedule {schedule}")), hits, "{schedule}");
+    }
+    for options in ["--rotate none --shortlist-dtype f32", "--rotate pca --shortlist-dtype bf16"] {
+        assert_eq!(search(&indexed(options), ""), hits, "{options}");
+    }
+}
+
+#[test]
+fn vectors_come_and_go() {
+    let world = indexed("");
+    let before = search(&world, "");
+    let nearest = before["ids"][0][0].as_u64().unwrap();
+    let said = text(&succeed(world.mrl(&format!("index remove pixels.index {nearest}"))).stdout);
+    assert_eq!(said.trim_end(), "pixels.index: 39 vectors of 432 numbers, 1 removed");
+    assert_eq!(search(&world, "")["ids"][0][0], before["ids"][0][1]);
+    succeed(world.mrl("index compact pixels.index"));
+    assert_eq!(search(&world, "")["ids"][0][0], before["ids"][0][1]);
+    succeed(world.mrl("index add pixels.index --input test.safetensors"));
+    let hits = search(&world, "");
+    assert!(hits["ids"][0][0].as_u64().unwrap() >= 40, "a query finds itself, under a new number: {hits}");
+    assert!((hits["scores"][0][0].as_f64().unwrap() - 1.0).abs() < 1e-12);
+    let info = text(&succeed(world.mrl("index info pixels.index --verify")).stdout);
+    for line in ["59 of 432 numbers, cosine", "16,64,432", "raw pixels", "every part is what was written"] {
+        assert!(info.contains(line), "{line} is not in: {info}");
+    }
+    let info: Value =
+        serde_json::from_slice(&succeed(world.mrl("index info pixels.index --json")).stdout).unwrap();
+    assert_eq!((&info["rows"], &info["segments"]), (&59.into(), &2.into()));
+}
+
+#[test]
+fn hits_are_shown_or_written_for_numpy() {
+    let world = indexed("");
+    let shown =
+        text(&succeed(world.mrl("index search pixels.index --queries test.safetensors --k 2")).stdout);
+    assert_eq!(shown.lines().count(), 20, "{shown}");
+    succeed(world.mrl("index search pixels.index --queries test.safetensors --k 2 --out hits.npy"));
+    let bytes = world.read("hits.npy");
+    let (header, rows) = bytes.split_at(128);
+    let header = text(&header[10..]);
+    assert!(header.contains("[('id', '<u8'), ('score', '<f8')]") && header.contains("(20, 2)"), "{header}");
+    assert!(header.ends_with('\n'));
+    assert_eq!(rows.len(), 20 * 2 * 16);
+    let number = |at: usize| <[u8; 8]>::try_from(&rows[at..at + 8]).unwrap();
+    let (id, score) = (u64::from_le_bytes(number(0)), f64::from_le_bytes(number(8)));
+    assert!(shown.starts_with(&format!("     0  {id} {score:.4}")), "{shown}");
+}
+
+#[test]
+fn an_image_is_a_query_of_the_run_that_made_the_vectors() {
+    let world = World::new();
+    let photo = |i: u32| {
+        image::RgbImage::from_fn(20 + i, 40 - i, |x, y| {
+            image::Rgb([(x * 9) as u8, (y * 7 * i) as u8, (x * y * i) as u8])
+        })
+    };
+    fs::create_dir(world.path("photos")).unwrap();
+    (0..8).for_each(|i| photo(i).save(world.path(&format!("photos/{i}.png"))).unwrap());
+    succeed(world.mrl(
+        "train --dataset folder --data-dir photos --image-size 12 --width 0.125 --batch-size 4 --max-steps 0 --out run",
+    ));
+    succeed(world.mrl("embed --run run --out set.safetensors"));
+    succeed(world.mrl("index build --input set.safetensors --out photos.index"));
+    let shown = succeed(world.mrl("index search photos.index --queries photos/5.png --run run --k 1")).stdout;
+    assert!(text(&shown).starts_with("     0  5.png 1.0000"), "{}", text(&shown));
+    succeed(world.mrl("index remove photos.index 5.png"));
+    let message = fail(world.mrl("index search photos.index --queries photos/5.png"), 2);
+    says(&message, &["is an image", "name its run with --run"]);
+    fs::write(world.path("cut.png"), "no image").unwrap();
+    let message = fail(world.mrl("index search photos.index --queries cut.png --run run"), 1);
+    says(&message, &["cut.png: "]);
+    let message = fail(world.mrl("index search photos.index --queries set.safetensors --run run"), 2);
+    says(&message, &["is no image"]);
+}
+
+#[test]
+fn what_cannot_be_meant_is_said_with_its_cure() {
+    let world = indexed("");
+    for (words, code, parts) in [
+        ("index search none.index --queries test.safetensors", 1, &["none.index: "][..]),
+        ("index search train.safetensors --queries test.safetensors", 1, &["train.safetensors: "]),
+        ("index search pixels.index --queries test.safetensors --k 0", 2, &["at least one"]),
+        ("index search pixels.index --queries test.safetensors --schedule 20:30", 2, &["16, 64, 432"]),
+        ("index search pixels.index --queries test.safetensors --schedule 16:x", 2, &["64:200,512"]),
+        ("index search pixels.index --queries test.safetensors --schedule 16:5", 2, &["k = 10"]),
+        ("index search pixels.index --queries test.safetensors --out hits.txt", 2, &[".json or .npy"]),
+        ("index search pixels.index --queries test.safetensors --out none/hits.json", 1, &["make it first"]),
+        ("index remove pixels.index 99", 1, &["the id 99 is not in the index"]),
+        ("index remove pixels.index x", 2, &["whole numbers"]),
+        ("index build --input train.safetensors --dims 64,16 --out other.index", 2, &["increas"]),
+        ("index build --input train.safetensors --column x --out other.index", 2, &["FILE.parquet"]),
+        ("index build --input none.parquet --out other.index", 1, &["none.parquet: "]),
+    ] {
+        let message = fail(world.mrl(words), code);
+        says(&message, parts);
+    }
+    assert!(!world.path("other.index").exists());
+}
+
+#[test]
+fn a_damaged_index_is_an_error_and_no_answer() {
+    let world = indexed("");
+    let expected = search(&world, "");
+    let whole = world.read("pixels.index");
+    for place in (0..whole.len()).step_by(whole.len() / 20) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 0x10;
+        fs::write(world.path("pixels.index"), bytes).unwrap();
+        let output = world.mrl("index info pixels.index --verify").output().unwrap();
+        let message = text(&output.stderr);
+        if !output.status.success() {
+            assert_eq!(output.status.code(), Some(1), "byte {place}: {message}");
+            says(&message, &["pixels.index: "]);
+        }
+        let output = world
+            .mrl("index search pixels.index --queries test.safetensors --k 3 --out hits.json")
+            .output()
+            .unwrap();
+        if output.status.success() {
+            let hits: Value = serde_json::from_slice(&world.read("hits.json")).unwrap();
+            assert_eq!(hits, expected, "byte {place}");
+        } else {
+            assert_eq!(output.status.code(), Some(1), "byte {place}: {}", text(&output.stderr));
+        }
+    }
+}
