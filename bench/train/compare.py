@@ -155,12 +155,12 @@ def epochs(args):
     """Whether a run keeps its speed: its first epochs beside its last."""
     with tempfile.TemporaryDirectory() as scratch:
         run, count = Path(scratch) / "run", 24
-        output(args.mrl, "train", "--preset", "reference-cifar10-resnet18", "--data-dir", args.data_dir, "--subset-per-class", 64,
-               "--batch-size", 128, "--epochs", count, "--log-every", 1, "--out", run)
+        output(args.mrl, "train", "--preset", "reference-cifar10-resnet18", "--data-dir", args.data_dir, "--subset-per-class", 32,
+               "--batch-size", 64, "--epochs", count, "--log-every", 1, "--out", run)
         rates = [json.loads(line)["images_per_s"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     quarter = len(rates) // 4
     first, last = (statistics.median(part) for part in (rates[:quarter], rates[-quarter:]))
-    return (f"## From the first epoch to the last\n\n{count} epochs of 5 steps, batch 128: {first:.1f} images/s in the first quarter, "
+    return (f"## From the first epoch to the last\n\n{count} epochs of 5 steps, batch 64: {first:.1f} images/s in the first quarter, "
             f"{last:.1f} in the last ({100 * (last / first - 1):+.1f} %), medians of steps.\n"), rates
 
 
