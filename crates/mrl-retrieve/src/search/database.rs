@@ -4,7 +4,8 @@ use super::prefix::{Bounds, Part, Prefix};
 use crate::{
     Error,
     rotation::{DISTORTION, Rotation},
-    space::{Metric, Segment, Space, Values},
+    space::{Band, Metric, Segment, Space, Values},
+    vector::Sums,
 };
 
 /// One of the two spaces that rows are in.
@@ -121,17 +122,59 @@ impl<'a> Database<'a> {
         self.segments.iter().zip(&self.starts).map(part).collect()
     }
 
-    /// Copies the first numbers of `row` as it was given.
-    pub(super) fn read(&self, row: usize, out: &mut [f32]) -> Result<(), Error> {
+    /// The first `dims` numbers of `row` as it was given.
+    #[inline(always)]
+    pub(super) fn row(&self, row: usize, dims: usize) -> Row<'_> {
         let index = self.starts.partition_point(|&start| start <= row) - 1;
-        let (segment, row) = (&self.segments[index], row - self.starts[index]);
-        for band in segment.trained.prefix(out.len()).expect("a dim of the index") {
-            band.guard.check(row..row + 1)?;
-            let Values::F32(values) = band.values else { unreachable!("rows are given in f32") };
-            out[band.dims.clone()].copy_from_slice(&values[row * band.dims.len()..][..band.dims.len()]);
-        }
-        Ok(())
+        let bands = self.segments[index].trained.prefix(dims).expect("a dim of the index");
+        Row { bands, row: row - self.starts[index] }
     }
+}
+
+/// A row as it was given.
+pub(super) struct Row<'d> {
+    bands: &'d [Band<'d>],
+    row: usize,
+}
+
+impl Row<'_> {
+    /// Asks for the row, which is to be read soon.
+    #[inline(always)]
+    pub(super) fn prefetch(&self) {
+        self.bands.iter().for_each(|band| prefetch(self.numbers(band)));
+    }
+
+    /// The products of the row with `query` and with itself.
+    #[inline(always)]
+    pub(super) fn products(&self, query: &[f32]) -> Result<(f64, f64), Error> {
+        let (mut products, mut squares) = (Sums::default(), Sums::default());
+        for band in self.bands {
+            band.guard.check(self.row..self.row + 1)?;
+            let numbers = self.numbers(band);
+            products.add(band.dims.start, &query[band.dims.clone()], numbers);
+            squares.add(band.dims.start, numbers, numbers);
+        }
+        Ok((products.total(), squares.total()))
+    }
+
+    #[inline(always)]
+    fn numbers<'b>(&self, band: &Band<'b>) -> &'b [f32] {
+        let Values::F32(values) = band.values else { unreachable!("rows are given in f32") };
+        &values[self.row * band.dims.len()..][..band.dims.len()]
+    }
+}
+
+/// Asks for the memory of `numbers`.
+#[inline(always)]
+fn prefetch(numbers: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in numbers.chunks(16) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: the instruction reads nothing and is part of every x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = numbers;
 }
 
 fn space<'s, 'a>(segment: &'s Segment<'a>, kind: Kind) -> &'s Space<'a> {

@@ -5,13 +5,16 @@ use pulp::Arch;
 use super::{
     database::Kind,
     for_each_query,
-    judge::{Hit, Judge, TOGETHER},
+    judge::{Hit, Judge},
     plan::Plan,
     prefix::{BLOCK, Prefix},
     queries::{Queries, Turned},
     scan::{Found, scan},
 };
 use crate::{Error, space::Metric};
+
+/// Rows that are decided together: what they settle is known to the next.
+const TOGETHER: usize = 16;
 
 /// Prefixes of rows that bound scores, and queries turned to be multiplied with them.
 pub(super) struct Bounding<'q> {

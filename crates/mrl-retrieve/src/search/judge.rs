@@ -1,7 +1,7 @@
 //! What decides: scores in `f64` of the rows as they were given.
 
 use super::queries::Queries;
-use crate::{Error, space::Metric, vector::dot_and_square};
+use crate::{Error, space::Metric};
 
 /// A row and its score.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,8 +17,8 @@ impl Hit {
     }
 }
 
-/// Rows that are read before they are scored.
-pub(super) const TOGETHER: usize = 8;
+/// Rows that are asked for before they are read: those of a shortlist lie anywhere in the memory.
+const AHEAD: usize = 4;
 
 /// Scores rows for one query and keeps the best.
 pub(super) struct Judge<'q> {
@@ -28,44 +28,32 @@ pub(super) struct Judge<'q> {
     k: usize,
     /// From the best; at most `k`.
     best: Vec<Hit>,
-    /// Copies, `[TOGETHER, rank]`.
-    rows: Vec<f32>,
 }
 
 impl<'q> Judge<'q> {
     pub(super) fn new(queries: &'q Queries<'q>, index: usize, k: usize) -> Self {
         let (query, norm) = queries.ranking(index);
-        Self {
-            queries,
-            query,
-            norm,
-            k,
-            best: Vec::with_capacity(k + 1),
-            rows: vec![0.0; TOGETHER * query.len()],
-        }
+        Self { queries, query, norm, k, best: Vec::with_capacity(k + 1) }
     }
 
     /// Scores `rows`, none of which was scored before.
     #[inline(always)]
     pub(super) fn score(&mut self, rows: &[usize]) -> Result<(), Error> {
-        let database = self.queries.database();
-        for rows in rows.chunks(TOGETHER) {
-            // First all are copied: so the processor waits for several at a time.
-            for (&row, copy) in rows.iter().zip(self.rows.chunks_exact_mut(self.query.len())) {
-                database.read(row, copy)?;
+        let (database, rank) = (self.queries.database(), self.query.len());
+        rows[..rows.len().min(AHEAD)].iter().for_each(|&row| database.row(row, rank).prefetch());
+        for (index, &row) in rows.iter().enumerate() {
+            if let Some(&ahead) = rows.get(index + AHEAD) {
+                database.row(ahead, rank).prefetch();
             }
-            for (index, &row) in rows.iter().enumerate() {
-                let copy = &self.rows[index * self.query.len()..][..self.query.len()];
-                let (product, square) = dot_and_square(self.query, copy);
-                let score = match database.metric() {
-                    Metric::Dot => product,
-                    Metric::Cosine => match square.sqrt() * self.norm {
-                        0.0 => 0.0,
-                        norms => product / norms,
-                    },
-                };
-                self.keep(Hit { score, row });
-            }
+            let (product, square) = database.row(row, rank).products(self.query)?;
+            let score = match database.metric() {
+                Metric::Dot => product,
+                Metric::Cosine => match square.sqrt() * self.norm {
+                    0.0 => 0.0,
+                    norms => product / norms,
+                },
+            };
+            self.keep(Hit { score, row });
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ use std::{
 use rayon::prelude::*;
 
 pub(crate) use self::database::Database;
+#[cfg(feature = "postgres")]
+pub(crate) use self::queries::check_queries;
 use self::{
     database::Kind,
     exact::Bounding,
@@ -95,8 +97,8 @@ impl<'a> Searcher<'a> {
     /// When queries are of another width, not finite or, for cosine, zero; `k` is 0; the schedule asks for prefixes that the
     /// index does not have or keeps fewer than `k` rows; or the file is damaged where it is read.
     pub fn search(&self, queries: &[f32], k: usize, schedule: &Schedule) -> Result<Hits, Error> {
-        let rank = schedule.rank().unwrap_or(self.database.width());
-        let stages = self.stages(schedule, rank, k)?;
+        let rank = schedule.check(k, self.database.ends(Kind::Trained))?;
+        let stages = self.stages(schedule);
         let queries = Queries::new(&self.database, queries, rank)?;
         let k = k.min(self.database.live());
         let hits = match &stages[..] {
@@ -107,24 +109,13 @@ impl<'a> Searcher<'a> {
         Ok(Hits::of(&hits, k))
     }
 
-    /// The stages of `schedule` on this index, ready to search `k` rows.
-    fn stages(&self, schedule: &Schedule, rank: usize, k: usize) -> Result<Vec<funnel::Stage>, Error> {
-        if k == 0 {
-            return Err(Error::NoK);
-        }
-        let trained = self.database.ends(Kind::Trained);
-        let no_dim = |dim| Error::NoDim { dim, dims: trained.to_vec() };
-        if !trained.contains(&rank) {
-            return Err(no_dim(rank));
-        }
+    /// The stages of `schedule` on this index, ready to search.
+    fn stages(&self, schedule: &Schedule) -> Vec<funnel::Stage> {
         let stage = |stage: &crate::Stage| {
             let (dim, keep) = (stage.dim, stage.keep.get());
-            if keep < k {
-                return Err(Error::KeepsTooFew { stage: *stage, k });
-            }
             let shortlist = !stage.trained && self.database.ends(Kind::Shortlist).contains(&dim);
             let kind = if shortlist { Kind::Shortlist } else { Kind::Trained };
-            if trained.contains(&dim) { Ok(funnel::Stage { kind, dim, keep }) } else { Err(no_dim(dim)) }
+            funnel::Stage { kind, dim, keep }
         };
         schedule.stages().iter().map(stage).collect()
     }

@@ -19,6 +19,32 @@ const BLOCK: usize = 64;
 /// How much the squared norm of a query that was divided by its norm may exceed 1.
 const ROUNDING: f64 = 1e-6;
 
+/// The norms of the first `rank` numbers of each query.
+///
+/// # Errors
+/// When `values` are not `[n, width]`, not finite, or have no direction for a cosine by the first `rank` dims.
+pub(crate) fn check_queries(
+    values: &[f32],
+    width: usize,
+    rank: usize,
+    metric: Metric,
+) -> Result<Vec<f64>, Error> {
+    if !values.len().is_multiple_of(width) {
+        return Err(Error::QueryWidth { values: values.len(), width });
+    }
+    if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        return Err(Error::QueryNotFinite { query: place / width, place: place % width });
+    }
+    let norm = |query: &[f32]| dot(&query[..rank], &query[..rank]).sqrt();
+    let norms: Vec<f64> = values.chunks_exact(width).map(norm).collect();
+    if metric == Metric::Cosine
+        && let Some(query) = norms.iter().position(|&norm| norm == 0.0)
+    {
+        return Err(Error::QueryZero { query, dims: rank });
+    }
+    Ok(norms)
+}
+
 /// Vectors to search with.
 pub(super) struct Queries<'q> {
     database: &'q Database<'q>,
@@ -32,22 +58,9 @@ pub(super) struct Queries<'q> {
 
 impl<'q> Queries<'q> {
     /// # Errors
-    /// When `values` are not `[n, width]`, not finite, or have no direction for a cosine by the first `rank` dims.
+    /// As those of [`check_queries`].
     pub(super) fn new(database: &'q Database<'q>, values: &'q [f32], rank: usize) -> Result<Self, Error> {
-        let width = database.width();
-        if !values.len().is_multiple_of(width) {
-            return Err(Error::QueryWidth { values: values.len(), width });
-        }
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-            return Err(Error::QueryNotFinite { query: place / width, place: place % width });
-        }
-        let norm = |query: &[f32]| dot(&query[..rank], &query[..rank]).sqrt();
-        let norms: Vec<f64> = values.chunks_exact(width).map(norm).collect();
-        if database.metric() == Metric::Cosine
-            && let Some(query) = norms.iter().position(|&norm| norm == 0.0)
-        {
-            return Err(Error::QueryZero { query, dims: rank });
-        }
+        let norms = check_queries(values, database.width(), rank, database.metric())?;
         Ok(Self { database, values, rank, norms })
     }
 
