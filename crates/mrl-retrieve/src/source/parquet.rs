@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
@@ -60,7 +61,7 @@ impl Parquet {
         let file = File::open(&path).map_err(Error::io(&path))?;
         // What Arrow wrote beside the schema is left out: there is then one kind of lists, and one of text.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let metadata = ArrowReaderMetadata::load(&file, options).map_err(unreadable(&path))?;
+        let metadata = fenced(&path, || ArrowReaderMetadata::load(&file, options))?;
         let rows = metadata.metadata().file_metadata().num_rows();
         let rows = usize::try_from(rows)
             .map_err(|_| Error::damaged(&path, format!("says that it has {rows} rows; write it again")))?;
@@ -75,11 +76,8 @@ impl Parquet {
     fn read(&self, column: usize, batch: usize) -> Result<ParquetRecordBatchReader, Error> {
         let file = self.file.try_clone().map_err(Error::io(&self.path))?;
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [column]);
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_batch_size(batch)
-            .with_projection(mask)
-            .build()
-            .map_err(unreadable(&self.path))
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        fenced(&self.path, || builder.with_batch_size(batch).with_projection(mask).build())
     }
 
     /// Calls `visit` with parts of a column, in order, and the row that each starts at. No value is missing in them.
@@ -89,8 +87,8 @@ impl Parquet {
         visit: &mut dyn FnMut(&ArrayRef, usize) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut start = 0;
-        for batch in self.read(column, PIECE)? {
-            let batch = batch.map_err(unreadable(&self.path))?;
+        let mut batches = self.read(column, PIECE)?;
+        while let Some(batch) = fenced(&self.path, || batches.next().transpose())? {
             let part = batch.column(0);
             if let Some(row) = (0..part.len()).find(|&row| part.is_null(row)) {
                 return Err(self.missing(column, start + row));
@@ -108,8 +106,8 @@ impl Parquet {
 
     /// Numbers in the first row, or 0 if there is none.
     fn first_width(&self) -> Result<usize, Error> {
-        let Some(batch) = self.read(self.vectors, 1)?.next() else { return Ok(0) };
-        let batch = batch.map_err(unreadable(&self.path))?;
+        let mut batches = self.read(self.vectors, 1)?;
+        let Some(batch) = fenced(&self.path, || batches.next().transpose())? else { return Ok(0) };
         let rows = batch.column(0).as_list::<i32>();
         Ok(if rows.is_empty() { 0 } else { rows.value_length(0) as usize })
     }
@@ -203,8 +201,15 @@ impl Source for Parquet {
     }
 }
 
-fn unreadable<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> Error + '_ {
-    move |error| Error::damaged(path, format!("cannot be read as Parquet ({error}); write it again"))
+/// What the reader of Parquet gives. Of damaged files it may panic, which is an error like the others.
+fn fenced<T, E: std::fmt::Display>(path: &Path, read: impl FnOnce() -> Result<T, E>) -> Result<T, Error> {
+    let unreadable = |why: &dyn std::fmt::Display| {
+        Error::damaged(path, format!("cannot be read as Parquet ({why}); write it again"))
+    };
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(|error| unreadable(&error)),
+        Err(_) => Err(unreadable(&"it is damaged")),
+    }
 }
 
 fn is_vectors(kind: &DataType) -> bool {
@@ -280,9 +285,12 @@ mod tests {
         builder::{FixedSizeListBuilder, Float32Builder},
     };
     use parquet::arrow::ArrowWriter;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{BuildOptions, Id};
+
+    const GOLDENS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../goldens/parquet");
 
     /// Writes a file of the given columns, a row group for each seven rows.
     fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
@@ -361,10 +369,10 @@ mod tests {
 
     #[test]
     fn files_of_pyarrow_are_read() {
-        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../goldens/parquet"));
         for file in ["lists-snappy.parquet", "fixed-zstd.parquet", "doubles-gzip.parquet"] {
             let source =
-                Parquet::open(folder.join(file), &named("vector", Some("name"), Some("label"))).unwrap();
+                Parquet::open(Path::new(GOLDENS).join(file), &named("vector", Some("name"), Some("label")))
+                    .unwrap();
             let names = (0..50).map(|row| format!("name {}", row % 10 * 10 + row / 10)).collect();
             assert_eq!(source.ids().unwrap().as_ref(), &Ids::Names(names), "{file}");
             assert_eq!(source.labels().unwrap(), (-5..45).collect::<Vec<_>>(), "{file}");
@@ -377,6 +385,30 @@ mod tests {
                 .unwrap();
             let expected: Vec<f32> = (0..200).map(|place| place as f32 / 8.0 - 3.0).collect();
             assert_eq!((source.width(), numbers), (4, expected), "{file}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn damaged_bytes_never_panic(
+            file in 0usize..3,
+            changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..4),
+            cut in prop_oneof![Just(0usize), 0usize..100],
+        ) {
+            let file = ["lists-snappy.parquet", "fixed-zstd.parquet", "doubles-gzip.parquet"][file];
+            let mut bytes = std::fs::read(Path::new(GOLDENS).join(file)).unwrap();
+            for (at, byte) in changes {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            bytes.truncate(bytes.len() - cut);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("damaged");
+            std::fs::write(&path, bytes).unwrap();
+            if let Ok(source) = Parquet::open(&path, &named("vector", Some("name"), Some("label"))) {
+                let _ = source.visit(&mut |_| Ok(()));
+            }
         }
     }
 
