@@ -251,7 +251,9 @@ mod tests {
         let fewer = report(2, &[0, 1], &take(&[2], &[Measure::Knn1, Measure::Probe]));
         let with = |baselines: &[&Report]| {
             let mut evaluation = Evaluation::new(&train, &test, &ours).unwrap();
-            baselines.iter().for_each(|baseline| evaluation.add_baseline("b", baseline).unwrap());
+            for baseline in baselines {
+                evaluation.add_baseline("b", baseline).unwrap();
+            }
             evaluation.run(&mut |_| {}).unwrap().baselines.remove("b").unwrap()
         };
         let found = with(&[&more]);
