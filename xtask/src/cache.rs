@@ -1,4 +1,5 @@
-//! The per-user cache: one finished folder for each version and variant of libtorch, shared by all clones.
+//! The per-user cache, shared by all clones: a finished folder for each version and variant of libtorch, and for the server
+//! of the tests.
 //!
 //! A folder is built under another name and renamed at the end, so that it is either whole or not there.
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::pip::Pip;
 use crate::unpack::{Variant, check_sha256, unpack, write_error};
-use crate::wheels::{FOR_CPU, Wheel, for_target};
+use crate::wheels::{FOR_CPU, Wheel, for_target, server_for_target};
 
 /// The libtorch that tch 0.26 binds.
 pub(crate) const VERSION: &str = "2.13.0";
@@ -36,58 +37,71 @@ impl Plan {
     /// The plan for this machine.
     ///
     /// # Errors
-    /// A platform for which torch publishes no wheel of that variant.
+    /// A platform for which there is no wheel of that variant.
     pub(crate) fn new(cache: PathBuf, variant: Variant) -> Result<Self> {
         let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-        let wheels = for_target(os, arch);
+        let wheels = if variant == Variant::Postgres { server_for_target } else { for_target }(os, arch);
         if wheels.is_empty() || (variant == Variant::Cuda && wheels.len() < FOR_CPU) {
             bail!(
-                "there is no libtorch {VERSION} ({}) to download for {os} on {arch}; \
-                 set LIBTORCH to a folder that holds one",
-                variant.name()
+                "there is no {} ({}) to download for {os} on {arch}; {}",
+                variant.product(),
+                variant.name(),
+                variant.instead()
             );
         }
         let (wheels, need_bytes) = match variant {
             Variant::Cpu => (&wheels[..wheels.len().min(FOR_CPU)], 1_200 << 20),
             Variant::Cuda => (wheels, 5_000 << 20),
+            Variant::Postgres => (wheels, 100 << 20),
         };
         let pythons = ["python3", "python"].map(OsString::from).to_vec();
         Ok(Self { cache, variant, wheels: wheels.to_vec(), need_bytes, pythons })
     }
 
-    /// The finished folder; libtorch itself is `torch` in it.
+    /// The finished folder; what it is for is [`Variant::root`] in it.
     pub(crate) fn folder(&self) -> PathBuf {
         let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-        self.cache.join(format!("libtorch-{VERSION}-{}-{os}-{arch}", self.variant.name()))
+        let name = match self.variant {
+            Variant::Cpu | Variant::Cuda => format!("libtorch-{VERSION}-{}", self.variant.name()),
+            Variant::Postgres => format!("postgres-{}", self.version()),
+        };
+        self.cache.join(format!("{name}-{os}-{arch}"))
     }
 
-    /// Returns the folder with libtorch, made first if it is missing or damaged.
+    fn version(&self) -> &'static str {
+        match self.variant {
+            Variant::Cpu | Variant::Cuda => VERSION,
+            Variant::Postgres => self.wheels[0].version,
+        }
+    }
+
+    /// Returns [`Variant::root`] of the folder, made first if it is missing or damaged.
     ///
     /// # Errors
     /// One sentence with the cure.
     pub(crate) fn prepare(&self) -> Result<PathBuf> {
         let folder = self.folder();
         // A finished folder is enough, also in a cache that is read-only.
-        if check(&folder).is_ok() {
-            return Ok(folder.join("torch"));
+        if check(&folder, self.version()).is_ok() {
+            return Ok(folder.join(self.variant.root()));
         }
         fs::create_dir_all(&self.cache).map_err(|e| write_error(&e, &self.cache))?;
         let _lock = self.lock()?;
         remove_unfinished(&self.cache)?;
-        match check(&folder) {
-            Ok(()) => return Ok(folder.join("torch")),
+        match check(&folder, self.version()) {
+            Ok(()) => return Ok(folder.join(self.variant.root())),
             Err(damage) if folder.exists() => {
                 println!("{} is damaged ({damage}); making it again", folder.display());
             }
             Err(_) => {}
         }
-        let pip = Pip::find(&self.pythons)?;
+        let pip = Pip::find(&self.pythons, self.variant.instead())?;
         self.check_space()?;
         let temp = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.cache);
         let temp = temp.map_err(|e| write_error(&e, &self.cache))?;
         self.build(&pip, temp.path())?;
         put_in_place(temp.path(), &folder).map_err(|e| write_error(&e, &folder))?;
-        Ok(folder.join("torch"))
+        Ok(folder.join(self.variant.root()))
     }
 
     /// Holds the cache's lock until the file is dropped; the system lets go of it however the process ends.
@@ -114,8 +128,9 @@ impl Plan {
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if free < self.need_bytes {
             bail!(
-                "libtorch needs {:.1} GB in {} while it is set up and {:.1} GB are free; free space there, \
+                "{} needs {:.1} GB in {} while it is set up and {:.1} GB are free; free space there, \
                  or set XDG_CACHE_HOME to a folder on a larger disk",
+                self.variant.product(),
                 self.need_bytes as f64 / 1e9,
                 self.cache.display(),
                 free as f64 / 1e9
@@ -137,14 +152,15 @@ impl Plan {
             // Its space is needed for the next one.
             fs::remove_dir_all(&download).map_err(|e| write_error(&e, &download))?;
         }
-        // torch-sys compares this file with the version that it was made for.
-        let version = format!("{VERSION}\n");
-        fs::write(folder.join("torch/build-version"), &version).map_err(|e| write_error(&e, folder))?;
-        sizes.insert("torch/build-version".into(), version.len() as u64);
+        if self.variant != Variant::Postgres {
+            // torch-sys compares this file with the version that it was made for.
+            let version = format!("{VERSION}\n");
+            fs::write(folder.join("torch/build-version"), &version).map_err(|e| write_error(&e, folder))?;
+            sizes.insert("torch/build-version".into(), version.len() as u64);
+        }
         let wheels: BTreeMap<_, _> =
             self.wheels.iter().map(|w| (format!("{}-{}", w.name, w.version), w.sha256)).collect();
-        let manifest =
-            json!({ "version": VERSION, "variant": self.variant.name(), "wheels": wheels, "files": sizes });
+        let manifest = json!({ "version": self.version(), "variant": self.variant.name(), "wheels": wheels, "files": sizes });
         let text = serde_json::to_string_pretty(&manifest)?;
         fs::write(folder.join(MANIFEST), text).map_err(|e| write_error(&e, folder))?;
         flush(folder).map_err(|e| write_error(&e, folder))
@@ -152,11 +168,11 @@ impl Plan {
 }
 
 /// Compares a finished folder with its manifest by the files' sizes: quick, and it finds what is cut short or gone.
-pub(crate) fn check(folder: &Path) -> Result<()> {
+pub(crate) fn check(folder: &Path, version: &str) -> Result<()> {
     let text = fs::read_to_string(folder.join(MANIFEST)).map_err(|e| anyhow!("{MANIFEST}: {e}"))?;
     let manifest: Value = serde_json::from_str(&text).map_err(|e| anyhow!("{MANIFEST}: {e}"))?;
-    if manifest["version"] != VERSION {
-        bail!("{MANIFEST} says version {}, not {VERSION}", manifest["version"]);
+    if manifest["version"] != version {
+        bail!("{MANIFEST} says version {}, not {version}", manifest["version"]);
     }
     let files = manifest["files"].as_object().filter(|files| !files.is_empty());
     for (name, size) in files.ok_or_else(|| anyhow!("{MANIFEST} lists no files"))? {

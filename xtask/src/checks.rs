@@ -11,7 +11,9 @@ use crate::workspace::Workspace;
 /// Set-up fails, or a test does.
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     setup::ensure(workspace)?;
-    workspace.cargo(&["test", "--workspace", "--all-targets"], &[])?;
+    let server = setup::server()?;
+    let server = server.as_ref().and_then(|folder| folder.to_str()).map(|folder| ("MRL_POSTGRES", folder));
+    workspace.cargo(&["test", "--workspace", "--all-targets"], server.as_slice())?;
     workspace.cargo(&["test", "--workspace", "--doc"], &[])
 }
 

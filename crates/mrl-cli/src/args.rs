@@ -13,7 +13,9 @@ use mrl_eval::{Database, Measure, Method};
 use mrl_train::{DeviceChoice, Encoder, Head, NetworkChoice, Precision, Schedule, Stem};
 use strum::VariantNames;
 
-pub use index::{AddArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, RemoveArgs, SearchArgs};
+pub use index::{
+    AddArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs, TableArgs,
+};
 
 /// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is
 /// worth, and search by them.

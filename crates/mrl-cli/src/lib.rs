@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use args::{Cli, Command};
 use mrl_eval::EvalError;
+use mrl_retrieve::postgres::PostgresError;
 use mrl_train::TrainError;
 
 /// What a command ended with, beside errors.
@@ -75,4 +76,5 @@ fn is_usage(error: &anyhow::Error) -> bool {
         || error.downcast_ref::<TrainError>().is_some_and(TrainError::is_usage)
         || error.downcast_ref::<EvalError>().is_some_and(EvalError::is_usage)
         || error.downcast_ref::<mrl_retrieve::Error>().is_some_and(mrl_retrieve::Error::is_usage)
+        || error.downcast_ref::<PostgresError>().is_some_and(PostgresError::is_usage)
 }

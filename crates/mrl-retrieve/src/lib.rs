@@ -32,6 +32,8 @@ mod file;
 mod ids;
 mod index;
 mod layout;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod quantise;
 mod rotation;
 mod schedule;

@@ -4,6 +4,8 @@ use std::{fmt, num::NonZeroUsize, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// Prefixes that shortlist, from all rows to few, and the one that ranks what is left. Written `16:800,64:200,512`: by the
 /// first 16 dims keep 800 rows, by the first 64 keep 200 of these, and rank them by 512. Without the last number, all dims rank.
 /// Without any shortlist all rows are ranked: `exact` by all dims, `64` by the first 64.
@@ -102,6 +104,22 @@ impl Schedule {
     #[must_use]
     pub fn rank(&self) -> Option<usize> {
         self.rank
+    }
+
+    /// Whether it finds `k` rows of an index with these prefixes, the last of which is the width; the dims that rank.
+    pub(crate) fn check(&self, k: usize, dims: &[usize]) -> Result<usize, Error> {
+        if k == 0 {
+            return Err(Error::NoK);
+        }
+        let rank = self.rank.unwrap_or(dims[dims.len() - 1]);
+        let asked = std::iter::once(rank).chain(self.stages.iter().map(|stage| stage.dim));
+        if let Some(dim) = asked.into_iter().find(|dim| !dims.contains(dim)) {
+            return Err(Error::NoDim { dim, dims: dims.to_vec() });
+        }
+        match self.stages.iter().find(|stage| stage.keep.get() < k) {
+            Some(&stage) => Err(Error::KeepsTooFew { stage, k }),
+            None => Ok(rank),
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use mrl_retrieve::{Dtype, Metric, Rotate, Schedule};
+use mrl_retrieve::{
+    Dtype, Metric, Rotate, Schedule,
+    postgres::{Ann, TableName},
+};
 use mrl_train::NetworkChoice;
 
 use super::choice;
@@ -26,6 +29,8 @@ pub enum IndexCommand {
     Info(InfoArgs),
     /// Find the nearest vectors of each query.
     Search(SearchArgs),
+    /// Copy an index to a table of Postgres with pgvector.
+    Push(PushArgs),
 }
 
 /// Where vectors come from.
@@ -105,11 +110,46 @@ pub struct InfoArgs {
     pub json: bool,
 }
 
+/// A table of a database.
+#[derive(Clone, Debug, Args)]
+pub struct TableArgs {
+    /// The database, postgres://USER:PASSWORD@HOST:PORT/DATABASE; without a password there, that of PGPASSWORD is used.
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// The table in it, NAME or SCHEMA.NAME.
+    #[arg(long, value_name = "NAME", default_value = "embeddings", requires = "postgres")]
+    pub table: TableName,
+}
+
+/// `mrl index push`.
+#[derive(Clone, Debug, Args)]
+pub struct PushArgs {
+    /// The index.
+    pub index: PathBuf,
+    /// Where it goes.
+    #[command(flatten)]
+    pub table: TableArgs,
+    /// The prefix that shortlists, which pgvector indexes [default: that of the index's schedule, or else its longest up to
+    /// 64].
+    #[arg(long, value_name = "DIM")]
+    pub prefix: Option<usize>,
+    /// How it is indexed: hnsw finds nearly all, ivfflat is built quicker, none reads all rows.
+    #[arg(long, value_parser = choice::<Ann>(), default_value = "hnsw")]
+    pub ann: Ann,
+    /// Rows that are committed together; a push that is cut goes on from the last of these [default: those of 16 MiB].
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Option<u32>,
+}
+
 /// `mrl index search`.
 #[derive(Clone, Debug, Args)]
 pub struct SearchArgs {
     /// The index.
-    pub index: PathBuf,
+    #[arg(required_unless_present = "postgres", conflicts_with = "postgres")]
+    pub index: Option<PathBuf>,
+    /// The table that it was pushed to.
+    #[command(flatten)]
+    pub table: TableArgs,
     /// The queries: an embedding set (FILE.safetensors), rows of numbers (FILE.npy), or an image (FILE.jpg, .png, .webp or
     /// .bmp), which --run embeds.
     #[arg(long, value_name = "FILE")]

@@ -7,6 +7,8 @@ mod errors;
 mod evaluation;
 mod index;
 mod pipeline;
+#[cfg(unix)]
+mod postgres;
 mod reference;
 mod resume;
 mod steps;

@@ -106,6 +106,13 @@ impl Manifest {
         self.dims[self.dims.len() - 1]
     }
 
+    /// What tells the rows, their ids and labels, and what makes them alike from those of other indexes.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let contents = (self.metric, &self.dims, self.ids, self.labels, &self.segments);
+        checksum(&serde_json::to_vec(&contents).unwrap_or_default())
+    }
+
     /// What a checksum cannot promise, for a file may be made to harm: the parts fit each other.
     fn check(&self) -> Result<(), String> {
         let width = self.dims.last().copied().unwrap_or(0);

@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::Result;
 use mrl_embedding::write_atomically;
-use mrl_retrieve::{Hits, Id, Index};
+use mrl_retrieve::{Hits, Id, Index, postgres::PostgresHits};
 use serde::Serialize;
 
 use super::input::has_extension;
@@ -30,6 +30,16 @@ impl Rows {
         Ok(Self { ids, scores: hits.scores().chunks(k).map(<[f64]>::to_vec).collect() })
     }
 
+    /// Those of a table.
+    pub(super) fn of_table(hits: PostgresHits) -> Self {
+        Self { ids: hits.ids, scores: hits.scores }
+    }
+
+    /// Queries, and hits for each.
+    pub(super) fn shape(&self) -> (usize, usize) {
+        (self.ids.len(), self.ids.first().map_or(0, Vec::len))
+    }
+
     /// Writes a file of the format that its name says.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let written = write_atomically(path, |file| {
@@ -39,7 +49,7 @@ impl Rows {
             serde_json::to_writer(&mut *file, self)?;
             file.write_all(b"\n")
         });
-        Ok(written.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?)
+        written.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
     }
 
     /// The first queries, as a terminal shows them.
@@ -63,7 +73,7 @@ impl Rows {
     fn write_npy(&self, file: &mut impl Write) -> io::Result<()> {
         let longest = self.ids.iter().flatten().filter_map(name).map(|name| name.chars().count()).max();
         let kind = longest.map_or_else(|| "<u8".to_owned(), |longest| format!("<U{}", longest.max(1)));
-        let shape = (self.ids.len(), self.ids.first().map_or(0, Vec::len));
+        let shape = self.shape();
         let header = format!(
             "{{'descr': [('id', '{kind}'), ('score', '<f8')], 'fortran_order': False, 'shape': {shape:?}, }}"
         );

@@ -4,6 +4,7 @@ mod change;
 mod hits;
 mod info;
 mod input;
+mod push;
 mod search;
 
 use anyhow::Result;
@@ -19,6 +20,7 @@ pub(crate) fn index(command: &IndexCommand) -> Result<Ending> {
         IndexCommand::Compact { index } => change::compact(index),
         IndexCommand::Info(args) => info::info(args),
         IndexCommand::Search(args) => search::search(args),
+        IndexCommand::Push(args) => push::push(args),
     }?;
     Ok(Ending::Done)
 }

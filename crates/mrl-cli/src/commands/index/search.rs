@@ -1,9 +1,9 @@
 use anyhow::{Result, anyhow};
-use mrl_embedding::EmbeddingSet;
-use mrl_retrieve::{Index, Schedule};
+use mrl_embedding::{EmbeddingSet, Metadata};
+use mrl_retrieve::{Index, Schedule, postgres::PostgresTable};
 use mrl_train::Embedder;
 
-use super::{hits, input::has_extension};
+use super::{hits::Rows, input::has_extension, push};
 use crate::{UsageError, args::SearchArgs, commands::check_file, progress::answer};
 
 pub(super) fn search(args: &SearchArgs) -> Result<()> {
@@ -13,30 +13,49 @@ pub(super) fn search(args: &SearchArgs) -> Result<()> {
         }
         check_file(out)?;
     }
-    let index = Index::open(&args.index)?;
-    let queries = queries(args, &index)?;
-    check_alike(args, &queries, &index)?;
-    let schedule =
-        args.schedule.clone().or_else(|| index.schedule().cloned()).unwrap_or_else(Schedule::exact);
-    let found = index.searcher()?.search(queries.embeddings(), args.k, &schedule)?;
-    let rows = hits::Rows::new(&index, &found)?;
+    let (rows, schedule) = match (&args.index, push::server(&args.table)?) {
+        (_, Some(server)) => in_table(args, server.open(&args.table.table)?),
+        (Some(path), None) => in_file(args, &Index::open(path)?),
+        (None, None) => Err(UsageError("name an index, or a database with --postgres URL".to_owned()).into()),
+    }?;
     match &args.out {
         None => answer(&rows.table()),
         Some(out) => {
             rows.write(out)?;
-            answer(&format!(
-                "{}: {} queries, {} hits each, by {schedule}",
-                out.display(),
-                queries.len(),
-                found.k()
-            ));
+            let (queries, k) = rows.shape();
+            answer(&format!("{}: {queries} queries, {k} hits each, by {schedule}", out.display()));
         }
     }
     Ok(())
 }
 
-/// The rows to search for.
-fn queries(args: &SearchArgs, index: &Index) -> Result<EmbeddingSet> {
+fn in_file(args: &SearchArgs, index: &Index) -> Result<(Rows, Schedule)> {
+    let queries = queries(args, index.width(), &index.metadata())?;
+    let schedule = schedule(args, index.schedule());
+    let found = index.searcher()?.search(queries.embeddings(), args.k, &schedule)?;
+    Ok((Rows::new(index, &found)?, schedule))
+}
+
+fn in_table(args: &SearchArgs, mut table: PostgresTable) -> Result<(Rows, Schedule)> {
+    let queries = queries(args, table.width(), table.metadata())?;
+    let schedule = schedule(args, table.schedule());
+    let found = table.search(queries.embeddings(), args.k, &schedule)?;
+    Ok((Rows::of_table(found), schedule))
+}
+
+/// The schedule that was asked for, or that of the index.
+fn schedule(args: &SearchArgs, stored: Option<&Schedule>) -> Schedule {
+    args.schedule.as_ref().or(stored).cloned().unwrap_or_else(Schedule::exact)
+}
+
+/// What to search for in an index of this width and encoder.
+fn queries(args: &SearchArgs, width: usize, metadata: &Metadata) -> Result<EmbeddingSet> {
+    let queries = read_queries(args, metadata)?;
+    check_alike(args, &queries, width, metadata)?;
+    Ok(queries)
+}
+
+fn read_queries(args: &SearchArgs, metadata: &Metadata) -> Result<EmbeddingSet> {
     if !has_extension(&args.queries, &["jpg", "jpeg", "png", "webp", "bmp"]) {
         if args.run.is_some() {
             let problem = "is no image (.jpg, .png, .webp or .bmp), and --run embeds images alone";
@@ -45,7 +64,7 @@ fn queries(args: &SearchArgs, index: &Index) -> Result<EmbeddingSet> {
         return Ok(EmbeddingSet::read(&args.queries)?);
     }
     let Some(run) = &args.run else {
-        let encoder = index.info().metadata.encoder.unwrap_or_else(|| "an encoder unknown to it".to_owned());
+        let encoder = metadata.encoder.as_deref().unwrap_or("an encoder unknown to it");
         let problem =
             format!("is an image, and the vectors of the index are of {encoder}; name its run with --run");
         return Err(UsageError(format!("{}: {problem}", args.queries.display())).into());
@@ -54,14 +73,19 @@ fn queries(args: &SearchArgs, index: &Index) -> Result<EmbeddingSet> {
 }
 
 /// Refuses queries of another encoder than the index is of.
-fn check_alike(args: &SearchArgs, queries: &EmbeddingSet, index: &Index) -> Result<()> {
-    let (given, expected) = (queries.width(), index.width());
+fn check_alike(
+    args: &SearchArgs,
+    queries: &EmbeddingSet,
+    expected: usize,
+    metadata: &Metadata,
+) -> Result<()> {
+    let given = queries.width();
     if given != expected {
         let problem = format!("are {given} wide but the index is {expected}; embed them with its encoder");
         return Err(anyhow!("{}: the queries {problem}", args.queries.display()));
     }
-    match (&queries.metadata.weights, index.metadata().weights) {
-        (Some(given), Some(expected)) if *given != expected => Err(anyhow!(
+    match (&queries.metadata.weights, &metadata.weights) {
+        (Some(given), Some(expected)) if given != expected => Err(anyhow!(
             "{}: the queries are of other weights ({given}) than the index ({expected}); embed both with the same",
             args.queries.display()
         )),
