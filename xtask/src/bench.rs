@@ -1,29 +1,22 @@
 //! `cargo xtask bench …`: side by side with the programs that users know, in a Python environment made for it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Stdio;
 
 use anyhow::{Result, anyhow};
 
+use crate::environment::Environment;
 use crate::setup;
 use crate::workspace::{Workspace, run, target_folder};
 
-/// What the peers are, by the packages that pip installs, and what Python imports once they are there.
-struct Peers {
-    packages: &'static [&'static str],
-    imports: &'static str,
-    /// The environment below the target folder.
-    folder: &'static str,
-}
-
-const EVALUATION: Peers = Peers {
+const EVALUATION: Environment = Environment {
     packages: &["numpy==2.4.*", "scikit-learn==1.9.*", "threadpoolctl==3.*"],
     imports: "import sklearn, threadpoolctl",
     folder: "bench-python",
 };
 
 /// 3 GB of packages, for torch's comes with NVIDIA's libraries.
-const TRAINING: Peers = Peers {
+const TRAINING: Environment = Environment {
     packages: &["torch==2.13.0", "torchvision==0.28.0", "mrl-pytorch==0.1.1"],
     imports: "import torchvision, mrl.mrl",
     folder: "bench-python-torch",
@@ -35,7 +28,7 @@ const TRAINING: Peers = Peers {
 /// Set-up, the build, pip or the benchmark fails; its messages are above.
 pub(crate) fn eval(workspace: &Workspace, script: &str, options: &[&str]) -> Result<()> {
     setup::ensure(workspace)?;
-    let python = environment(workspace, &EVALUATION)?;
+    let python = EVALUATION.python(workspace)?;
     workspace.cargo(&["build", "--release", "--package", "mrl-cli"], &[])?;
     let mrl = target_folder(workspace)?.join("release/mrl");
     let script = workspace.root().join("bench/eval").join(script);
@@ -50,7 +43,7 @@ pub(crate) fn eval(workspace: &Workspace, script: &str, options: &[&str]) -> Res
 /// As [`eval`].
 pub(crate) fn train(workspace: &Workspace, options: &[&str]) -> Result<()> {
     setup::ensure(workspace)?;
-    let python = environment(workspace, &TRAINING)?;
+    let python = TRAINING.python(workspace)?;
     workspace.cargo(&["build", "--release", "--package", "mrl-cli"], &[])?;
     let script = workspace.root().join("bench/train/compare.py");
     let mut command = workspace.command(&python);
@@ -78,22 +71,4 @@ fn benchmark(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf
         .lines()
         .find_map(program)
         .ok_or_else(|| anyhow!("`cargo {}` failed; its messages are above", words.join(" ")))
-}
-
-/// The Python of an environment below the target folder that has the packages; made at the first call.
-fn environment(workspace: &Workspace, peers: &Peers) -> Result<PathBuf> {
-    let folder = target_folder(workspace)?.join(peers.folder);
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    if !ready(&python, peers) {
-        let mut venv = Command::new("python3");
-        run(venv.args(["-m", "venv"]).arg(&folder), "python3 -m venv")?;
-        let words = ["-m", "pip", "install", "--quiet"];
-        run(Command::new(&python).args(words).args(peers.packages), "pip install")?;
-    }
-    Ok(python)
-}
-
-/// Whether an earlier call got to its end.
-fn ready(python: &Path, peers: &Peers) -> bool {
-    Command::new(python).args(["-c", peers.imports]).output().is_ok_and(|output| output.status.success())
 }

@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 
+use crate::python;
 use crate::setup;
 use crate::workspace::Workspace;
 
-/// Everything that can fail: unit and integration tests, examples, benchmarks in test mode, then doctests.
+/// Everything that can fail: unit and integration tests, examples, benchmarks in test mode, then doctests, then the
+/// Python module.
 ///
 /// # Errors
 /// Set-up fails, or a test does.
@@ -14,7 +16,8 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     let server = setup::server()?;
     let server = server.as_ref().and_then(|folder| folder.to_str()).map(|folder| ("MRL_POSTGRES", folder));
     workspace.cargo(&["test", "--workspace", "--all-targets"], server.as_slice())?;
-    workspace.cargo(&["test", "--workspace", "--doc"], &[])
+    workspace.cargo(&["test", "--workspace", "--doc"], &[])?;
+    python::test(workspace)
 }
 
 /// What a change must pass.

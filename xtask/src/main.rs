@@ -6,7 +6,9 @@ mod cache;
 mod checks;
 mod chosen;
 mod demo;
+mod environment;
 mod pip;
+mod python;
 mod setup;
 #[cfg(all(test, unix))]
 mod tests;

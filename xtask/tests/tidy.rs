@@ -12,7 +12,7 @@ fn root() -> PathBuf {
 /// Every `.rs` file of the workspace, with its text.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![root().join("crates"), root().join("xtask")];
+    let mut folders = vec![root().join("bindings"), root().join("crates"), root().join("xtask")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("the tree can be read") {
             let path = entry.expect("the tree can be read").path();
@@ -34,7 +34,7 @@ fn is_in(path: &Path, member: &str) -> bool {
 
 /// The workspace members whose manifest names the dependency `name`.
 fn members_with(name: &str) -> Vec<String> {
-    let mut members = vec!["xtask".to_owned()];
+    let mut members = vec!["bindings/python".to_owned(), "xtask".to_owned()];
     for entry in fs::read_dir(root().join("crates")).expect("the crates can be listed") {
         members.push(format!("crates/{}", entry.expect("the crates can be listed").file_name().display()));
     }
@@ -86,6 +86,11 @@ fn only_mrl_train_knows_tch() {
 #[test]
 fn only_mrl_cli_knows_clap() {
     assert_eq!(members_with("clap"), ["crates/mrl-cli"]);
+}
+
+#[test]
+fn only_the_bindings_know_python() {
+    assert_eq!(members_with("pyo3"), ["bindings/python"]);
 }
 
 #[test]
