@@ -1,7 +1,7 @@
 //! Queries that are answered in a second, and how many of the true ten nearest are found.
 //!
-//! `cargo bench -p mrl-retrieve --bench search -- [BASE QUERIES [DTYPE [SCHEDULE…]]]` with two embedding sets; without them, rows
-//! made up of few directions. Without `--bench`, as under `cargo test`, few rows are searched once.
+//! `cargo bench -p mrl-retrieve --bench search -- [BASE QUERIES [DTYPE [DIMS [SCHEDULE…]]]]` with two embedding
+//! sets; without them, rows made up of few directions. Without `--bench`, as under `cargo test`, few rows are searched once.
 
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mrl_embedding::EmbeddingSet;
+use mrl_embedding::{EmbeddingSet, Nesting};
 use mrl_retrieve::{BuildOptions, Dtype, Rotate, Schedule, Searcher};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -50,16 +50,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("f32") => Dtype::F32,
         Some(other) => return Err(format!("{other} is no dtype; give int8, bf16 or f32").into()),
     };
+    let dims = arguments.get(3).map_or(Ok(Nesting::powers_of_two(512)?), |dims| Nesting::parse(dims))?;
     let folder = tempfile::tempdir()?;
-    let options = BuildOptions { rotate: Rotate::Pca, shortlist_dtype, dims: env::var("DIMS").map_or(Vec::new(), |dims| dims.split(',').map(|d| d.parse().unwrap()).collect()), ..BuildOptions::default() };
+    let rotate = Rotate::Pca;
+    let options =
+        BuildOptions { rotate, shortlist_dtype, dims: dims.dims().to_vec(), ..BuildOptions::default() };
     let start = Instant::now();
     let index = options.build(&base, folder.path().join("index"))?;
-    println!("{:?}: built in {:.2} s", index.info().shortlist_dtype, start.elapsed().as_secs_f64());
+    println!("{shortlist_dtype:?}, dims {dims}: built in {:.2} s", start.elapsed().as_secs_f64());
     let searcher = index.searcher()?;
     let queries = queries.embeddings();
     let sample = &queries[..queries.len().min(1_000 * 512)];
     let truth = searcher.search(sample, K, &Schedule::exact())?;
-    let given = arguments.get(3..).filter(|schedules| !schedules.is_empty());
+    let given = arguments.get(4..).filter(|schedules| !schedules.is_empty());
     let schedules: Vec<&str> =
         given.map_or(SCHEDULES.to_vec(), |given| given.iter().map(String::as_str).collect());
     println!("{:<24} {:>9} {:>9} {:>7}", "schedule", "single/s", "batch/s", "recall");

@@ -107,6 +107,7 @@ fn to_bf16(value: f32) -> u16 {
     (sign | rounded.min(LARGEST)) as u16
 }
 
+#[inline(always)]
 pub(crate) fn from_bf16(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }

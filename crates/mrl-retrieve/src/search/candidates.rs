@@ -49,7 +49,11 @@ impl Top {
     pub(super) fn offer(&mut self, scores: &[f32], start: usize, is_removed: impl Fn(usize) -> bool) {
         let (chunks, rest) = scores.as_chunks::<LANES>();
         for (start, scores) in (start..).step_by(LANES).zip(chunks) {
-            if scores.iter().fold(false, |any, &score| any | is_above(score, self.least)) {
+            let mut any = false;
+            for &score in scores {
+                any |= is_above(score, self.least);
+            }
+            if any {
                 self.take(scores, above(scores, self.least), start, &is_removed);
             }
         }
@@ -107,7 +111,11 @@ pub(super) fn is_above(score: f32, least: f32) -> bool {
 /// A bit for each of at most [`LANES`] scores: whether it is above `least`.
 #[inline(always)]
 fn above(scores: &[f32], least: f32) -> u32 {
-    scores.iter().enumerate().fold(0, |bits, (lane, &score)| bits | u32::from(is_above(score, least)) << lane)
+    let mut bits = 0;
+    for (lane, &score) in scores.iter().enumerate() {
+        bits |= u32::from(is_above(score, least)) << lane;
+    }
+    bits
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The best rows of all, proven: bounds by a short prefix leave few to be decided.
 
-use pulp::Arch;
-
 use super::{
     database::Kind,
     for_each_query,
@@ -11,7 +9,7 @@ use super::{
     queries::{Queries, Turned},
     scan::{Found, scan},
 };
-use crate::{Error, space::Metric};
+use crate::{Error, space::Metric, vector::vectorised};
 
 /// Rows that are decided together: what they settle is known to the next.
 const TOGETHER: usize = 16;
@@ -50,12 +48,17 @@ impl<'q> Bounding<'q> {
     pub(super) fn search(&self, k: usize) -> Result<Vec<Proven>, Error> {
         let extended = self.turned.all_extended(&self.prefix);
         let found = scan(&self.prefix, &extended, self.queries.database().rows(), self.keep.max(k))?;
-        for_each_query(found, |index, found| Arch::new().dispatch(|| self.decide(index, found, k)))
+        for_each_query(found, |index, mut found| {
+            vectorised(
+                #[inline(always)]
+                || self.decide(index, &mut found, k),
+            )
+        })
     }
 
     /// Decides from the largest bound on, until no bound is left that reaches the `k`-th best.
     #[inline(always)]
-    fn decide(&self, index: usize, mut found: Found, k: usize) -> Result<Proven, Error> {
+    fn decide(&self, index: usize, found: &mut Found, k: usize) -> Result<Proven, Error> {
         found.candidates.sort_unstable_by(|a, b| b.cmp(a));
         let longer = self.longer.as_ref().map(|longer| (longer, self.turned.extended(index, longer)));
         let mut judge = Judge::new(self.queries, index, k);
@@ -97,7 +100,10 @@ impl<'q> Bounding<'q> {
         for rows in self.prefix.blocks(0..self.queries.database().rows(), BLOCK) {
             rows.check()?;
             let bounds = &mut bounds[..rows.len()];
-            rows.multiply(&query, bounds);
+            vectorised(
+                #[inline(always)]
+                || rows.multiply(&query, bounds),
+            );
             for (row, &bound) in (rows.start()..).zip(&*bounds) {
                 // NaN says nothing.
                 if bound < least || rows.is_removed(row) {

@@ -1,7 +1,5 @@
 //! Shortlists by short prefixes, ranked by a longer one.
 
-use pulp::Arch;
-
 use super::{
     candidates::Candidate,
     database::Kind,
@@ -11,7 +9,7 @@ use super::{
     queries::{Queries, Turned},
     scan::scan,
 };
-use crate::Error;
+use crate::{Error, vector::vectorised};
 
 /// A stage of a schedule on an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +32,20 @@ pub(super) fn funnel(queries: &Queries<'_>, stages: &[Stage], k: usize) -> Resul
     let first = &steps[0];
     let extended = turned(first.stage.kind).all_extended(&first.prefix);
     let found = scan(&first.prefix, &extended, database.rows(), first.stage.keep)?;
-    for_each_query(found, |index, found| {
-        Arch::new().dispatch(|| {
-            let mut candidates = found.candidates;
-            for pair in steps.windows(2) {
-                let turned: &Turned = turned(pair[1].stage.kind);
-                candidates = pair[1].narrow(&candidates, &pair[0], turned.row(index))?;
-            }
-            let mut judge = Judge::new(queries, index, k);
-            judge.score(&candidates.iter().map(|candidate| candidate.row()).collect::<Vec<_>>())?;
-            Ok(judge.finish())
-        })
+    for_each_query(found, |index, mut found| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut candidates = std::mem::take(&mut found.candidates);
+                for pair in steps.windows(2) {
+                    let turned: &Turned = turned(pair[1].stage.kind);
+                    candidates = pair[1].narrow(&candidates, &pair[0], turned.row(index))?;
+                }
+                let mut judge = Judge::new(queries, index, k);
+                judge.score(&candidates.iter().map(|candidate| candidate.row()).collect::<Vec<_>>())?;
+                Ok(judge.finish())
+            },
+        )
     })
 }
 
@@ -64,14 +65,14 @@ impl Step<'_> {
         query: &[f32],
     ) -> Result<Vec<Candidate>, Error> {
         let from = if previous.stage.kind == self.stage.kind { previous.stage.dim } else { 0 };
-        let again = |candidate: &Candidate| {
+        let mut narrowed = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
             let row = candidate.row();
             let rows = self.prefix.row(row);
             rows.check_from(from)?;
             let known = if from > 0 { previous.prefix.row(row).undivided(candidate.score()) } else { 0.0 };
-            Ok(Candidate::new(rows.go_on(known, from, query), row))
-        };
-        let mut narrowed = candidates.iter().map(again).collect::<Result<Vec<_>, Error>>()?;
+            narrowed.push(Candidate::new(rows.go_on(known, from, query), row));
+        }
         let keep = self.stage.keep;
         if narrowed.len() > keep {
             narrowed.select_nth_unstable_by(keep - 1, |a, b| b.cmp(a));

@@ -7,7 +7,7 @@ use super::{
     prefix::Prefix,
     queries::Queries,
 };
-use crate::Error;
+use crate::{Error, vector::vectorised};
 
 /// How an exact search goes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,11 @@ fn left(queries: &Queries<'_>, kind: Kind, dim: usize, kths: &[f64]) -> Result<f
         rows.check()?;
         for (index, &kth) in kths.iter().enumerate() {
             let bounds = &mut bounds[..rows.len()];
-            rows.multiply(&turned.extended(index, &prefix), bounds);
+            let query = turned.extended(index, &prefix);
+            vectorised(
+                #[inline(always)]
+                || rows.multiply(&query, bounds),
+            );
             let least = least(queries, kind, &prefix, index, kth);
             seen += rows.len();
             left += bounds.iter().filter(|&&bound| !(bound < least)).count();

@@ -101,11 +101,17 @@ impl Part<'_> {
         self.bands.iter().any(|band| !band.errors.is_empty())
     }
 
+    /// Whether products with rows are divided by their norms.
+    #[inline(always)]
+    fn is_divided(&self) -> bool {
+        self.metric == Metric::Cosine && self.whole.is_some()
+    }
+
     /// By what the product with `row` is multiplied.
     #[inline(always)]
     fn inverse(&self, row: usize) -> f32 {
-        match (self.metric, self.whole) {
-            (Metric::Cosine, Some(whole)) => match whole[row] {
+        match self.whole {
+            Some(whole) if self.is_divided() => match whole[row] {
                 0.0 => 0.0,
                 norm if norm < TINY => f32::NAN,
                 norm => norm.recip(),
@@ -129,8 +135,11 @@ impl Part<'_> {
     /// A bound of the norm of what storing the prefix in fewer bits has changed.
     #[inline(always)]
     fn error(&self, row: usize) -> f32 {
-        let squares = self.bands.iter().map(|band| band.errors.get(row).map_or(0.0, |error| error * error));
-        squares.sum::<f32>().sqrt()
+        let mut squares = 0.0;
+        for band in self.bands.iter().filter(|band| !band.errors.is_empty()) {
+            squares += band.errors[row] * band.errors[row];
+        }
+        squares.sqrt()
     }
 }
 
@@ -185,20 +194,18 @@ impl Rows<'_> {
                 );
             }
             let (numbers, bounds) = panels.split_at_mut(dim * panel);
-            let mut bounds = bounds.chunks_exact_mut(panel);
-            if let Some(beyond) = bounds.next() {
-                beyond
-                    .iter_mut()
-                    .zip(rows.clone())
-                    .for_each(|(out, row)| *out = part.beyond(row) * part.inverse(row));
+            let (beyond, errors) = bounds.split_at_mut(panel.min(bounds.len()));
+            for (out, row) in beyond.iter_mut().zip(rows.clone()) {
+                *out = part.beyond(row) * part.inverse(row);
             }
-            if let Some(errors) = bounds.next() {
-                errors.iter_mut().zip(rows.clone()).for_each(|(out, row)| *out = part.error(row));
+            for (out, row) in errors.iter_mut().zip(rows.clone()) {
+                *out = part.error(row);
             }
-            if part.metric == Metric::Cosine && part.whole.is_some() {
-                for (lane, row) in rows.enumerate() {
-                    let inverse = part.inverse(row);
-                    numbers.iter_mut().skip(lane).step_by(panel).for_each(|value| *value *= inverse);
+            if part.is_divided() {
+                for numbers in numbers.chunks_exact_mut(panel) {
+                    for (number, row) in numbers.iter_mut().zip(rows.clone()) {
+                        *number *= part.inverse(row);
+                    }
                 }
             }
         }
@@ -212,7 +219,9 @@ impl Rows<'_> {
         for band in self.part.bands {
             add_products(band, self.rows.clone(), &query[band.dims.clone()], sums);
         }
-        out.iter_mut().zip(sums).for_each(|(out, &mut sums)| *out = sum(sums));
+        for (out, &mut sums) in out.iter_mut().zip(sums) {
+            *out = sum(sums);
+        }
         self.extend_products(query, out);
     }
 
@@ -228,7 +237,7 @@ impl Rows<'_> {
     pub(super) fn undivided(&self, score: f32) -> f32 {
         let part = self.part;
         match part.whole {
-            Some(whole) if part.metric == Metric::Cosine => score * whole[self.rows.start],
+            Some(whole) if part.is_divided() => score * whole[self.rows.start],
             _ => score,
         }
     }
@@ -255,13 +264,19 @@ impl Rows<'_> {
         let part = self.part;
         let bounds = &query[query.len() - self.bounds.numbers()..];
         if let Some(beyond) = bounds.first() {
-            out.iter_mut().zip(self.rows.clone()).for_each(|(out, row)| *out += beyond * part.beyond(row));
+            for (out, row) in out.iter_mut().zip(self.rows.clone()) {
+                *out += beyond * part.beyond(row);
+            }
         }
-        if part.metric == Metric::Cosine && part.whole.is_some() {
-            out.iter_mut().zip(self.rows.clone()).for_each(|(out, row)| *out *= part.inverse(row));
+        if part.is_divided() {
+            for (out, row) in out.iter_mut().zip(self.rows.clone()) {
+                *out *= part.inverse(row);
+            }
         }
-        if let Some(prefix) = bounds.get(1) {
-            out.iter_mut().zip(self.rows.clone()).for_each(|(out, row)| *out += prefix * part.error(row));
+        if let Some(inside) = bounds.get(1) {
+            for (out, row) in out.iter_mut().zip(self.rows.clone()) {
+                *out += inside * part.error(row);
+            }
         }
     }
 }
@@ -310,16 +325,19 @@ fn add_products(band: &Band<'_>, rows: Range<usize>, query: &[f32], sums: &mut [
     let range = rows.start * width..rows.end * width;
     match band.values {
         Values::F32(values) => {
-            let rows = values[range].chunks_exact(width);
-            rows.zip(sums).for_each(|(row, sums)| add_scaled(row, query, |value| value, 1.0, sums));
+            for (row, sums) in values[range].chunks_exact(width).zip(sums) {
+                add_scaled(row, query, |value| value, 1.0, sums);
+            }
         }
         Values::Bf16(bits) => {
-            let rows = bits[range].chunks_exact(width);
-            rows.zip(sums).for_each(|(row, sums)| add_scaled(row, query, from_bf16, 1.0, sums));
+            for (row, sums) in bits[range].chunks_exact(width).zip(sums) {
+                add_scaled(row, query, from_bf16, 1.0, sums);
+            }
         }
         Values::Int8 { levels, scales } => {
-            let rows = levels[range].chunks_exact(width).zip(&scales[rows]);
-            rows.zip(sums).for_each(|((row, &scale), sums)| add_scaled(row, query, f32::from, scale, sums));
+            for ((row, &scale), sums) in levels[range].chunks_exact(width).zip(&scales[rows]).zip(sums) {
+                add_scaled(row, query, f32::from, scale, sums);
+            }
         }
     }
 }
