@@ -22,6 +22,12 @@ const TRAINING: Environment = Environment {
     folder: "bench-python-torch",
 };
 
+const SEARCH: Environment = Environment {
+    packages: &["numpy==2.4.*", "safetensors==0.*", "faiss-cpu==1.15.*", "usearch==2.26.*"],
+    imports: "import faiss, safetensors, usearch.index",
+    folder: "bench-python-search",
+};
+
 /// Benchmarks of evaluation: a script under `bench/eval`.
 ///
 /// # Errors
@@ -53,6 +59,18 @@ pub(crate) fn train(workspace: &Workspace, options: &[&str]) -> Result<()> {
     {
         command.arg(format!("--{name}")).arg(benchmark(workspace, package, name)?);
     }
+    run(command.args(options), &format!("{} {}", script.display(), options.join(" ")))
+}
+
+/// Search beside faiss and usearch: `bench/search/compare.py`.
+///
+/// # Errors
+/// As [`eval`].
+pub(crate) fn search(workspace: &Workspace, options: &[&str]) -> Result<()> {
+    let python = SEARCH.python(workspace)?;
+    let script = workspace.root().join("bench/search/compare.py");
+    let mut command = workspace.command(&python);
+    command.arg(&script).arg("--search").arg(benchmark(workspace, "mrl-retrieve", "search")?);
     run(command.args(options), &format!("{} {}", script.display(), options.join(" ")))
 }
 

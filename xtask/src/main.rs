@@ -31,6 +31,7 @@ Usage: cargo xtask COMMAND
   bench eval [OPTIONS]        mrl eval beside scikit-learn; see bench/README.md
   bench eval-large [OPTIONS]  How mrl eval grows with the set
   bench train [OPTIONS]       mrl train beside PyTorch
+  bench search [OPTIONS]      mrl index search beside faiss and usearch
 
 A LIBTORCH or LIBTORCH_USE_PYTORCH that you have set is used as it is, and set-up then does nothing.
 ";
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         ["ci"] => checks::ci(&workspace),
         ["bench", "eval", ref options @ ..] => bench::eval(&workspace, "compare.py", options),
         ["bench", "train", ref options @ ..] => bench::train(&workspace, options),
+        ["bench", "search", ref options @ ..] => bench::search(&workspace, options),
         ["bench", "eval-large", ref options @ ..] => bench::eval(&workspace, "large.py", options),
         _ => {
             let typed = if args.is_empty() {

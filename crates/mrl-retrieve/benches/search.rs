@@ -1,4 +1,5 @@
-//! Queries that are answered in a second, and how many of the true ten nearest are found.
+//! Queries that are answered in a second, and how many of the true ten nearest are found: a line of JSON for each schedule.
+//! `bench/search/peers.py` measures faiss and usearch doing the same.
 //!
 //! `cargo bench -p mrl-retrieve --bench search -- [BASE QUERIES [DTYPE [DIMS [SCHEDULE…]]]]` with two embedding
 //! sets; without them, rows made up of few directions. Without `--bench`, as under `cargo test`, few rows are searched once.
@@ -57,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         BuildOptions { rotate, shortlist_dtype, dims: dims.dims().to_vec(), ..BuildOptions::default() };
     let start = Instant::now();
     let index = options.build(&base, folder.path().join("index"))?;
-    println!("{shortlist_dtype:?}, dims {dims}: built in {:.2} s", start.elapsed().as_secs_f64());
+    let build_s = start.elapsed().as_secs_f64();
     let searcher = index.searcher()?;
     let queries = queries.embeddings();
     let sample = &queries[..queries.len().min(1_000 * 512)];
@@ -65,14 +66,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let given = arguments.get(4..).filter(|schedules| !schedules.is_empty());
     let schedules: Vec<&str> =
         given.map_or(SCHEDULES.to_vec(), |given| given.iter().map(String::as_str).collect());
-    println!("{:<24} {:>9} {:>9} {:>7}", "schedule", "single/s", "batch/s", "recall");
     for text in schedules {
         let schedule: Schedule = text.parse()?;
         let found = searcher.search(sample, K, &schedule)?;
         let recall = recall(truth.positions(), found.positions());
         let single = single(&searcher, sample, &schedule, measure)?;
         let batch = batch(&searcher, queries, &schedule, measure)?;
-        println!("{text:<24} {single:>9.0} {batch:>9.0} {recall:>7.4}");
+        println!(
+            "{{\"name\": \"`mrl` {text}\", \"build_s\": {build_s:.2}, \"recall\": {recall:.4}, \"single\": {single:.0}, \
+             \"batch\": {batch:.0}}}"
+        );
     }
     Ok(())
 }

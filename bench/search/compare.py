@@ -1,0 +1,93 @@
+"""Search by `mrl`, faiss and usearch in turn, on the same embeddings and machine.
+
+Run by `cargo xtask bench search --base SET --queries SET`, two embedding sets. Prints and writes table.md and result.json.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# A graph has to be built before it answers: its time is spread over so many queries.
+QUERIES_OF_A_BUILD = 10_000
+RECALL = 0.99
+
+
+def rounds(args):
+    """What each way to search reached, round by round."""
+    peers = [sys.executable, HERE / "peers.py", "--base", args.base, "--queries", args.queries]
+    measured = {}
+    for number in range(args.repeats):
+        print(f"repeat {number + 1} of {args.repeats}", file=sys.stderr)
+        for words in ([args.search, "--bench", args.base, args.queries], peers):
+            run = subprocess.run([str(word) for word in words], check=True, stdout=subprocess.PIPE, text=True)
+            for line in run.stdout.splitlines():
+                entry = json.loads(line)
+                measured.setdefault(entry.pop("name"), []).append(entry)
+    return measured
+
+
+def medians(measured):
+    return {name: {key: statistics.median(entry[key] for entry in entries) for key in entries[0]}
+            for name, entries in measured.items()}
+
+
+def counted(entry):
+    """Queries a second in batches when the build is counted over `QUERIES_OF_A_BUILD`."""
+    return QUERIES_OF_A_BUILD / (entry["build_s"] + QUERIES_OF_A_BUILD / entry["batch"])
+
+
+def table(result):
+    flat = next(entry for name, entry in result.items() if name.startswith("faiss Flat") and "shortlist" not in name)
+    lines = ["| | recall@10 | one at a time, queries/s | × Flat | in batches, queries/s | × Flat | build, s | build counted, queries/s |",
+             "|---|---|---|---|---|---|---|---|"]
+    for name, entry in result.items():
+        lines.append(
+            f"| {name} | {entry['recall']:.4f} | {entry['single']:,.0f} | {entry['single'] / flat['single']:.1f} | {entry['batch']:,.0f} | "
+            f"{entry['batch'] / flat['batch']:.1f} | {entry['build_s']:.2f} | {counted(entry):,.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def verdict(result):
+    enough = {name: entry for name, entry in result.items() if entry["recall"] >= RECALL}
+    ours = {name: entry for name, entry in enough.items() if name.startswith("`mrl`")}
+    graphs = {name: entry for name, entry in enough.items() if "HNSW" in name}
+    if not ours or not graphs:
+        return f"No way of `mrl`, or no graph, finds {RECALL:.0%}.\n"
+    best, graph = (max(entries.items(), key=lambda item: counted(item[1])) for entries in (ours, graphs))
+    ratio = counted(best[1]) / counted(graph[1])
+    return (f"At a recall of {RECALL:.0%} and builds counted over {QUERIES_OF_A_BUILD:,} queries, {best[0]} is {ratio:.1f} times as fast as "
+            f"{graph[0]}.\n")
+
+
+def machine():
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    value = lambda key: next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
+    return f"{value('model name') or platform.processor()}, family {value('cpu family')} model {value('model')}, {os.cpu_count()} cores"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--search", type=Path, required=True, help="the built benchmark `search`")
+    parser.add_argument("--base", type=Path, required=True, help="the embedding set to search")
+    parser.add_argument("--queries", type=Path, required=True, help="the embedding set to search for")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("bench-search"))
+    args = parser.parse_args()
+    measured = rounds(args)
+    result = medians(measured)
+    text = "\n".join([f"{machine()}; {time.strftime('%Y-%m-%d')}; medians of {args.repeats} alternating rounds; k = 10.\n",
+                      table(result), verdict(result)])
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "result.json").write_text(json.dumps({"machine": machine(), "rounds": measured}, indent=1) + "\n")
+    (args.out / "table.md").write_text(text)
+    print(text)
+
+
+main()
