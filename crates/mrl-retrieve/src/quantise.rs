@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
-use crate::space::Values;
-
 /// How the numbers of the shortlist are stored.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, VariantNames,
@@ -37,7 +35,9 @@ pub(crate) enum Numbers {
 }
 
 impl Numbers {
-    pub(crate) fn values(&self) -> Values<'_> {
+    #[cfg(test)]
+    pub(crate) fn values(&self) -> crate::space::Values<'_> {
+        use crate::space::Values;
         match self {
             Self::F32(values) => Values::F32(values),
             Self::Bf16(bits) => Values::Bf16(bits),
@@ -107,6 +107,7 @@ fn to_bf16(value: f32) -> u16 {
     (sign | rounded.min(LARGEST)) as u16
 }
 
+#[expect(clippy::inline_always, reason = "what is not inlined is compiled for the narrowest vectors")]
 #[inline(always)]
 pub(crate) fn from_bf16(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
