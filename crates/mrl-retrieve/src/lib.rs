@@ -1,27 +1,22 @@
 //! Search nested embeddings: short prefixes to shortlist, the full vector to rerank.
 //!
-//! An [`Index`] is a file of rows that is searched where it lies. Answers are those of a plain loop over all rows in `f64`
-//! ([`Schedule::exact`]), or as many of them as a funnel of prefixes keeps. A [`Writer`] changes it while others read.
+//! An [`Index`] is one file. It is built from a [`Source`] of rows, searched by a [`Schedule`], and changed by a [`Writer`]. Nothing
+//! here knows about images or encoders.
 //!
 //! ```
 //! use mrl_embedding::EmbeddingSet;
-//! use mrl_retrieve::{BuildOptions, Id, Index, Schedule, Writer};
+//! use mrl_retrieve::{BuildOptions, Id, Index, Schedule};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("rows.index");
-//! let numbers = (0..1000 * 16).map(|place| (place as f32).sin()).collect();
-//! let rows = EmbeddingSet::new(numbers, 16)?;
-//! BuildOptions { dims: vec![4, 8], ..BuildOptions::default() }.build(&rows, &path)?;
+//! let rows = EmbeddingSet::new((0..64u8).map(|n| f32::from(n).sin()).collect(), 16)?; // 4 rows of 16 numbers
+//! BuildOptions::default().build(&rows, &path)?;
 //!
 //! let index = Index::open(&path)?;
-//! let exact = index.searcher()?.search(rows.row(7), 3, &Schedule::exact())?;
-//! let funnel = index.searcher()?.search(rows.row(7), 3, &"4:200,8:50,16".parse()?)?;
-//! assert_eq!(index.id(exact.positions()[0])?, Id::Number(7));
-//! assert_eq!(funnel.positions()[0], exact.positions()[0]);
-//!
-//! Writer::open(&path)?.remove(&[Id::Number(7)])?;
-//! assert_eq!(Index::open(&path)?.len(), 999);
+//! let schedule: Schedule = "8:3,16".parse()?; // the best 3 by 8 dims, ranked by all 16
+//! let hits = index.searcher()?.search(rows.row(2), 1, &schedule)?;
+//! assert_eq!(index.id(hits.positions()[0])?, Id::Number(2));
 //! # Ok(())
 //! # }
 //! ```
@@ -50,7 +45,7 @@ pub use ids::{Id, IdKind, Ids};
 pub use index::{Index, Info};
 pub use quantise::Dtype;
 pub use schedule::{Schedule, ScheduleError, Stage};
-pub use search::{Hits, Searcher};
+pub use search::{Hits, Point, Searcher, TuneOptions, Tuning, Workload};
 #[cfg(feature = "parquet")]
 pub use source::{Parquet, ParquetColumns};
 pub use source::{Source, Visit};

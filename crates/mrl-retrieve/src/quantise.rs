@@ -26,24 +26,12 @@ pub(crate) struct Encoded {
     pub(crate) errors: Vec<f32>,
 }
 
-/// What [`Values`] borrows.
+/// What [`crate::space::Values`] borrows.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Numbers {
     F32(Vec<f32>),
     Bf16(Vec<u16>),
     Int8 { levels: Vec<i8>, scales: Vec<f32> },
-}
-
-impl Numbers {
-    #[cfg(test)]
-    pub(crate) fn values(&self) -> crate::space::Values<'_> {
-        use crate::space::Values;
-        match self {
-            Self::F32(values) => Values::F32(values),
-            Self::Bf16(bits) => Values::Bf16(bits),
-            Self::Int8 { levels, scales } => Values::Int8 { levels, scales },
-        }
-    }
 }
 
 /// Encodes rows of `values` `[rows, width]`, none beyond 1e38, to the nearest.

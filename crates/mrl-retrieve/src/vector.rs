@@ -1,5 +1,7 @@
 //! Products and norms in `f64`, by which hits are ranked.
 
+#![expect(clippy::inline_always, reason = "what is not inlined is compiled for the narrowest vectors")]
+
 use pulp::{Arch, NullaryFnOnce};
 
 /// Runs `work`, compiled for each width of vectors, with the widest that the processor has. All that `work` calls, and itself,

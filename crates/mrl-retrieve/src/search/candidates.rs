@@ -108,6 +108,13 @@ pub(super) fn is_above(score: f32, least: f32) -> bool {
     !(score <= least)
 }
 
+/// Whether `score` is `least` or more, or may be.
+#[inline(always)]
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN is to count as more")]
+pub(super) fn reaches(score: f32, least: f32) -> bool {
+    !(score < least)
+}
+
 /// A bit for each of at most [`LANES`] scores: whether it is above `least`.
 #[inline(always)]
 fn above(scores: &[f32], least: f32) -> u32 {

@@ -122,10 +122,34 @@ impl<'a> Database<'a> {
         self.segments.iter().zip(&self.starts).map(part).collect()
     }
 
+    /// At most `most` rows as they were given, evenly spaced, that may be queries, `[any, width]`; and which they are.
+    pub(super) fn sample(&self, most: usize) -> Result<(Vec<f32>, Vec<usize>), Error> {
+        let (mut values, mut rows) = (Vec::new(), Vec::new());
+        let step = self.live.div_ceil(most).max(1);
+        for row in (0..self.rows()).filter(|&row| !self.is_removed(row)).step_by(step) {
+            let numbers = self.row(row, self.width()).read()?;
+            if self.metric == Metric::Dot || numbers.iter().any(|&number| number != 0.0) {
+                values.extend(numbers);
+                rows.push(row);
+            }
+        }
+        Ok((values, rows))
+    }
+
+    fn is_removed(&self, row: usize) -> bool {
+        let index = self.segment_of(row);
+        self.segments[index].is_removed(row - self.starts[index])
+    }
+
+    #[inline(always)]
+    fn segment_of(&self, row: usize) -> usize {
+        self.starts.partition_point(|&start| start <= row) - 1
+    }
+
     /// The first `dims` numbers of `row` as it was given.
     #[inline(always)]
     pub(super) fn row(&self, row: usize, dims: usize) -> Row<'_> {
-        let index = self.starts.partition_point(|&start| start <= row) - 1;
+        let index = self.segment_of(row);
         let bands = self.segments[index].trained.prefix(dims).expect("a dim of the index");
         Row { bands, row: row - self.starts[index] }
     }
@@ -142,6 +166,15 @@ impl Row<'_> {
     #[inline(always)]
     pub(super) fn prefetch(&self) {
         self.bands.iter().for_each(|band| prefetch(self.numbers(band)));
+    }
+
+    fn read(&self) -> Result<Vec<f32>, Error> {
+        let mut out = Vec::new();
+        for band in self.bands {
+            band.guard.check(self.row..self.row + 1)?;
+            out.extend_from_slice(self.numbers(band));
+        }
+        Ok(out)
     }
 
     /// The products of the row with `query` and with itself.

@@ -1,6 +1,7 @@
 //! The best rows of all, proven: bounds by a short prefix leave few to be decided.
 
 use super::{
+    candidates::reaches,
     database::Kind,
     for_each_query,
     judge::{Hit, Judge},
@@ -67,10 +68,12 @@ impl<'q> Bounding<'q> {
         let mut rows = Vec::with_capacity(TOGETHER);
         loop {
             rows.clear();
-            for candidate in candidates.by_ref().take_while(|candidate| !(candidate.score() < least)) {
+            for candidate in candidates.by_ref().take_while(|candidate| reaches(candidate.score(), least)) {
                 let row = candidate.row();
                 let is_out = match &longer {
-                    Some((longer, query)) if least > f32::NEG_INFINITY => bound(longer, row, query)? < least,
+                    Some((longer, query)) if least > f32::NEG_INFINITY => {
+                        !reaches(bound(longer, row, query)?, least)
+                    }
                     _ => false,
                 };
                 if !is_out {
@@ -105,12 +108,10 @@ impl<'q> Bounding<'q> {
                 || rows.multiply(&query, bounds),
             );
             for (row, &bound) in (rows.start()..).zip(&*bounds) {
-                // NaN says nothing.
-                if bound < least || rows.is_removed(row) {
-                    continue;
+                if reaches(bound, least) && !rows.is_removed(row) {
+                    judge.score(&[row])?;
+                    least = least.max(self.least(index, judge.kth()));
                 }
-                judge.score(&[row])?;
-                least = least.max(self.least(index, judge.kth()));
             }
         }
         Ok(judge.finish())

@@ -1,5 +1,7 @@
 //! Searching an index.
 
+#![expect(clippy::inline_always, reason = "what is not inlined is compiled for the narrowest vectors")]
+
 mod candidates;
 mod database;
 mod exact;
@@ -10,6 +12,7 @@ mod plan;
 mod prefix;
 mod queries;
 mod scan;
+mod tune;
 
 use std::{
     collections::HashMap,
@@ -21,6 +24,7 @@ use rayon::prelude::*;
 pub(crate) use self::database::Database;
 #[cfg(feature = "postgres")]
 pub(crate) use self::queries::check_queries;
+pub use self::tune::{Point, TuneOptions, Tuning, Workload};
 use self::{
     database::Kind,
     exact::Bounding,

@@ -1,6 +1,7 @@
 //! Which prefix to bound scores by: a short one is soon multiplied, a long one leaves few rows to decide.
 
 use super::{
+    candidates::reaches,
     database::{Database, Kind},
     exact::least,
     funnel::{Stage, funnel},
@@ -10,7 +11,7 @@ use super::{
 use crate::{Error, vector::vectorised};
 
 /// How an exact search goes about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
     pub(super) kind: Kind,
     pub(super) dim: usize,
@@ -18,6 +19,8 @@ pub(super) struct Plan {
     pub(super) longer: Option<usize>,
     /// Rows of the largest bounds that are kept, to decide among.
     pub(super) keep: usize,
+    /// Multiplications of two numbers that are expected for a query.
+    pub(super) multiply_adds: f64,
 }
 
 /// How many rows each prefix leaves to be decided, estimated.
@@ -62,15 +65,21 @@ impl Survey {
     /// The cheapest way for each of `n` queries.
     pub(super) fn plan(&self, database: &Database<'_>, n: usize, k: usize) -> Plan {
         let cost = Cost::of(database, n);
+        let (rows, width) = (database.rows() as f64, database.width() as f64);
         let plans = self.0.iter().flat_map(|first| {
             let keep = (4.0 * first.rows) as usize + 4 * k + BLOCK;
-            let plan = Plan { kind: first.kind, dim: first.dim, longer: None, keep };
             let scanned = cost.scan(first.dim) + cost.select(keep);
+            let products = rows * first.dim as f64;
+            let multiply_adds = products + cost.turn_products(first) + first.rows * width;
+            let plan = Plan { kind: first.kind, dim: first.dim, longer: None, keep, multiply_adds };
             let direct = (scanned + cost.turn(first) + first.rows * cost.decide(), plan);
             let longer = self.0.iter().filter(|second| second.kind == first.kind && second.dim > first.dim);
             let by_longer = longer.map(move |second| {
-                let tried = first.rows * cost.bound(second.dim) + second.rows * cost.decide();
-                (scanned + cost.turn(second) + tried, Plan { longer: Some(second.dim), ..plan })
+                let tried = first.rows * Cost::bound(second.dim) + second.rows * cost.decide();
+                let tried_products = first.rows * second.dim as f64 + second.rows * width;
+                let multiply_adds = products + cost.turn_products(second) + tried_products;
+                let plan = Plan { longer: Some(second.dim), multiply_adds, ..plan };
+                (scanned + cost.turn(second) + tried, plan)
             });
             std::iter::once(direct).chain(by_longer)
         });
@@ -104,7 +113,7 @@ fn left(queries: &Queries<'_>, kind: Kind, dim: usize, kths: &[f64]) -> Result<f
             );
             let least = least(queries, kind, &prefix, index, kth);
             seen += rows.len();
-            left += bounds.iter().filter(|&&bound| !(bound < least)).count();
+            left += bounds.iter().filter(|&&bound| reaches(bound, least)).count();
         }
     }
     Ok(left as f64 / seen as f64 * database.rows() as f64)
@@ -121,6 +130,7 @@ fn sample<'p>(prefix: &'p Prefix<'_>, rows: usize) -> impl Iterator<Item = super
 struct Cost {
     rows: f64,
     width: f64,
+    is_rotated: bool,
     /// Of a number of a row that is scanned.
     number: f64,
     /// Of each row that is scanned.
@@ -132,7 +142,13 @@ impl Cost {
         // Single queries wait for memory, but have all threads for themselves.
         let (number, row) =
             if n < super::scan::FEW { (0.3 / rayon::current_num_threads() as f64, 4.0) } else { (0.08, 0.4) };
-        Self { rows: database.rows() as f64, width: database.width() as f64, number, row }
+        Self {
+            rows: database.rows() as f64,
+            width: database.width() as f64,
+            is_rotated: database.rotation(Kind::Shortlist).is_some(),
+            number,
+            row,
+        }
     }
 
     fn scan(self, dim: usize) -> f64 {
@@ -146,10 +162,14 @@ impl Cost {
 
     /// A query, turned up to a dim of the shortlist.
     fn turn(self, left: &Left) -> f64 {
-        if left.kind == Kind::Shortlist { 0.2 * self.width * left.dim as f64 } else { 0.0 }
+        0.2 * self.turn_products(left)
     }
 
-    fn bound(self, dim: usize) -> f64 {
+    fn turn_products(self, left: &Left) -> f64 {
+        if left.kind == Kind::Shortlist && self.is_rotated { self.width * left.dim as f64 } else { 0.0 }
+    }
+
+    fn bound(dim: usize) -> f64 {
         100.0 + 0.4 * dim as f64
     }
 

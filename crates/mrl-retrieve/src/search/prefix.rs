@@ -41,6 +41,9 @@ pub(super) struct Part<'d> {
 /// Rows of a smaller norm are not divided by it in `f32`: their scores are NaN, of which nothing is concluded.
 const TINY: f32 = 1e-25;
 
+/// How far the square of a norm that was rounded to the nearest `f32` may be off, relatively, and more.
+const ROUNDING: f64 = 2.0 * f32::EPSILON as f64;
+
 /// Numbers of a row that are multiplied side by side.
 const LANES: usize = 8;
 
@@ -74,7 +77,7 @@ impl<'d> Prefix<'d> {
             let (from, to) = (rows.start.clamp(part.start, end), rows.end.clamp(part.start, end));
             let local = move |start: usize| start - part.start..to.min(start + size) - part.start;
             let bounds = self.bounds;
-            (from..to).step_by(size).map(move |start| Rows { part, rows: local(start), bounds })
+            (from..to).step_by(size).map(move |start| Rows { part, local: local(start), bounds })
         })
     }
 
@@ -82,7 +85,7 @@ impl<'d> Prefix<'d> {
     pub(super) fn row(&self, row: usize) -> Rows<'_> {
         let part = &self.parts[self.parts.partition_point(|part| part.start <= row) - 1];
         let local = row - part.start;
-        Rows { part, rows: local..local + 1, bounds: self.bounds }
+        Rows { part, local: local..local + 1, bounds: self.bounds }
     }
 }
 
@@ -125,10 +128,8 @@ impl Part<'_> {
     fn beyond(&self, row: usize) -> f32 {
         let aside = self.bands[self.bands.len() - 1].aside[row];
         let Some(whole) = self.whole else { return aside };
-        // Both norms are rounded to the nearest.
-        const ROUNDING: f64 = f32::EPSILON as f64;
         let (whole, prefix) = (f64::from(whole[row]), f64::from(aside));
-        let squared = whole * whole * (1.0 + 2.0 * ROUNDING) - prefix * prefix * (1.0 - 2.0 * ROUNDING);
+        let squared = whole * whole * (1.0 + ROUNDING) - prefix * prefix * (1.0 - ROUNDING);
         squared.max(0.0).sqrt() as f32
     }
 
@@ -146,19 +147,19 @@ impl Part<'_> {
 /// Some rows of a prefix that are all in one segment.
 pub(super) struct Rows<'p> {
     part: &'p Part<'p>,
-    /// By their numbers in the segment.
-    rows: Range<usize>,
+    /// Their numbers in the segment.
+    local: Range<usize>,
     bounds: Bounds,
 }
 
 impl Rows<'_> {
     pub(super) fn len(&self) -> usize {
-        self.rows.len()
+        self.local.len()
     }
 
     /// The number of the first among all rows.
     pub(super) fn start(&self) -> usize {
-        self.part.start + self.rows.start
+        self.part.start + self.local.start
     }
 
     pub(super) fn is_removed(&self, row: usize) -> bool {
@@ -172,8 +173,8 @@ impl Rows<'_> {
 
     /// Whether what is stored of them from dim `from` on is what was written.
     pub(super) fn check_from(&self, from: usize) -> Result<(), Error> {
-        let bands = self.part.bands.iter().filter(|band| band.dims.start >= from);
-        bands.map(|band| band.guard.check(self.rows.clone())).collect()
+        let mut bands = self.part.bands.iter().filter(|band| band.dims.start >= from);
+        bands.try_for_each(|band| band.guard.check(self.local.clone()))
     }
 
     /// Writes the extended rows to `panels` `[panels, extent, panel]`: `panel` rows lie side by side. Rows beyond the last are 0.
@@ -184,7 +185,7 @@ impl Rows<'_> {
         let extent = dim + self.bounds.numbers();
         panels.clear();
         panels.resize(self.len().div_ceil(panel) * panel * extent, 0.0);
-        for (rows, panels) in blocks(self.rows.clone(), panel).zip(panels.chunks_exact_mut(panel * extent)) {
+        for (rows, panels) in blocks(self.local.clone(), panel).zip(panels.chunks_exact_mut(panel * extent)) {
             for band in part.bands {
                 pack_band(
                     band,
@@ -217,7 +218,7 @@ impl Rows<'_> {
         let mut sums = [[0.0f32; LANES]; BLOCK];
         let sums = &mut sums[..self.len()];
         for band in self.part.bands {
-            add_products(band, self.rows.clone(), &query[band.dims.clone()], sums);
+            add_products(band, self.local.clone(), &query[band.dims.clone()], sums);
         }
         for (out, &mut sums) in out.iter_mut().zip(sums) {
             *out = sum(sums);
@@ -237,7 +238,7 @@ impl Rows<'_> {
     pub(super) fn undivided(&self, score: f32) -> f32 {
         let part = self.part;
         match part.whole {
-            Some(whole) if part.is_divided() => score * whole[self.rows.start],
+            Some(whole) if part.is_divided() => score * whole[self.local.start],
             _ => score,
         }
     }
@@ -245,7 +246,7 @@ impl Rows<'_> {
     /// The product of a single row and `query`, which is known to be `product` up to dim `from`, divided as scores are.
     #[inline(always)]
     pub(super) fn go_on(&self, product: f32, from: usize, query: &[f32]) -> f32 {
-        (product + self.sum_from(from, query)) * self.part.inverse(self.rows.start)
+        (product + self.sum_from(from, query)) * self.part.inverse(self.local.start)
     }
 
     /// The product of a single row and `query` from dim `from` on, where a band begins.
@@ -253,7 +254,7 @@ impl Rows<'_> {
     fn sum_from(&self, from: usize, query: &[f32]) -> f32 {
         let mut sums = [[0.0f32; LANES]];
         for band in self.part.bands.iter().filter(|band| band.dims.start >= from) {
-            add_products(band, self.rows.clone(), &query[band.dims.clone()], &mut sums);
+            add_products(band, self.local.clone(), &query[band.dims.clone()], &mut sums);
         }
         sum(sums[0])
     }
@@ -264,17 +265,17 @@ impl Rows<'_> {
         let part = self.part;
         let bounds = &query[query.len() - self.bounds.numbers()..];
         if let Some(beyond) = bounds.first() {
-            for (out, row) in out.iter_mut().zip(self.rows.clone()) {
+            for (out, row) in out.iter_mut().zip(self.local.clone()) {
                 *out += beyond * part.beyond(row);
             }
         }
         if part.is_divided() {
-            for (out, row) in out.iter_mut().zip(self.rows.clone()) {
+            for (out, row) in out.iter_mut().zip(self.local.clone()) {
                 *out *= part.inverse(row);
             }
         }
         if let Some(inside) = bounds.get(1) {
-            for (out, row) in out.iter_mut().zip(self.rows.clone()) {
+            for (out, row) in out.iter_mut().zip(self.local.clone()) {
                 *out += inside * part.error(row);
             }
         }

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     Dtype, Metric,
     layout::{Block, Layout, Shortlist, bands},
+    quantise::Numbers,
     rotation::Rotation,
     space::{Band, Guard, Segment, Space, Values},
     vector::dot,
@@ -129,7 +130,7 @@ fn segment<'a>(
     });
     let shortlist = block.shortlist.iter().zip(bands(dims)).map(|(band, dims)| Band {
         dims,
-        values: band.encoded.numbers.values(),
+        values: borrowed(&band.encoded.numbers),
         aside: &band.beyond,
         errors: &band.encoded.errors,
         guard: &Memory,
@@ -140,6 +141,14 @@ fn segment<'a>(
         shortlist: has_shortlist.then(|| Space { bands: shortlist.collect() }),
         largest_norm: block.largest_norm,
         removed: removed.iter().any(|&word| word != 0).then_some(removed),
+    }
+}
+
+fn borrowed(numbers: &Numbers) -> Values<'_> {
+    match numbers {
+        Numbers::F32(values) => Values::F32(values),
+        Numbers::Bf16(bits) => Values::Bf16(bits),
+        Numbers::Int8 { levels, scales } => Values::Int8 { levels, scales },
     }
 }
 
@@ -210,7 +219,7 @@ proptest! {
                 let ends = searcher.database.ends(kind);
                 let longer = |dim| ends.iter().copied().filter(move |&end| end > dim).map(Some).chain([None]);
                 for (dim, longer) in ends.iter().flat_map(|&dim| longer(dim).map(move |longer| (dim, longer))) {
-                    let plan = Plan { kind, dim, longer, keep };
+                    let plan = Plan { kind, dim, longer, keep, multiply_adds: 0.0 };
                     let proven = Bounding::new(&queries, &plan).search(k).unwrap();
                     for (expected, proven) in expected.iter().zip(proven) {
                         let found: Vec<_> = proven.best.iter().map(|hit| (hit.row, hit.score)).collect();
@@ -331,7 +340,7 @@ fn bounds_by_a_prefix_leave_few_rows_to_decide() {
     let queries = many(40, 40, 4);
     rows.searched(|searcher| {
         let queries = Queries::new(&searcher.database, &queries, 40).unwrap();
-        let plan = Plan { kind: Kind::Shortlist, dim: 16, longer: None, keep: 300 };
+        let plan = Plan { kind: Kind::Shortlist, dim: 16, longer: None, keep: 300, multiply_adds: 0.0 };
         let proven = Bounding::new(&queries, &plan).search(5).unwrap();
         let at_once = proven.iter().filter(|proven| proven.at_once).count();
         assert!(at_once > 30, "{at_once} of {}", proven.len());
@@ -410,4 +419,78 @@ fn nothing_is_found_where_all_is_removed_and_by_no_queries() {
     rows.removed = (0..10).collect();
     rows.agrees(&[1.0; 4], 3, "exact");
     rows.agrees(&[1.0; 4], 3, "2:5");
+}
+
+/// An index whose first dims say much, but not all.
+fn tunable() -> Rows {
+    Rows {
+        values: many(4_000, 64, 3),
+        dims: vec![4, 8, 16, 32, 64],
+        metric: Metric::Cosine,
+        rotated: true,
+        dtype: Some(Dtype::Int8),
+        cuts: vec![1_000],
+        removed: (0..4_000).step_by(9).collect(),
+    }
+}
+
+#[test]
+fn tuning_finds_schedules_that_find_enough() {
+    let queries = many(300, 64, 4);
+    tunable().searched(|searcher| {
+        for (given, workload) in [(Some(&queries[..]), Workload::Batch), (None, Workload::Single)] {
+            let tuning = searcher.tune(given, &TuneOptions { k: 5, recall: 0.95, workload }).unwrap();
+            let best = tuning.points.iter().find(|point| point.schedule == tuning.best).unwrap();
+            assert!(best.recall >= 0.95, "{best:?}");
+            assert!(tuning.points.iter().all(|point| point.recall < 0.95 || point.query_s >= best.query_s));
+            let exact = tuning.points.iter().find(|point| point.schedule == Schedule::exact()).unwrap();
+            assert_eq!(exact.recall, 1.0);
+            // Shortlists reach what their lengths were chosen for: each prefix is there, up to those that cannot fail.
+            for dim in [4, 8, 16, 32] {
+                let of_dim =
+                    |point: &&Point| point.schedule.stages().first().is_some_and(|stage| stage.dim == dim);
+                let largest =
+                    tuning.points.iter().filter(of_dim).map(|point| point.recall).fold(0.0, f64::max);
+                assert!(largest >= 0.99, "{dim}: {largest}");
+            }
+            let two = tuning.points.iter().filter(|point| point.schedule.stages().len() == 2);
+            assert!(two.clone().count() > 0 && two.clone().all(|point| point.recall >= 0.95), "{tuning:?}");
+        }
+    });
+}
+
+#[test]
+fn rows_that_stand_in_for_queries_do_not_find_themselves() {
+    // Pairs of equal rows: the true best of each is its twin.
+    let values: Vec<f32> = many(100, 8, 5).chunks(8).flat_map(|row| [row, row].concat()).collect();
+    let rows = Rows {
+        values,
+        dims: vec![2, 8],
+        metric: Metric::Cosine,
+        rotated: false,
+        dtype: None,
+        cuts: vec![],
+        removed: vec![],
+    };
+    rows.searched(|searcher| {
+        let tuning =
+            searcher.tune(None, &TuneOptions { k: 1, recall: 1.0, workload: Workload::Batch }).unwrap();
+        let short = tuning.points.iter().find(|point| point.schedule.to_string() == "2:2").unwrap();
+        // Two dims confuse a few.
+        assert!(short.recall > 0.9, "{}", short.recall);
+        assert_eq!(short.multiply_adds, f64::from(200 * 2 + 2 * 8));
+    });
+}
+
+#[test]
+fn tuning_needs_rows_and_a_recall_that_can_be() {
+    let mut rows = tunable();
+    let options = TuneOptions { k: 3, recall: 1.5, workload: Workload::Batch };
+    let message = |rows: &Rows, options| {
+        rows.searched(|searcher| searcher.tune(None, &options).unwrap_err().to_string())
+    };
+    assert_eq!(message(&rows, options), "recall 1.5 cannot be; ask for one from 0 to 1");
+    rows.removed = (1..4_000).collect();
+    let options = TuneOptions { recall: 0.9, ..options };
+    assert_eq!(message(&rows, options), "tuning needs queries, and an index of at least two rows; add some");
 }

@@ -1,0 +1,302 @@
+//! Finding the cheapest schedule that finds enough.
+
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use super::{Searcher, database::Kind, queries::Queries, scan::scan};
+use crate::{Error, Schedule, Stage};
+
+/// What to tune for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TuneOptions {
+    /// Rows that a search is to find.
+    pub k: usize,
+    /// How many of the true `k` best rows a search must find on average, from 0 to 1.
+    pub recall: f64,
+    /// How queries will come.
+    pub workload: Workload,
+}
+
+/// How queries come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Workload {
+    /// Many at once.
+    #[default]
+    Batch,
+    /// One after the other.
+    Single,
+}
+
+/// What a schedule achieves.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// The schedule.
+    pub schedule: Schedule,
+    /// How many of the true best rows it finds on average, from 0 to 1.
+    pub recall: f64,
+    /// Seconds for a query, on all threads.
+    pub query_s: f64,
+    /// Multiplications of two numbers for a query, at least: bounds and the selection of the best are left out.
+    pub multiply_adds: f64,
+}
+
+/// What was measured, and the best of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tuning {
+    /// All schedules that were measured, from the fastest.
+    pub points: Vec<Point>,
+    /// The schedule of the fastest that finds enough.
+    pub best: Schedule,
+}
+
+/// Rows that stand in for queries where none are given, and queries that are looked at, at most.
+const QUERIES: usize = 500;
+
+/// Queries that are answered one after the other.
+const SINGLE: usize = 64;
+
+/// How long a schedule is measured: the fastest of several times counts.
+const DURATION: Duration = Duration::from_millis(60);
+
+/// The longest shortlist that is considered.
+const LONGEST: usize = 4096;
+
+/// Recalls that are measured beside the one that is asked for, to show what each costs.
+const RECALLS: [f64; 5] = [0.8, 0.9, 0.95, 0.99, 0.999];
+
+/// How much of what may be lost the first of two stages loses.
+const FIRST_LOSES: [f64; 3] = [0.25, 0.5, 0.75];
+
+/// Schedules of two stages that are measured: those with the fewest multiplications.
+const PAIRS: usize = 8;
+
+impl Searcher<'_> {
+    /// Measures schedules with `queries` `[n, width]`, which should be like those to come, or with some rows of the index, none of
+    /// which may find itself. The best is the fastest that reaches the recall, and `exact` if no shortlist is faster.
+    ///
+    /// # Errors
+    /// When the recall is not from 0 to 1, the index has fewer than two rows, or those of [`Searcher::search`].
+    pub fn tune(&self, queries: Option<&[f32]>, options: &TuneOptions) -> Result<Tuning, Error> {
+        if !(0.0..=1.0).contains(&options.recall) {
+            return Err(Error::Recall(options.recall));
+        }
+        let trial = Trial::new(self, queries, options)?;
+        let mut points = vec![trial.measure(&Schedule::exact())?];
+        for schedule in trial.candidates(options.recall)? {
+            points.push(trial.measure(&schedule)?);
+        }
+        points.sort_by(|a, b| a.query_s.total_cmp(&b.query_s));
+        let reaches = |point: &&Point| point.recall >= options.recall;
+        let best = points.iter().find(reaches).map_or_else(Schedule::exact, |point| point.schedule.clone());
+        Ok(Tuning { points, best })
+    }
+}
+
+/// Queries whose true best rows are known.
+struct Trial<'s> {
+    searcher: &'s Searcher<'s>,
+    workload: Workload,
+    k: usize,
+    /// `[n, width]`.
+    queries: Vec<f32>,
+    /// The rows that the queries are, if they are.
+    own: Option<Vec<usize>>,
+    /// The true best, `[n]` of at most `k`.
+    truth: Vec<Vec<usize>>,
+}
+
+/// Where a prefix ranks the true best rows.
+struct Ranks {
+    dim: usize,
+    /// From 0, [`MISSING`] beyond the longest shortlist, `[n * k]`.
+    places: Vec<usize>,
+}
+
+const MISSING: usize = usize::MAX;
+
+impl<'s> Trial<'s> {
+    fn new(
+        searcher: &'s Searcher<'s>,
+        queries: Option<&[f32]>,
+        options: &TuneOptions,
+    ) -> Result<Self, Error> {
+        let database = &searcher.database;
+        let (queries, own) = if let Some(queries) = queries {
+            (Queries::new(database, queries, database.width())?.sample(QUERIES), None)
+        } else {
+            let (rows, own) = database.sample(QUERIES)?;
+            (rows, Some(own))
+        };
+        let mut trial =
+            Self { searcher, workload: options.workload, k: options.k, queries, own, truth: Vec::new() };
+        trial.truth = trial.found(&Schedule::exact())?;
+        if trial.truth.first().is_none_or(Vec::is_empty) {
+            return Err(Error::TooFewToTune);
+        }
+        Ok(trial)
+    }
+
+    /// The rows that `schedule` finds for each query, without its own.
+    fn found(&self, schedule: &Schedule) -> Result<Vec<Vec<usize>>, Error> {
+        let hits = self.searcher.search(&self.queries, self.asked(), schedule)?;
+        let others = |(index, rows): (usize, &[usize])| {
+            let own = self.own.as_ref().map(|own| own[index]);
+            rows.iter().copied().filter(|&row| Some(row) != own).take(self.k).collect()
+        };
+        Ok(hits.positions().chunks(hits.k().max(1)).enumerate().map(others).collect())
+    }
+
+    /// What `schedule` achieves.
+    fn measure(&self, schedule: &Schedule) -> Result<Point, Error> {
+        let found = self.found(schedule)?;
+        let both = |(truth, found): (&Vec<usize>, &Vec<usize>)| {
+            truth.iter().filter(|row| found.contains(row)).count()
+        };
+        let hits: usize = self.truth.iter().zip(&found).map(both).sum();
+        let all: usize = self.truth.iter().map(Vec::len).sum();
+        let query_s = self.fastest(schedule)?.as_secs_f64();
+        let multiply_adds = self.multiply_adds(schedule)?;
+        Ok(Point { schedule: schedule.clone(), recall: hits as f64 / all as f64, query_s, multiply_adds })
+    }
+
+    /// For a query.
+    fn fastest(&self, schedule: &Schedule) -> Result<Duration, Error> {
+        let width = self.searcher.database.width();
+        let (queries, together) = match self.workload {
+            Workload::Batch => (&self.queries[..], self.truth.len()),
+            Workload::Single => (&self.queries[..self.truth.len().min(SINGLE) * width], 1),
+        };
+        let (start, mut fastest) = (Instant::now(), Duration::MAX);
+        while fastest == Duration::MAX || start.elapsed() < DURATION {
+            let round = Instant::now();
+            for queries in queries.chunks(together * width) {
+                self.searcher.search(queries, self.asked(), schedule)?;
+            }
+            fastest = fastest.min(round.elapsed());
+        }
+        Ok(fastest / (queries.len() / width) as u32)
+    }
+
+    /// For a query.
+    fn multiply_adds(&self, schedule: &Schedule) -> Result<f64, Error> {
+        let database = &self.searcher.database;
+        let width = database.width();
+        if schedule.stages().is_empty() {
+            let queries = Queries::new(database, &self.queries, width)?;
+            return Ok(self.searcher.plan(&queries, self.asked().min(database.live()))?.multiply_adds);
+        }
+        let (mut sum, mut rows, mut dim) = (0, database.rows(), 0);
+        for stage in schedule.stages() {
+            sum += rows * (stage.dim - dim);
+            (rows, dim) = (stage.keep.get().min(rows), stage.dim);
+        }
+        let turning = if database.rotation(self.kind()).is_some() { width * dim } else { 0 };
+        Ok((sum + rows * width + turning) as f64)
+    }
+
+    /// The space whose prefixes shortlist.
+    fn kind(&self) -> Kind {
+        if self.searcher.database.ends(Kind::Shortlist).is_empty() { Kind::Trained } else { Kind::Shortlist }
+    }
+
+    /// Rows that are searched for, so that enough are left without a query's own.
+    fn asked(&self) -> usize {
+        self.k + usize::from(self.own.is_some())
+    }
+
+    /// Schedules of one stage that reach several recalls, and of two stages that reach `recall`, as far as shortlists tell.
+    fn candidates(&self, recall: f64) -> Result<Vec<Schedule>, Error> {
+        let width = self.searcher.database.width();
+        let dims = self.searcher.database.ends(self.kind()).iter().filter(|&&dim| dim < width);
+        let ranks: Vec<Ranks> = dims.map(|&dim| self.ranks(dim)).collect::<Result<_, _>>()?;
+        let mut single = Vec::new();
+        for first in &ranks {
+            let keeps =
+                RECALLS.into_iter().chain([recall]).filter_map(|recall| self.keep(&first.places, recall));
+            single.extend(keeps.map(|keep| vec![(first.dim, keep)]));
+        }
+        let mut pairs = Vec::new();
+        for (index, first) in ranks.iter().enumerate() {
+            for second in &ranks[index + 1..] {
+                pairs.extend(FIRST_LOSES.iter().filter_map(|share| {
+                    let first_keep = self.keep(&first.places, 1.0 - share * (1.0 - recall))?;
+                    let left = |(&first, &second): (&usize, &usize)| {
+                        if first < first_keep { second } else { MISSING }
+                    };
+                    let left: Vec<usize> = first.places.iter().zip(&second.places).map(left).collect();
+                    let second_keep = self.keep(&left, recall)?;
+                    (second_keep < first_keep)
+                        .then(|| vec![(first.dim, first_keep), (second.dim, second_keep)])
+                }));
+            }
+        }
+        let [mut single, pairs] =
+            [single, pairs].map(|all| all.iter().map(|stages| schedule(stages)).collect::<Vec<_>>());
+        let costs = pairs.iter().map(|pair| self.multiply_adds(pair)).collect::<Result<Vec<_>, _>>()?;
+        let mut pairs: Vec<(f64, Schedule)> = costs.into_iter().zip(pairs).collect();
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        pairs.dedup_by(|a, b| a.1 == b.1);
+        single.dedup();
+        single.extend(pairs.into_iter().map(|(_, pair)| pair).take(PAIRS));
+        Ok(single)
+    }
+
+    /// Where the first `dim` dims rank the true best rows.
+    fn ranks(&self, dim: usize) -> Result<Ranks, Error> {
+        let (database, kind) = (&self.searcher.database, self.kind());
+        let queries = Queries::new(database, &self.queries, database.width())?;
+        let prefix = database.prefix(kind, dim);
+        let extended = queries.turned(kind, dim, database.width()).all_extended(&prefix);
+        let mut places = Vec::new();
+        for (mut found, truth) in
+            scan(&prefix, &extended, database.rows(), LONGEST)?.into_iter().zip(&self.truth)
+        {
+            found.candidates.sort_unstable_by(|a, b| b.cmp(a));
+            let place = |&row: &usize| found.candidates.iter().position(|candidate| candidate.row() == row);
+            places.extend(truth.iter().map(|row| place(row).unwrap_or(MISSING)));
+        }
+        Ok(Ranks { dim, places })
+    }
+
+    /// How many rows a shortlist must keep so that `recall` of `places` are in it; of round numbers, the first.
+    fn keep(&self, places: &[usize], recall: f64) -> Option<usize> {
+        let mut places = places.to_vec();
+        places.sort_unstable();
+        // What rounding adds to a whole number must not count as one more.
+        let needed = (recall * places.len() as f64 - 1e-9).ceil() as usize;
+        match places[needed.saturating_sub(1)] {
+            MISSING => None,
+            last => Some(round_up((last + 1).max(self.asked()))),
+        }
+    }
+}
+
+/// To two digits.
+fn round_up(number: usize) -> usize {
+    let unit = 10usize.pow(number.ilog10().saturating_sub(1));
+    number.next_multiple_of(unit)
+}
+
+fn schedule(stages: &[(usize, usize)]) -> Schedule {
+    let stage = |&(dim, keep): &(usize, usize)| Stage {
+        dim,
+        keep: NonZeroUsize::new(keep).expect("at least k"),
+        trained: false,
+    };
+    Schedule::new(stages.iter().map(stage).collect(), None).expect("dims increase and keeps decrease")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_up_to_two_digits() {
+        assert_eq!([1, 9, 10, 99, 100, 101, 119, 4096].map(round_up), [1, 9, 10, 99, 100, 110, 120, 4100]);
+    }
+}
