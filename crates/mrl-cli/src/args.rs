@@ -15,6 +15,7 @@ use strum::VariantNames;
 
 pub use index::{
     AddArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs, TableArgs,
+    TuneArgs,
 };
 
 /// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is

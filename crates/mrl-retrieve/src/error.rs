@@ -166,7 +166,10 @@ impl Error {
     /// Whether the caller asked for something that cannot be meant, rather than that something went wrong.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Nesting(_) | Self::NoK | Self::NoDim { .. } | Self::KeepsTooFew { .. })
+        matches!(
+            self,
+            Self::Nesting(_) | Self::NoK | Self::NoDim { .. } | Self::KeepsTooFew { .. } | Self::Recall(_)
+        )
     }
 
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {

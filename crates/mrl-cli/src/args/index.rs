@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mrl_retrieve::{
-    Dtype, Metric, Rotate, Schedule,
+    Dtype, Metric, Rotate, Schedule, Workload,
     postgres::{Ann, TableName},
 };
 use mrl_train::NetworkChoice;
@@ -27,6 +27,8 @@ pub enum IndexCommand {
     },
     /// Show what an index is.
     Info(InfoArgs),
+    /// Find the fastest schedule that finds enough, and let searches follow it.
+    Tune(TuneArgs),
     /// Find the nearest vectors of each query.
     Search(SearchArgs),
     /// Copy an index to a table of Postgres with pgvector.
@@ -139,6 +141,29 @@ pub struct PushArgs {
     /// Rows that are committed together; a push that is cut goes on from the last of these [default: those of 16 MiB].
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: Option<u32>,
+}
+
+/// `mrl index tune`.
+#[derive(Clone, Debug, Args)]
+pub struct TuneArgs {
+    /// The index.
+    pub index: PathBuf,
+    /// Queries like those to come, FILE.safetensors or FILE.npy [default: some rows of the index, none of which may find
+    /// itself].
+    #[arg(long, value_name = "FILE")]
+    pub queries: Option<PathBuf>,
+    /// How many of the true nearest a search must find on average, from 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.99)]
+    pub recall: f64,
+    /// Vectors to find for each query.
+    #[arg(long, value_name = "K", default_value_t = 10)]
+    pub k: usize,
+    /// How queries will come: many at once, or one after the other.
+    #[arg(long, value_parser = choice::<Workload>(), default_value = "batch")]
+    pub workload: Workload,
+    /// Show what was measured, and leave the index as it is.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `mrl index search`.

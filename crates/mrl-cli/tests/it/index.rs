@@ -128,6 +128,24 @@ fn an_image_is_a_query_of_the_run_that_made_the_vectors() {
 }
 
 #[test]
+fn tuning_stores_a_schedule_that_searches_follow() {
+    let world = indexed("");
+    let before = world.read("pixels.index");
+    let shown = text(&succeed(world.mrl("index tune pixels.index --k 3 --recall 0.9 --dry-run")).stdout);
+    assert!(shown.starts_with("schedule") && shown.contains("exact") && shown.contains(" <"), "{shown}");
+    assert_eq!(world.read("pixels.index"), before, "nothing is stored");
+    let words = "index tune pixels.index --queries test.safetensors --k 3 --recall 1 --workload single";
+    let shown = text(&succeed(world.mrl(words)).stdout);
+    let best = shown.lines().last().unwrap().split("searches follow ").nth(1).unwrap();
+    let best = best.strip_suffix(" from now on").unwrap();
+    let info = text(&succeed(world.mrl("index info pixels.index")).stdout);
+    assert!(info.contains(&format!("schedule  {best}")), "{info}");
+    assert_eq!(search(&world, ""), search(&world, "--schedule exact"), "all of the true nearest are found");
+    let message = fail(world.mrl("index tune pixels.index --recall 2"), 2);
+    says(&message, &["from 0 to 1"]);
+}
+
+#[test]
 fn what_cannot_be_meant_is_said_with_its_cure() {
     let world = indexed("");
     for (words, code, parts) in [

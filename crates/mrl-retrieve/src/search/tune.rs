@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
+use strum::{Display, EnumString, VariantNames};
 
 use super::{Searcher, database::Kind, queries::Queries, scan::scan};
 use crate::{Error, Schedule, Stage};
@@ -22,8 +23,9 @@ pub struct TuneOptions {
 }
 
 /// How queries come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Display, EnumString, VariantNames)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Workload {
     /// Many at once.
     #[default]

@@ -6,6 +6,7 @@ mod info;
 mod input;
 mod push;
 mod search;
+mod tune;
 
 use anyhow::Result;
 
@@ -20,6 +21,7 @@ pub(crate) fn index(command: &IndexCommand) -> Result<Ending> {
         IndexCommand::Compact { index } => change::compact(index),
         IndexCommand::Info(args) => info::info(args),
         IndexCommand::Search(args) => search::search(args),
+        IndexCommand::Tune(args) => tune::tune(args),
         IndexCommand::Push(args) => push::push(args),
     }?;
     Ok(Ending::Done)

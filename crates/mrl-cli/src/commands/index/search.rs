@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use anyhow::{Result, anyhow};
 use mrl_embedding::{EmbeddingSet, Metadata};
 use mrl_retrieve::{Index, Schedule, postgres::PostgresTable};
@@ -51,7 +53,7 @@ fn schedule(args: &SearchArgs, stored: Option<&Schedule>) -> Schedule {
 /// What to search for in an index of this width and encoder.
 fn queries(args: &SearchArgs, width: usize, metadata: &Metadata) -> Result<EmbeddingSet> {
     let queries = read_queries(args, metadata)?;
-    check_alike(args, &queries, width, metadata)?;
+    check_alike(&args.queries, &queries, width, metadata)?;
     Ok(queries)
 }
 
@@ -73,8 +75,8 @@ fn read_queries(args: &SearchArgs, metadata: &Metadata) -> Result<EmbeddingSet> 
 }
 
 /// Refuses queries of another encoder than the index is of.
-fn check_alike(
-    args: &SearchArgs,
+pub(super) fn check_alike(
+    path: &Path,
     queries: &EmbeddingSet,
     expected: usize,
     metadata: &Metadata,
@@ -82,12 +84,12 @@ fn check_alike(
     let given = queries.width();
     if given != expected {
         let problem = format!("are {given} wide but the index is {expected}; embed them with its encoder");
-        return Err(anyhow!("{}: the queries {problem}", args.queries.display()));
+        return Err(anyhow!("{}: the queries {problem}", path.display()));
     }
     match (&queries.metadata.weights, &metadata.weights) {
         (Some(given), Some(expected)) if given != expected => Err(anyhow!(
             "{}: the queries are of other weights ({given}) than the index ({expected}); embed both with the same",
-            args.queries.display()
+            path.display()
         )),
         _ => Ok(()),
     }
