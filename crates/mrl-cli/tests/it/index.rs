@@ -133,6 +133,9 @@ fn tuning_stores_a_schedule_that_searches_follow() {
     let before = world.read("pixels.index");
     let shown = text(&succeed(world.mrl("index tune pixels.index --k 3 --recall 0.9 --dry-run")).stdout);
     assert!(shown.starts_with("schedule") && shown.contains("exact") && shown.contains(" <"), "{shown}");
+    let schedules: Vec<&str> = shown.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let different: std::collections::HashSet<&&str> = schedules.iter().collect();
+    assert_eq!(different.len(), schedules.len(), "a schedule is measured twice: {shown}");
     assert_eq!(world.read("pixels.index"), before, "nothing is stored");
     let words = "index tune pixels.index --queries test.safetensors --k 3 --recall 1 --workload single";
     let shown = text(&succeed(world.mrl(words)).stdout);
