@@ -6,13 +6,15 @@ Run by `cargo xtask bench eval`, or: python compare.py --mrl target/release/mrl 
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent))
+from machine import machine
 
 HERE = Path(__file__).parent
 
@@ -27,13 +29,6 @@ def run(*words):
     if process.returncode:
         sys.exit(f"{words[0]} failed:\n{complaint.decode()}")
     return time.perf_counter() - start, usage.ru_maxrss / 1024
-
-
-def machine():
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    value = lambda key: next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
-    vectors = "AVX-512" if "avx512f" in value("flags") else "AVX2" if "avx2" in value("flags") else "no AVX2"
-    return f"{value('model name') or platform.processor()}, {os.cpu_count()} cores, {vectors}"
 
 
 def main():

@@ -5,13 +5,14 @@ Run by `cargo xtask bench search --base SET --queries SET`, two embedding sets. 
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent))
+from machine import machine
 
 HERE = Path(__file__).parent
 # A graph has to be built before it answers: its time is spread over so many queries.
@@ -64,12 +65,6 @@ def verdict(result):
     ratio = counted(best[1]) / counted(graph[1])
     return (f"At a recall of {RECALL:.0%} and builds counted over {QUERIES_OF_A_BUILD:,} queries, {best[0]} is {ratio:.1f} times as fast as "
             f"{graph[0]}.\n")
-
-
-def machine():
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    value = lambda key: next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
-    return f"{value('model name') or platform.processor()}, family {value('cpu family')} model {value('model')}, {os.cpu_count()} cores"
 
 
 def main():

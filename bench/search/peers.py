@@ -35,13 +35,17 @@ def per_second(count, work):
     return count / best
 
 
+def recall(found, truth):
+    """The share of the true ids that were found."""
+    return np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, truth)]) / K
+
+
 def measure(name, search, queries, truth, build_s=0.0):
     """`search` takes rows and gives ids `[n, K]`."""
     found = search(queries)
-    recall = np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, truth)]) / K if truth is not None else 1.0
     one_by_one = [queries[index:index + 1] for index in range(min(SINGLE, len(queries)))]
     print(json.dumps({
-        "name": name, "build_s": build_s, "recall": float(recall),
+        "name": name, "build_s": build_s, "recall": 1.0 if truth is None else float(recall(found, truth)),
         "single": per_second(len(one_by_one), lambda: [search(query) for query in one_by_one]),
         "batch": per_second(len(queries), lambda: search(queries)),
     }), flush=True)
@@ -53,8 +57,7 @@ def least_breadth(set_breadth, search, queries, truth):
     sample = slice(None, None, 10)
     for breadth in BREADTHS:
         set_breadth(breadth)
-        found = search(queries[sample])
-        if np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, truth[sample])]) >= RECALL * K:
+        if recall(search(queries[sample]), truth[sample]) >= RECALL:
             break
     return breadth
 

@@ -6,7 +6,6 @@ result.json.
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -15,7 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent.parent))
 import folder
+from machine import machine
 from processes import Command, Worker, alternate, table
 
 HERE = Path(__file__).parent
@@ -166,13 +167,6 @@ def epochs(args):
 
 def output(*words):
     return subprocess.run([str(word) for word in words], check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def machine():
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    value = lambda key: next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
-    formats = " with bf16" if "avx512_bf16" in value("flags") else " without bf16"
-    return f"{value('model name') or platform.processor()}, family {value('cpu family')} model {value('model')}, {os.cpu_count()} cores{formats}"
 
 
 PARTS = {part.__name__: part for part in (step, batches, allocators, resnet50, views, photos, whole, epochs)}

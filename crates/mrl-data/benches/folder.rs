@@ -15,6 +15,7 @@ use std::{
 };
 
 use mrl_data::{Augmentation, DatasetKind, LoaderOptions, OpenOptions, Split, ViewLoader, open};
+use serde_json::json;
 
 const SIZE: usize = 96;
 const BATCH: usize = 64;
@@ -31,10 +32,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (_, decoded) = epoch(&folder, None)?;
     let (build_s, _) = epoch(&folder, Some(&cache))?;
     let (open_s, mapped) = epoch(&folder, Some(&cache))?;
-    println!(
-        "{{\"decoded_images_per_s\": {decoded:.0}, \"cached_images_per_s\": {mapped:.0}, \
-         \"build_s\": {build_s:.3}, \"open_s\": {open_s:.3}}}"
-    );
+    let line = json!({
+        "decoded_images_per_s": decoded, "cached_images_per_s": mapped, "build_s": build_s, "open_s": open_s,
+    });
+    println!("{line}");
     Ok(())
 }
 

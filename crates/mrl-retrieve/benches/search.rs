@@ -17,6 +17,7 @@ use mrl_embedding::{EmbeddingSet, Nesting};
 use mrl_retrieve::{BuildOptions, Dtype, Rotate, Schedule, Searcher};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde_json::json;
 
 const K: usize = 10;
 
@@ -72,10 +73,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let recall = recall(truth.positions(), found.positions());
         let single = single(&searcher, sample, &schedule, measure)?;
         let batch = batch(&searcher, queries, &schedule, measure)?;
-        println!(
-            "{{\"name\": \"`mrl` {text}\", \"build_s\": {build_s:.2}, \"recall\": {recall:.4}, \"single\": {single:.0}, \
-             \"batch\": {batch:.0}}}"
-        );
+        let name = format!("`mrl` {text}");
+        let line =
+            json!({ "name": name, "build_s": build_s, "recall": recall, "single": single, "batch": batch });
+        println!("{line}");
     }
     Ok(())
 }

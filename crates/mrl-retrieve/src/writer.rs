@@ -41,7 +41,7 @@ impl Writer {
         }
     }
 
-    /// The index as it is now.
+    /// The index as it is now. While it is there, so is the lock, also without the writer.
     ///
     /// # Errors
     /// As for [`Index::open`].
@@ -100,12 +100,7 @@ impl Writer {
     pub fn set_schedule(&mut self, schedule: Option<Schedule>) -> Result<(), Error> {
         let index = self.index()?;
         if let Some(schedule) = &schedule {
-            let dims = schedule.stages().iter().map(|stage| stage.dim).chain(schedule.rank());
-            for dim in dims {
-                if !index.dims().contains(&dim) {
-                    return Err(Error::NoDim { dim, dims: index.dims().to_owned() });
-                }
-            }
+            schedule.check(1, index.dims())?;
         }
         let manifest = Manifest { schedule, ..index.manifest().clone() };
         commit(self.appender(&index), manifest, &index).inspect_err(|_| self.give_room_back())

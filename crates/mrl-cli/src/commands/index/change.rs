@@ -26,9 +26,7 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
 
 pub(super) fn add(args: &AddArgs) -> Result<()> {
     let source = input::open(&args.input)?;
-    Writer::open(&args.index)?.add(&*source)?;
-    tell(&args.index, &Index::open(&args.index)?);
-    Ok(())
+    change(&args.index, |writer| Ok(writer.add(&*source)?))
 }
 
 pub(super) fn remove(args: &RemoveArgs) -> Result<()> {
@@ -37,16 +35,22 @@ pub(super) fn remove(args: &RemoveArgs) -> Result<()> {
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         ids.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
     }
-    let kind = Index::open(&args.index)?.info().ids;
-    let ids = ids.into_iter().map(|text| id(text, kind)).collect::<Result<Vec<_>>>()?;
-    Writer::open(&args.index)?.remove(&ids)?;
-    tell(&args.index, &Index::open(&args.index)?);
-    Ok(())
+    change(&args.index, |writer| {
+        let kind = writer.index()?.info().ids;
+        let ids = ids.into_iter().map(|text| id(text, kind)).collect::<Result<Vec<_>>>()?;
+        Ok(writer.remove(&ids)?)
+    })
 }
 
 pub(super) fn compact(path: &Path) -> Result<()> {
-    Writer::open(path)?.compact()?;
-    tell(path, &Index::open(path)?);
+    change(path, |writer| Ok(writer.compact()?))
+}
+
+/// Changes the index at `path`, and tells what it has become.
+fn change(path: &Path, change: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
+    let mut writer = Writer::open(path)?;
+    change(&mut writer)?;
+    tell(path, &writer.index()?);
     Ok(())
 }
 
