@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent))
 import folder
-from machine import machine
+from machine import has_bf16, machine
 from processes import Command, Worker, alternate, table
 
 HERE = Path(__file__).parent
@@ -26,7 +26,9 @@ GFLOP_PER_IMAGE = 8.9
 # Allocators that keep freed memory, by the Debian packages that have them.
 ALLOCATORS = {"libtcmalloc-minimal4": "libtcmalloc_minimal.so.4", "libjemalloc2": "libjemalloc.so.2",
               "libmimalloc2.0": "libmimalloc.so.2"}
-TUNED = "PyTorch tuned: bf16 autocast, channels-last, fused Adam"
+# What products are fastest in.
+FAST = "bf16" if has_bf16() else "f32"
+TUNED = f"PyTorch tuned: {'bf16 autocast' if has_bf16() else 'f32'}, channels-last, fused Adam"
 
 
 def ours(args, batch, name=None, environment=None, **options):
@@ -68,17 +70,18 @@ def step(args):
 
 def share_of_peak(args, reached):
     peak = json.loads(output(args.peak, "--bench"))
-    product = bf16_product()
-    text = f"\n`mrl` computes {reached:.0f} GFLOP/s, {100 * reached / product:.0f} % of torch's largest bf16 product ({product:.0f})"
-    if peak["bf16"]:
-        text += (f" and {100 * reached / peak['bf16']:.0f} % of what the processor computes in registers alone "
-                 f"({peak['bf16']:.0f} in bf16, {peak['f32']:.0f} in f32)")
+    product = largest_product()
+    text = f"\n`mrl` computes {reached:.0f} GFLOP/s, {100 * reached / product:.0f} % of torch's largest {FAST} product ({product:.0f})"
+    if peak[FAST]:
+        known = ", ".join(f"{gflops:.0f} in {dtype}" for dtype, gflops in peak.items() if gflops)
+        text += f" and {100 * reached / peak[FAST]:.0f} % of what the processor computes in registers alone ({known})"
     return text + ".\n"
 
 
-def bf16_product():
-    """GFLOP/s of a large product of bf16 matrices."""
-    code = ("import torch, time\na = torch.randn(4096, 4096, dtype=torch.bfloat16)\nbest = 9e9\n"
+def largest_product():
+    """GFLOP/s of a large product of matrices."""
+    dtype = {"bf16": "bfloat16", "f32": "float32"}[FAST]
+    code = (f"import torch, time\na = torch.randn(4096, 4096, dtype=torch.{dtype})\nbest = 9e9\n"
             "for _ in range(6):\n    s = time.perf_counter(); a @ a; best = min(best, time.perf_counter() - s)\n"
             "print(2 * 4096**3 / best / 1e9)")
     return float(output(sys.executable, "-c", code))

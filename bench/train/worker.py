@@ -16,6 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
+sys.path.append(str(Path(__file__).parent.parent))
+from machine import has_bf16
 from mrl.aug import ViewGenerator, get_training_transforms
 from mrl.encoders.models import resnet18, resnet50
 from mrl.mrl import MatryoshkaProjector, ReLIC, relic_loss
@@ -90,7 +93,7 @@ class Training:
         x1, x2 = next(self.batches)
         if self.tuned:
             x1, x2 = (x.to(memory_format=torch.channels_last) for x in (x1, x2))
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.tuned):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.tuned and has_bf16()):
             loss = self.loss(x1, x2)
         self.optimizer.zero_grad()
         loss.backward()

@@ -1,7 +1,8 @@
 //! The most that this machine can compute: products of bf16 and of f32 in vector registers, on all cores, without memory. What
 //! share of it a step reaches is what `cargo xtask bench train` prints.
 //!
-//! Prints `{"bf16": GFLOP/s, "f32": GFLOP/s}`, and nulls on processors without AVX-512 bf16.
+//! Prints `{"bf16": GFLOP/s, "f32": GFLOP/s}`, and null for what the processor has no vector products of (AVX-512 bf16; AVX-512 or
+//! AVX2 with FMA).
 
 #![expect(clippy::print_stdout, reason = "a program for a script")]
 
@@ -22,7 +23,8 @@ mod peak {
 mod peak {
     use std::{
         arch::x86_64::{
-            __m512, __m512bh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_set1_ps, _mm512_setzero_ps,
+            __m256, __m512, __m512bh, _mm256_fmadd_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm512_dpbf16_ps,
+            _mm512_fmadd_ps, _mm512_set1_ps, _mm512_setzero_ps,
         },
         hint::black_box,
         thread,
@@ -31,21 +33,25 @@ mod peak {
 
     /// Sums on their way at once: more than an instruction takes cycles, fewer than there are registers.
     const SUMS: usize = 16;
+    /// As above, for AVX2, which has 16 registers; two hold the factors.
+    const NARROW_SUMS: usize = 8;
     const LOOPS: usize = 10_000_000;
 
     /// The best of `rounds`.
     pub(super) fn gflops(rounds: usize) -> (Option<f64>, Option<f64>) {
-        if !(is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")) {
-            return (None, None);
-        }
         let best = |work: fn(), flop: usize| {
             let speeds = (0..rounds).map(|_| (SUMS * LOOPS * flop) as f64 * on_all_cores(work) / 1e9);
             speeds.reduce(f64::max)
         };
-        // SAFETY: the processor has both instruction sets.
-        let bf16 = best(|| unsafe { bf16_products() }, 64);
-        // SAFETY: as above.
-        let f32 = best(|| unsafe { f32_products() }, 32);
+        let (wide, bf16) = (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx512bf16"));
+        let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        // SAFETY: the processor has the instruction sets, here and below.
+        let bf16 = (wide && bf16).then(|| best(|| unsafe { bf16_products() }, 64)).flatten();
+        let f32 = match (wide, narrow) {
+            (true, _) => best(|| unsafe { f32_products() }, 32),
+            (false, true) => best(|| unsafe { narrow_f32_products() }, 16),
+            (false, false) => None,
+        };
         (bf16, f32)
     }
 
@@ -78,6 +84,18 @@ mod peak {
         for _ in 0..LOOPS {
             for sum in &mut sums {
                 *sum = _mm512_fmadd_ps(a, b, *sum);
+            }
+        }
+        black_box(sums);
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    fn narrow_f32_products() {
+        let (a, b) = (black_box(_mm256_set1_ps(1.0)), black_box(_mm256_set1_ps(0.5)));
+        let mut sums: [__m256; NARROW_SUMS] = [_mm256_setzero_ps(); NARROW_SUMS];
+        for _ in 0..SUMS / NARROW_SUMS * LOOPS {
+            for sum in &mut sums {
+                *sum = _mm256_fmadd_ps(a, b, *sum);
             }
         }
         black_box(sums);
