@@ -158,7 +158,7 @@ def whole(args):
 def epochs(args):
     """Whether a run keeps its speed: its first epochs beside its last."""
     with tempfile.TemporaryDirectory() as scratch:
-        run, count = Path(scratch) / "run", 24
+        run, count = Path(scratch) / "run", 12
         output(args.mrl, "train", "--preset", "reference-cifar10-resnet18", "--data-dir", args.data_dir, "--subset-per-class", 32,
                "--batch-size", 64, "--epochs", count, "--log-every", 1, "--out", run)
         rates = [json.loads(line)["images_per_s"] for line in (run / "metrics.jsonl").read_text().splitlines()]

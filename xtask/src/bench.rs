@@ -54,10 +54,9 @@ pub(crate) fn train(workspace: &Workspace, options: &[&str]) -> Result<()> {
     let script = workspace.root().join("bench/train/compare.py");
     let mut command = workspace.command(&python);
     command.arg(&script).arg("--mrl").arg(target_folder(workspace)?.join("release/mrl"));
-    for (package, name) in
-        [("mrl-cli", "step"), ("mrl-cli", "peak"), ("mrl-data", "views"), ("mrl-data", "folder")]
-    {
-        command.arg(format!("--{name}")).arg(benchmark(workspace, package, name)?);
+    let names = ["step", "peak", "views", "folder"];
+    for (name, program) in names.iter().zip(benchmarks(workspace, &["mrl-cli", "mrl-data"], &names)?) {
+        command.arg(format!("--{name}")).arg(program);
     }
     run(command.args(options), &format!("{} {}", script.display(), options.join(" ")))
 }
@@ -70,23 +69,27 @@ pub(crate) fn search(workspace: &Workspace, options: &[&str]) -> Result<()> {
     let python = SEARCH.python(workspace)?;
     let script = workspace.root().join("bench/search/compare.py");
     let mut command = workspace.command(&python);
-    command.arg(&script).arg("--search").arg(benchmark(workspace, "mrl-retrieve", "search")?);
+    let programs = benchmarks(workspace, &["mrl-retrieve"], &["search"])?;
+    command.arg(&script).arg("--search").args(programs);
     run(command.args(options), &format!("{} {}", script.display(), options.join(" ")))
 }
 
-/// Builds a benchmark of one of our packages; the path of the program.
-fn benchmark(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
+/// Builds benchmarks of our packages, all at once, so that what they depend on is built once; the paths of the programs.
+fn benchmarks(workspace: &Workspace, packages: &[&str], names: &[&str]) -> Result<Vec<PathBuf>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let words = ["bench", "--no-run", "--message-format", "json", "--package", package, "--bench", name];
-    let output = workspace.command(cargo).args(words).stderr(Stdio::inherit()).output()?;
-    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-    let program = |line: &str| -> Option<PathBuf> {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let is_it = message["target"]["name"] == name;
-        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    let mut words = vec!["bench", "--no-run", "--message-format", "json"];
+    words.extend(packages.iter().flat_map(|package| ["--package", *package]));
+    words.extend(names.iter().flat_map(|name| ["--bench", *name]));
+    let output = workspace.command(cargo).args(&words).stderr(Stdio::inherit()).output()?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let messages: Vec<serde_json::Value> =
+        messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let program = |name: &&str| {
+        let of_name = messages.iter().filter(|message| message["target"]["name"] == *name);
+        let program = of_name.filter_map(|message| message["executable"].as_str()).next();
+        program
+            .map(PathBuf::from)
+            .ok_or_else(|| anyhow!("`cargo {}` failed; its messages are above", words.join(" ")))
     };
-    messages
-        .lines()
-        .find_map(program)
-        .ok_or_else(|| anyhow!("`cargo {}` failed; its messages are above", words.join(" ")))
+    names.iter().map(program).collect()
 }
