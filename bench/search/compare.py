@@ -6,13 +6,17 @@ Run by `cargo xtask bench search --base SET --queries SET`, two embedding sets. 
 import argparse
 import json
 import statistics
-import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
 sys.path.append(str(Path(__file__).parent.parent))
 from machine import machine
+from memory import peaks
 
 HERE = Path(__file__).parent
 # A graph has to be built before it answers: its time is spread over so many queries.
@@ -20,18 +24,39 @@ QUERIES_OF_A_BUILD = 10_000
 RECALL = 0.99
 
 
-def rounds(args):
+WAYS = ["flat", "shortlist", "hnsw", "usearch"]
+
+
+def rounds(args, base, queries):
     """What each way to search reached, round by round."""
-    peers = [sys.executable, HERE / "peers.py", "--base", args.base, "--queries", args.queries]
+    programs = [[args.search, "--bench", base, queries, *args.ours]]
+    programs += [[sys.executable, HERE / "peers.py", "--way", way, "--base", base, "--queries", queries] for way in args.ways]
     measured = {}
     for number in range(args.repeats):
         print(f"repeat {number + 1} of {args.repeats}", file=sys.stderr)
-        for words in ([args.search, "--bench", args.base, args.queries], peers):
-            run = subprocess.run([str(word) for word in words], check=True, stdout=subprocess.PIPE, text=True)
-            for line in run.stdout.splitlines():
-                entry = json.loads(line)
-                measured.setdefault(entry.pop("name"), []).append(entry)
+        for words in programs:
+            with tempfile.TemporaryFile("w+") as lines:
+                _, own, mapped = peaks(words, stdout=lines, stderr=None)
+                lines.seek(0)
+                for line in lines:
+                    entry = json.loads(line) | {"own_mib": own, "mapped_mib": mapped}
+                    print(entry, file=sys.stderr)
+                    measured.setdefault(entry.pop("name"), []).append(entry)
     return measured
+
+
+def repeated(path, rows, out):
+    """The rows of a set again and again, each with a little noise of its own: of a tenth of its length."""
+    base = load_file(path)["embeddings"]
+    random = np.random.default_rng(0)
+    many = np.empty((rows, base.shape[1]), np.float32)
+    for start in range(0, rows, len(base)):
+        part = base[:rows - start]
+        noise = random.standard_normal(part.shape, np.float32)
+        noise *= 0.1 * np.linalg.norm(part, axis=1, keepdims=True) / part.shape[1] ** 0.5
+        many[start:start + len(part)] = part + noise
+    save_file({"embeddings": many}, out)
+    return out
 
 
 def medians(measured):
@@ -46,12 +71,12 @@ def counted(entry):
 
 def table(result):
     flat = next(entry for name, entry in result.items() if name.startswith("faiss Flat") and "shortlist" not in name)
-    lines = ["| | recall@10 | one at a time, queries/s | × Flat | in batches, queries/s | × Flat | build, s | build counted, queries/s |",
-             "|---|---|---|---|---|---|---|---|"]
+    lines = ["| | recall@10 | one at a time, queries/s | × Flat | in batches, queries/s | × Flat | build, s | build counted, queries/s | own memory, MiB |",
+             "|---|---|---|---|---|---|---|---|---|"]
     for name, entry in result.items():
         lines.append(
             f"| {name} | {entry['recall']:.4f} | {entry['single']:,.0f} | {entry['single'] / flat['single']:.1f} | {entry['batch']:,.0f} | "
-            f"{entry['batch'] / flat['batch']:.1f} | {entry['build_s']:.2f} | {counted(entry):,.0f} |")
+            f"{entry['batch'] / flat['batch']:.1f} | {entry['build_s']:.2f} | {counted(entry):,.0f} | {entry['own_mib']:,.0f} |")
     return "\n".join(lines) + "\n"
 
 
@@ -72,10 +97,21 @@ def main():
     parser.add_argument("--search", type=Path, required=True, help="the built benchmark `search`")
     parser.add_argument("--base", type=Path, required=True, help="the embedding set to search")
     parser.add_argument("--queries", type=Path, required=True, help="the embedding set to search for")
+    parser.add_argument("--rows", type=int, help="repeat the base to so many rows, with a little noise")
+    parser.add_argument("--first", type=int, default=1000, help="with --rows, how many of the queries are asked")
+    parser.add_argument("--ways", nargs="*", choices=WAYS, default=WAYS)
+    parser.add_argument("--ours", nargs="*", default=[], help="DTYPE, DIMS, GRAPH and SCHEDULEs of the benchmark `search`")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("bench-search"))
     args = parser.parse_args()
-    measured = rounds(args)
+    with tempfile.TemporaryDirectory() as folder:
+        base, queries = args.base, args.queries
+        if args.rows:
+            base = repeated(base, args.rows, Path(folder) / "base.safetensors")
+            few = Path(folder) / "queries.safetensors"
+            save_file({"embeddings": load_file(queries)["embeddings"][:args.first].copy()}, few)
+            queries = few
+        measured = rounds(args, base, queries)
     result = medians(measured)
     text = "\n".join([f"{machine()}; {time.strftime('%Y-%m-%d')}; medians of {args.repeats} alternating rounds; k = 10.\n",
                       table(result), verdict(result)])

@@ -1,7 +1,7 @@
 //! Queries that are answered in a second, and how many of the true ten nearest are found: a line of JSON for each schedule.
 //! `bench/search/peers.py` measures faiss and usearch doing the same.
 //!
-//! `cargo bench -p mrl-retrieve --bench search -- [BASE QUERIES [DTYPE [DIMS [SCHEDULE…]]]]` with two embedding
+//! `cargo bench -p mrl-retrieve --bench search -- [BASE QUERIES [DTYPE [DIMS [GRAPH [SCHEDULE…]]]]]` with two embedding
 //! sets; without them, rows made up of few directions. Without `--bench`, as under `cargo test`, few rows are searched once.
 
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
@@ -14,7 +14,7 @@ use std::{
 };
 
 use mrl_embedding::{EmbeddingSet, Nesting};
-use mrl_retrieve::{BuildOptions, Dtype, Rotate, Schedule, Searcher};
+use mrl_retrieve::{BuildOptions, Dtype, Index, Rotate, Schedule, Searcher};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -27,7 +27,10 @@ const DURATION: Duration = Duration::from_secs(1);
 /// Queries that are answered one after the other for a time.
 const SINGLE: usize = 200;
 
-const SCHEDULES: [&str; 8] = [
+/// The prefix of the graph.
+const GRAPH: usize = 64;
+
+const SCHEDULES: [&str; 11] = [
     "exact",
     "16:100,512",
     "16:200,512",
@@ -36,6 +39,9 @@ const SCHEDULES: [&str; 8] = [
     "32:100,512",
     "64:50,512",
     "16:200,64:30,512",
+    "g64:32,512",
+    "g64:64,512",
+    "g64:128,512",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -55,16 +61,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dims = arguments.get(3).map_or(Ok(Nesting::powers_of_two(512)?), |dims| Nesting::parse(dims))?;
     let folder = tempfile::tempdir()?;
     let rotate = Rotate::Pca;
+    let graph = arguments.get(4).map_or(Ok(GRAPH), |dim| dim.parse())?;
+    let path = folder.path().join("index");
     let options =
         BuildOptions { rotate, shortlist_dtype, dims: dims.dims().to_vec(), ..BuildOptions::default() };
-    let start = Instant::now();
-    let index = options.build(&base, folder.path().join("index"))?;
-    let build_s = start.elapsed().as_secs_f64();
+    let time = |options: &BuildOptions| -> Result<f64, Box<dyn Error>> {
+        let start = Instant::now();
+        options.build(&base, &path)?;
+        Ok(start.elapsed().as_secs_f64())
+    };
+    let (plain_s, graph_s) = (time(&options)?, time(&BuildOptions { graph: Some(graph), ..options.clone() })?);
+    let index = Index::open(&path)?;
     let searcher = index.searcher()?;
     let queries = queries.embeddings();
     let sample = &queries[..queries.len().min(1_000 * 512)];
     let truth = searcher.search(sample, K, &Schedule::exact())?;
-    let given = arguments.get(4..).filter(|schedules| !schedules.is_empty());
+    let given = arguments.get(5..).filter(|schedules| !schedules.is_empty());
     let schedules: Vec<&str> =
         given.map_or(SCHEDULES.to_vec(), |given| given.iter().map(String::as_str).collect());
     for text in schedules {
@@ -74,6 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let single = single(&searcher, sample, &schedule, measure)?;
         let batch = batch(&searcher, queries, &schedule, measure)?;
         let name = format!("`mrl` {text}");
+        let build_s = if text.starts_with('g') { graph_s } else { plain_s };
         let line =
             json!({ "name": name, "build_s": build_s, "recall": recall, "single": single, "batch": batch });
         println!("{line}");

@@ -140,6 +140,14 @@ pub enum Error {
         /// Those there are.
         dims: Vec<usize>,
     },
+    /// A schedule walks along a graph that is not there.
+    #[error("the index has {}; let mrl index tune build one, or leave out the g", no_graph(*.dim, *.graph))]
+    NoGraph {
+        /// The prefix that it would be on.
+        dim: usize,
+        /// The prefix that the graph of the index is on, if it has one.
+        graph: Option<usize>,
+    },
     /// A schedule leaves fewer rows than are asked for.
     #[error("stage {stage} of the schedule keeps fewer rows than k = {k}; let it keep at least {k}")]
     KeepsTooFew {
@@ -168,7 +176,7 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Nesting(_) | Self::NoK | Self::NoDim { .. } | Self::KeepsTooFew { .. } | Self::Recall(_)
+            Self::Nesting(_) | Self::NoK | Self::NoDim { .. } | Self::NoGraph { .. } | Self::KeepsTooFew { .. } | Self::Recall(_)
         )
     }
 
@@ -196,6 +204,13 @@ fn unknown(ids: &[Id]) -> String {
     };
     let (noun, verb) = if ids.len() == 1 { ("id", "is") } else { ("ids", "are") };
     format!("the {noun} {}{more} {verb} not in the index", named.join(", "))
+}
+
+fn no_graph(dim: usize, graph: Option<usize>) -> String {
+    match graph {
+        None => "no graph".to_owned(),
+        Some(other) => format!("a graph on {other} dims and none on {dim}"),
+    }
 }
 
 fn labelled(who: &str, has: bool) -> String {

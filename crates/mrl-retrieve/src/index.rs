@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::{
     Dtype, Error, Id, IdKind, Metric, Schedule,
     file::{Checked, Column, Extent, Manifest, Mapped, Root},
+    graph::{Graph, StoredGraph},
     layout::{Layout, Shortlist},
     rotation::Rotation,
     segment::{Shape, StoredSegment},
@@ -28,6 +29,7 @@ pub struct Index {
     /// The position of each segment's first row.
     starts: Vec<usize>,
     rotation: Option<StoredRotation>,
+    graph: Option<StoredGraph>,
 }
 
 struct StoredRotation {
@@ -61,6 +63,8 @@ pub struct Info {
     pub labels: bool,
     /// The dims that the encoder was trained with, where they are known.
     pub nesting: Option<Vec<usize>>,
+    /// The prefix that there is a graph on, if there is one.
+    pub graph: Option<usize>,
     /// What is known of the encoder.
     pub metadata: Metadata,
     /// What searches follow that name no other, where that was set.
@@ -98,7 +102,8 @@ impl Index {
         };
         let starts = segments.iter().scan(0, start).collect();
         let rotation = StoredRotation::new(&file, &manifest)?;
-        Ok(Self { file, root, manifest, segments, starts, rotation })
+        let graph = manifest.graph.map(|entry| StoredGraph::new(&file, entry)).transpose()?;
+        Ok(Self { file, root, manifest, segments, starts, rotation, graph })
     }
 
     /// What the index is.
@@ -115,6 +120,7 @@ impl Index {
             rotated: manifest.rotation.is_some(),
             ids: manifest.ids,
             labels: manifest.labels,
+            graph: manifest.graph.map(|graph| graph.dim),
             metadata: manifest.metadata,
             schedule: manifest.schedule,
             bytes: self.file.len(),
@@ -142,6 +148,9 @@ impl Index {
     pub fn verify(&self) -> Result<(), Error> {
         if let Some(rotation) = &self.rotation {
             rotation.region.verify()?;
+        }
+        if let Some(graph) = &self.graph {
+            graph.verify()?;
         }
         self.segments.iter().try_for_each(StoredSegment::verify)
     }
@@ -269,6 +278,10 @@ impl Index {
         let rotation = self.rotation.as_ref().map(|rotation| rotation.get(self.width())).transpose()?;
         let shortlist = self.manifest.dtype.map(|dtype| Shortlist { rotation, dtype });
         Ok(Layout { metric: self.metric(), dims: self.dims(), shortlist })
+    }
+
+    pub(crate) fn graph(&self) -> Option<Graph<'_>> {
+        self.graph.as_ref().map(StoredGraph::view)
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {

@@ -24,6 +24,7 @@
 mod build;
 mod error;
 mod file;
+mod graph;
 mod ids;
 mod index;
 mod layout;
@@ -44,8 +45,8 @@ pub use error::Error;
 pub use ids::{Id, IdKind, Ids};
 pub use index::{Index, Info};
 pub use quantise::Dtype;
-pub use schedule::{Schedule, ScheduleError, Stage};
-pub use search::{Hits, Point, Searcher, TuneOptions, Tuning, Workload};
+pub use schedule::{By, Schedule, ScheduleError, Stage};
+pub use search::{GraphChoice, Hits, Point, Searcher, TuneOptions, Tuning, Workload};
 #[cfg(feature = "parquet")]
 pub use source::{Parquet, ParquetColumns};
 pub use source::{Source, Visit};

@@ -35,9 +35,37 @@ pub struct Stage {
     pub dim: usize,
     /// The rows that go on to the next stage.
     pub keep: NonZeroUsize,
-    /// Whether the prefix is that of the rows as they were given (written `t64:200`), even where the index has rotated or
-    /// smaller ones.
-    pub trained: bool,
+    /// What finds these rows.
+    pub by: By,
+}
+
+/// What a stage finds rows by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum By {
+    /// The prefix of all rows that come to it, rotated or in fewer bits if the index has such.
+    #[default]
+    Prefix,
+    /// The prefix of all rows that come to it, as they were given (written `t64:200`).
+    TrainedPrefix,
+    /// A walk along the graph that the index has on this prefix (written `g64:200`), which meets only some of the rows. Only the
+    /// first stage can be one.
+    Graph,
+}
+
+impl By {
+    /// The space of the prefix: dims increase as long as it stays the same.
+    fn is_trained(self) -> bool {
+        self == Self::TrainedPrefix
+    }
+
+    /// What is written before the dim.
+    fn letter(self) -> &'static str {
+        match self {
+            Self::Prefix => "",
+            Self::TrainedPrefix => "t",
+            Self::Graph => "g",
+        }
+    }
 }
 
 /// Why a text is no [`Schedule`].
@@ -64,6 +92,9 @@ pub enum ScheduleError {
         /// The dim that should have been larger.
         next: usize,
     },
+    /// A later stage would have to walk a graph of all rows.
+    #[error("{0} follows another stage of the schedule; a graph can only be walked first")]
+    Graph(Stage),
 }
 
 impl Schedule {
@@ -76,15 +107,18 @@ impl Schedule {
     /// Shortlists by `stages`, then ranks by the first `rank` dims of the rows as they were given, or by all.
     ///
     /// # Errors
-    /// When dims do not increase from stage to stage (those of the rows as given may begin anew), or the rows that
-    /// are kept do not decrease.
+    /// When dims do not increase from stage to stage (those of the rows as given may begin anew), the rows that
+    /// are kept do not decrease, or a graph is not the first.
     pub fn new(stages: Vec<Stage>, rank: Option<usize>) -> Result<Self, ScheduleError> {
         for pair in stages.windows(2) {
             let (previous, next) = (pair[0], pair[1]);
             if next.keep > previous.keep {
                 return Err(ScheduleError::Keeps { previous: previous.keep.get(), next: next.keep.get() });
             }
-            if next.trained == previous.trained && next.dim <= previous.dim {
+            if next.by == By::Graph {
+                return Err(ScheduleError::Graph(next));
+            }
+            if next.by.is_trained() == previous.by.is_trained() && next.dim <= previous.dim {
                 return Err(ScheduleError::Dims { previous: previous.dim, next: next.dim });
             }
         }
@@ -106,8 +140,14 @@ impl Schedule {
         self.rank
     }
 
-    /// Whether it finds `k` rows of an index with these prefixes, the last of which is the width; the dims that rank.
-    pub(crate) fn check(&self, k: usize, dims: &[usize]) -> Result<usize, Error> {
+    /// Whether it walks along a graph, and on which prefix.
+    pub(crate) fn graph(&self) -> Option<usize> {
+        self.stages.first().filter(|stage| stage.by == By::Graph).map(|stage| stage.dim)
+    }
+
+    /// Whether it finds `k` rows of an index with these prefixes, the last of which is the width, and a graph on the prefix `graph`;
+    /// the dims that rank.
+    pub(crate) fn check(&self, k: usize, dims: &[usize], graph: Option<usize>) -> Result<usize, Error> {
         if k == 0 {
             return Err(Error::NoK);
         }
@@ -115,6 +155,9 @@ impl Schedule {
         let asked = std::iter::once(rank).chain(self.stages.iter().map(|stage| stage.dim));
         if let Some(dim) = asked.into_iter().find(|dim| !dims.contains(dim)) {
             return Err(Error::NoDim { dim, dims: dims.to_vec() });
+        }
+        if let Some(dim) = self.graph().filter(|&dim| Some(dim) != graph) {
+            return Err(Error::NoGraph { dim, graph });
         }
         match self.stages.iter().find(|stage| stage.keep.get() < k) {
             Some(&stage) => Err(Error::KeepsTooFew { stage, k }),
@@ -147,11 +190,13 @@ impl FromStr for Stage {
 
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
         let wrong = || ScheduleError::Part(text.to_owned());
-        let (trained, rest) = text.strip_prefix('t').map_or((false, text), |rest| (true, rest));
+        let marked = |by: &By| text.strip_prefix(by.letter()).map(|rest| (*by, rest));
+        let (by, rest) =
+            [By::TrainedPrefix, By::Graph].iter().find_map(marked).unwrap_or((By::Prefix, text));
         let (dim, keep) = rest.split_once(':').ok_or_else(wrong)?;
         let dim = dim.trim().parse().map_err(|_| wrong())?;
         let keep = keep.trim().parse().map_err(|_| wrong())?;
-        Ok(Self { dim, keep, trained })
+        Ok(Self { dim, keep, by })
     }
 }
 
@@ -168,7 +213,7 @@ impl fmt::Display for Schedule {
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}:{}", if self.trained { "t" } else { "" }, self.dim, self.keep)
+        write!(f, "{}{}:{}", self.by.letter(), self.dim, self.keep)
     }
 }
 
@@ -193,7 +238,7 @@ mod tests {
     #[test]
     fn display_and_parse_are_inverse() {
         for text in
-            ["exact", "64", "64:200", "64:200,512", "16:800,32:400,64:200,128:50,512", "64:30,t16:20,128"]
+            ["exact", "64", "64:200", "64:200,512", "16:800,32:400,64:200,128:50,512", "64:30,t16:20,128", "g64:30,t16:20,128"]
         {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
@@ -215,6 +260,10 @@ mod tests {
         assert_eq!(
             message("64:20,128:30"),
             "a stage of the schedule keeps 30 rows of 20; let each keep fewer than the one before"
+        );
+        assert_eq!(
+            message("64:20,g128:10"),
+            "g128:10 follows another stage of the schedule; a graph can only be walked first"
         );
         assert_eq!(message("64:20,64:10"), "dim 64 of the schedule follows 64; let dims increase");
     }

@@ -5,8 +5,8 @@ use std::{
 };
 
 use crate::{
-    Error, Id, IdKind, Ids, Index, Schedule, Source, VERSION,
-    build::{check, ids, lock, write_index},
+    Error, Id, IdKind, Ids, Index, Schedule, Source, TuneOptions, Tuning, VERSION,
+    build::{add_graph, check, ids, lock, write_index},
     file::{Appender, Disk, Manifest, RemovedEntry, write_whole},
     segment::{words, write_segment},
     source::Rest,
@@ -68,20 +68,28 @@ impl Writer {
         remove(&index, ids, self.appender(&index)).inspect_err(|_| self.give_room_back())
     }
 
-    /// Writes the rows that are left into a new file, as one segment in the same order, and puts it in the place of the old one.
+    /// Writes the rows that are left into a new file, as one segment in the same order, and puts it in the place of the old one. A
+    /// graph is built anew.
     ///
     /// # Errors
     /// When the index is damaged or the new file cannot be written; the old one is then as it was.
     pub fn compact(&mut self) -> Result<(), Error> {
         let index = self.index()?;
         let rows = Rest::new(&index)?;
-        let manifest =
-            Manifest { version: VERSION.to_owned(), segments: Vec::new(), ..index.manifest().clone() };
+        let (graph, schedule) = (index.info().graph.filter(|_| !index.is_empty()), index.schedule().cloned());
+        let manifest = Manifest {
+            version: VERSION.to_owned(),
+            segments: Vec::new(),
+            graph: None,
+            schedule: schedule.clone().filter(|schedule| schedule.graph().is_none()),
+            ..index.manifest().clone()
+        };
         let rotation = index.layout()?.shortlist.and_then(|shortlist| shortlist.rotation);
         let source = (!index.is_empty()).then_some((&rows as &dyn Source, &rows.ids));
         let mut locked = None;
         write_whole(&self.path, |file| {
             write_index(&self.path, file, manifest, rotation, index.generation() + 1, source)?;
+            graph.map_or(Ok(()), |dim| add_graph(&self.path, file, dim, schedule))?;
             // Before anybody else can open it.
             let file = file.try_clone().map_err(Error::io(&self.path))?;
             locked = Some(lock(&self.path, file)?);
@@ -100,10 +108,22 @@ impl Writer {
     pub fn set_schedule(&mut self, schedule: Option<Schedule>) -> Result<(), Error> {
         let index = self.index()?;
         if let Some(schedule) = &schedule {
-            schedule.check(1, index.dims())?;
+            schedule.check(1, index.dims(), index.info().graph)?;
         }
         let manifest = Manifest { schedule, ..index.manifest().clone() };
         commit(self.appender(&index), manifest, &index).inspect_err(|_| self.give_room_back())
+    }
+
+    /// Measures schedules as [`crate::Searcher::tune`] does, and sets the best. The index gets the graph that this walks along, if it
+    /// does, and loses any other.
+    ///
+    /// # Errors
+    /// As those of [`crate::Searcher::tune`], or when the file cannot be written.
+    pub fn tune(&mut self, queries: Option<&[f32]>, options: &TuneOptions) -> Result<Tuning, Error> {
+        let index = self.index()?;
+        let tuning = index.searcher()?.tune(queries, options)?;
+        set_tuning(&index, &tuning, self.appender(&index)).inspect_err(|_| self.give_room_back())?;
+        Ok(tuning)
     }
 
     fn appender(&self, index: &Index) -> Appender<'_, File> {
@@ -150,6 +170,18 @@ pub(crate) fn remove<D: Disk>(index: &Index, ids: &[Id], mut appender: Appender<
         let rows = removed.iter().map(|word| word.count_ones() as usize).sum();
         entry.removed = Some(RemovedEntry { rows, region: appender.column(&removed)? });
     }
+    commit(appender, manifest, index)
+}
+
+/// What [`Writer::tune`] sets, by way of `appender`, which goes on where `index` ends.
+fn set_tuning<D: Disk>(index: &Index, tuning: &Tuning, mut appender: Appender<'_, D>) -> Result<(), Error> {
+    let mut manifest = index.manifest().clone();
+    manifest.graph = match (tuning.best.graph(), &tuning.graph) {
+        (Some(_), Some(graph)) => Some(graph.write(&mut appender)?),
+        (Some(_), None) => manifest.graph,
+        (None, _) => None,
+    };
+    manifest.schedule = Some(tuning.best.clone());
     commit(appender, manifest, index)
 }
 

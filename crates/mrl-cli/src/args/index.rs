@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mrl_retrieve::{
-    Dtype, Metric, Rotate, Schedule, Workload,
+    Dtype, GraphChoice, Metric, Rotate, Schedule, Workload,
     postgres::{Ann, TableName},
 };
 use mrl_train::NetworkChoice;
@@ -71,6 +71,9 @@ pub struct BuildArgs {
     /// How the numbers for shortlists are stored; ranking always uses the vectors as they were given.
     #[arg(long, value_parser = choice::<Dtype>(), default_value = "int8")]
     pub shortlist_dtype: Dtype,
+    /// A prefix that shortlists, which gets a graph to walk along (--schedule g64:100,512); tune adds one where it is faster.
+    #[arg(long, value_name = "DIM")]
+    pub graph: Option<usize>,
     /// The index to write; one that is there is replaced when the new one is whole.
     #[arg(long, value_name = "INDEX")]
     pub out: PathBuf,
@@ -161,6 +164,10 @@ pub struct TuneArgs {
     /// How queries will come: many at once, or one after the other.
     #[arg(long, value_parser = choice::<Workload>(), default_value = "batch")]
     pub workload: Workload,
+    /// Whether a graph is tried, which takes minutes to build for a million vectors: none, auto (if a query takes longer than a
+    /// millisecond without one), or the dims of its prefix. The index keeps it if it wins.
+    #[arg(long, value_name = "auto|none|DIM", default_value_t)]
+    pub graph: GraphChoice,
     /// Show what was measured, and leave the index as it is.
     #[arg(long)]
     pub dry_run: bool,
@@ -189,7 +196,8 @@ pub struct SearchArgs {
     #[arg(long, value_name = "K", default_value_t = 10)]
     pub k: usize,
     /// In which steps: exact, or shortlists and the dims that rank, such as 64:200,512: by the first 64 dims keep 200, and
-    /// rank these by 512 [default: that of the index, or else exact].
+    /// rank these by 512; t64:200 uses the vectors as they were given, g64:200 walks along a graph [default: that of the
+    /// index, or else exact].
     #[arg(long, value_name = "SCHEDULE")]
     pub schedule: Option<Schedule>,
     /// Where to write ids and scores, a row for each query: FILE.json, or FILE.npy with the fields id and score. Without it

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
 use crate::{
-    Dtype, Error, Ids, Index, Metric, VERSION,
+    Dtype, Error, Ids, Index, Metric, Schedule, VERSION,
     file::{Appender, HEAD, Manifest, write_whole},
     layout::{Layout, Shortlist},
     rotation::Rotation,
@@ -35,6 +35,8 @@ pub struct BuildOptions {
     pub rotate: Rotate,
     /// How the shortlist is stored. Where it is neither rotated nor of fewer bits, the rows themselves serve.
     pub shortlist_dtype: Dtype,
+    /// One of the prefixes that shortlist, which gets a graph to walk along. [`crate::Writer::tune`] adds one where it is faster.
+    pub graph: Option<usize>,
 }
 
 /// Whether the shortlist is rotated onto the principal components of the rows. Rows keep their products, and prefixes say more
@@ -67,7 +69,7 @@ pub enum Rotate {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { metric: Metric::Cosine, dims: Vec::new(), rotate: Rotate::Auto, shortlist_dtype: Dtype::Int8 }
+        Self { metric: Metric::Cosine, dims: Vec::new(), rotate: Rotate::Auto, shortlist_dtype: Dtype::Int8, graph: None }
     }
 }
 
@@ -84,6 +86,10 @@ impl BuildOptions {
         let rotation = self.rotation(&sample(source, SAMPLE)?, &dims)?;
         let stored_apart = dims.len() > 1 && (rotation.is_some() || self.shortlist_dtype != Dtype::F32);
         let dtype = stored_apart.then_some(self.shortlist_dtype);
+        let short = shortlist_dims(&dims, dtype);
+        if let Some(dim) = self.graph.filter(|dim| !short.contains(dim)) {
+            return Err(Error::NoDim { dim, dims: short.to_vec() });
+        }
         let ids = ids(source, None)?;
         let metadata = source.metadata();
         let manifest = Manifest {
@@ -98,11 +104,13 @@ impl BuildOptions {
             nesting: metadata.nesting.as_ref().map(|nesting| nesting.dims().to_owned()),
             metadata,
             schedule: None,
+            graph: None,
             segments: Vec::new(),
         };
         let _lock = lock_existing(path)?;
         write_whole(path, |file| {
-            write_index(path, file, manifest, rotation.as_ref(), 1, Some((source, &ids)))
+            write_index(path, file, manifest, rotation.as_ref(), 1, Some((source, &ids)))?;
+            self.graph.map_or(Ok(()), |dim| add_graph(path, file, dim, None))
         })?;
         Index::open(path)
     }
@@ -119,6 +127,11 @@ impl BuildOptions {
         }
         Ok(Nesting::new(dims, width)?.dims().to_owned())
     }
+}
+
+/// The prefixes that shortlist, of `dims`.
+pub(crate) fn shortlist_dims(dims: &[usize], dtype: Option<Dtype>) -> &[usize] {
+    if dtype.is_some() { &dims[..dims.len() - 1] } else { dims }
 }
 
 /// Writes all of an index: `manifest` says what it is, and not yet where its parts are.
@@ -140,6 +153,14 @@ pub(crate) fn write_index(
         manifest.largest_id = manifest.largest_id.max(ids.largest());
     }
     appender.commit(&manifest, generation)
+}
+
+/// Gives the index in `file`, which has no graph, one on `dim` dims, and sets the schedule, which may walk along it.
+pub(crate) fn add_graph(path: &Path, file: &File, dim: usize, schedule: Option<Schedule>) -> Result<(), Error> {
+    let index = Index::read(path, file)?;
+    let mut appender = Appender::new(path, file, index.end());
+    let graph = Some(index.searcher()?.build_graph(dim)?.write(&mut appender)?);
+    appender.commit(&Manifest { graph, schedule, ..index.manifest().clone() }, index.generation() + 1)
 }
 
 /// Refuses a source that no index can hold behind `positions` rows.

@@ -8,7 +8,7 @@ use mrl_embedding::{Metadata, Nesting};
 use serde::{Deserialize, Serialize};
 
 use super::{Region, Root, checksum};
-use crate::{Dtype, Error, IdKind, Metric, Schedule};
+use crate::{Dtype, Error, IdKind, Metric, Schedule, build::shortlist_dims, graph::GraphEntry};
 
 /// What an index is, and where its parts lie.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,7 @@ pub(crate) struct Manifest {
     pub(crate) nesting: Option<Vec<usize>>,
     /// What searches follow that name no other.
     pub(crate) schedule: Option<Schedule>,
+    pub(crate) graph: Option<GraphEntry>,
     /// In the order of their rows.
     pub(crate) segments: Vec<SegmentEntry>,
 }
@@ -136,6 +137,11 @@ impl Manifest {
         }
         if positions > u32::MAX as usize {
             return Err(format!("{positions} rows"));
+        }
+        if let Some(graph) = self.graph
+            && (graph.rows == 0 || graph.rows > positions || !shortlist_dims(&self.dims, self.dtype).contains(&graph.dim))
+        {
+            return Err(format!("a graph of {} rows on {} dims", graph.rows, graph.dim));
         }
         Ok(())
     }

@@ -114,5 +114,5 @@ impl Push {
 
 /// Whether `schedule` means the same where there are no principal components.
 fn is_by_trained_prefixes(index: &Index, schedule: &Schedule) -> bool {
-    !index.info().rotated || schedule.stages().iter().all(|stage| stage.trained)
+    !index.info().rotated || schedule.stages().iter().all(|stage| stage.by == By::TrainedPrefix)
 }

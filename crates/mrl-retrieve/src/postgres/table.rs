@@ -109,7 +109,8 @@ impl PostgresTable {
 
     fn check(&self, queries: &[f32], k: usize, schedule: &Schedule) -> Result<(), Error> {
         let (dims, metric) = (&self.push.about.dims, self.push.about.metric);
-        let rank = schedule.check(k, dims)?;
+        // The server may have a graph of its own on any prefix.
+        let rank = schedule.check(k, dims, schedule.graph())?;
         check_queries(queries, self.width(), rank, metric).map(drop)
     }
 }

@@ -3,23 +3,23 @@
 /// A row and its score in one number, by which candidates are ordered: better scores, then smaller rows, are larger. NaN, of
 /// which nothing is known, is the best score of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Candidate(u64);
+pub(crate) struct Candidate(u64);
 
 impl Candidate {
-    pub(super) fn new(score: f32, row: usize) -> Self {
+    pub(crate) fn new(score: f32, row: usize) -> Self {
         const SIGN: u32 = 1 << 31;
         let bits = if score.is_nan() { f32::NAN.to_bits() & !SIGN } else { score.to_bits() };
         let ordered = if bits & SIGN == 0 { bits | SIGN } else { !bits };
         Self(u64::from(ordered) << 32 | u64::from(!(row as u32)))
     }
 
-    pub(super) fn score(self) -> f32 {
+    pub(crate) fn score(self) -> f32 {
         const SIGN: u32 = 1 << 31;
         let ordered = (self.0 >> 32) as u32;
         f32::from_bits(if ordered & SIGN == 0 { !ordered } else { ordered & !SIGN })
     }
 
-    pub(super) fn row(self) -> usize {
+    pub(crate) fn row(self) -> usize {
         !(self.0 as u32) as usize
     }
 }

@@ -1,12 +1,18 @@
 //! The rows of all segments of an index, as a search sees them.
 
+use rayon::prelude::*;
+
 use super::prefix::{Bounds, Part, Prefix};
 use crate::{
     Error,
+    graph::{BuiltGraph, Graph},
     rotation::{DISTORTION, Rotation},
     space::{Band, Metric, Segment, Space, Values},
     vector::Sums,
 };
+
+/// Rows that are rotated together.
+const TURNED: usize = 256;
 
 /// One of the two spaces that rows are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +22,7 @@ pub(super) enum Kind {
 }
 
 /// Rows of several segments, numbered through.
+#[derive(Clone)]
 pub(crate) struct Database<'a> {
     segments: Vec<Segment<'a>>,
     /// The number of the first row of each segment, and of all rows.
@@ -24,6 +31,7 @@ pub(crate) struct Database<'a> {
     /// Where bands end; the last is the width.
     dims: &'a [usize],
     rotation: Option<&'a Rotation>,
+    graph: Option<Graph<'a>>,
     /// Rows that were not removed.
     live: usize,
 }
@@ -43,7 +51,16 @@ impl<'a> Database<'a> {
         let ones = |words: &[u64]| words.iter().map(|word| word.count_ones() as usize).sum();
         let removed = |segment: &Segment<'_>| segment.removed.map_or(0, ones);
         let live = segments.iter().map(|segment| segment.rows - removed(segment)).sum();
-        Self { segments, starts, metric, dims, rotation, live }
+        Self { segments, starts, metric, dims, rotation, graph: None, live }
+    }
+
+    /// The same rows with `graph`, which is of the first of them.
+    pub(crate) fn with_graph(self, graph: Option<Graph<'a>>) -> Self {
+        Self { graph, ..self }
+    }
+
+    pub(super) fn graph(&self) -> Option<Graph<'a>> {
+        self.graph
     }
 
     /// All rows, removed ones too.
@@ -112,6 +129,24 @@ impl<'a> Database<'a> {
         Prefix::new(dim, bounds, parts)
     }
 
+    /// A graph of all rows on the first `dim` dims as they shortlist.
+    pub(crate) fn build_graph(&self, dim: usize) -> Result<BuiltGraph, Error> {
+        let turn = |start: usize| {
+            let mut scaled = Vec::new();
+            for row in start..self.rows().min(start + TURNED) {
+                scaled.extend(self.metric.scaled(&self.row(row, self.width()).read()?));
+            }
+            Ok(match self.rotation {
+                Some(rotation) => rotation.apply(&scaled, dim),
+                None => scaled.chunks_exact(self.width()).flat_map(|row| &row[..dim]).copied().collect(),
+            })
+        };
+        let starts: Vec<usize> = (0..self.rows()).step_by(TURNED).collect();
+        let blocks: Vec<Vec<f64>> = starts.into_par_iter().map(turn).collect::<Result<_, Error>>()?;
+        let values: Vec<f32> = blocks.iter().flatten().map(|&value| value as f32).collect();
+        BuiltGraph::build(&values, dim)
+    }
+
     fn parts(&self, kind: Kind, dim: usize, rank: usize) -> Vec<Part<'_>> {
         let part = |(segment, &start)| {
             let bands = |dim| space(segment, kind).prefix(dim).expect("a dim of the index");
@@ -136,7 +171,7 @@ impl<'a> Database<'a> {
         Ok((values, rows))
     }
 
-    fn is_removed(&self, row: usize) -> bool {
+    pub(super) fn is_removed(&self, row: usize) -> bool {
         let index = self.segment_of(row);
         self.segments[index].is_removed(row - self.starts[index])
     }

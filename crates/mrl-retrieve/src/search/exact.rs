@@ -48,7 +48,7 @@ impl<'q> Bounding<'q> {
     /// The `k` best rows for each query.
     pub(super) fn search(&self, k: usize) -> Result<Vec<Proven>, Error> {
         let extended = self.turned.all_extended(&self.prefix);
-        let found = scan(&self.prefix, &extended, self.queries.database().rows(), self.keep.max(k))?;
+        let found = scan(&self.prefix, &extended, 0..self.queries.database().rows(), self.keep.max(k))?;
         for_each_query(found, |index, mut found| {
             vectorised(
                 #[inline(always)]

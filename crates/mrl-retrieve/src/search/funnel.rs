@@ -4,6 +4,7 @@ use super::{
     candidates::Candidate,
     database::Kind,
     for_each_query,
+    graph::{Walk, Walkers},
     judge::{Hit, Judge},
     prefix::Prefix,
     queries::{Queries, Turned},
@@ -17,10 +18,17 @@ pub(super) struct Stage {
     pub(super) kind: Kind,
     pub(super) dim: usize,
     pub(super) keep: usize,
+    /// Whether it walks along the graph, which is on this prefix.
+    pub(super) walks: bool,
 }
 
 /// The `k` best rows for each query of those that `stages`, at least one, leave.
-pub(super) fn funnel(queries: &Queries<'_>, stages: &[Stage], k: usize) -> Result<Vec<Vec<Hit>>, Error> {
+pub(super) fn funnel(
+    queries: &Queries<'_>,
+    stages: &[Stage],
+    k: usize,
+    walkers: &Walkers,
+) -> Result<Vec<Vec<Hit>>, Error> {
     let database = queries.database();
     let steps: Vec<Step<'_>> =
         stages.iter().map(|&stage| Step { stage, prefix: database.prefix(stage.kind, stage.dim) }).collect();
@@ -31,7 +39,12 @@ pub(super) fn funnel(queries: &Queries<'_>, stages: &[Stage], k: usize) -> Resul
     let turned = |kind: Kind| turned[kind as usize].as_ref().expect("a stage of this kind");
     let first = &steps[0];
     let extended = turned(first.stage.kind).all_extended(&first.prefix);
-    let found = scan(&first.prefix, &extended, database.rows(), first.stage.keep)?;
+    let found = match database.graph().filter(|_| first.stage.walks) {
+        Some(graph) => {
+            Walk { database, graph, prefix: &first.prefix, walkers }.shortlist(&extended, first.stage.keep, k)?.0
+        }
+        None => scan(&first.prefix, &extended, 0..database.rows(), first.stage.keep)?,
+    };
     for_each_query(found, |index, mut found| {
         vectorised(
             #[inline(always)]

@@ -6,6 +6,7 @@ mod candidates;
 mod database;
 mod exact;
 mod funnel;
+mod graph;
 mod judge;
 mod kernel;
 mod plan;
@@ -21,10 +22,10 @@ use std::{
 
 use rayon::prelude::*;
 
-pub(crate) use self::database::Database;
+pub(crate) use self::{candidates::Candidate, database::Database};
 #[cfg(feature = "postgres")]
 pub(crate) use self::queries::check_queries;
-pub use self::tune::{Point, TuneOptions, Tuning, Workload};
+pub use self::tune::{GraphChoice, Point, TuneOptions, Tuning, Workload};
 use self::{
     database::Kind,
     exact::Bounding,
@@ -32,12 +33,13 @@ use self::{
     plan::{Plan, Survey},
     queries::Queries,
 };
-use crate::{Error, Index, Schedule};
+use crate::{By, Error, Index, Schedule, graph::BuiltGraph};
 
 /// Searches an index; what it learns of one search makes the next faster. It can be shared between threads, and uses those of
 /// the pool that calls it.
 pub struct Searcher<'a> {
     database: Database<'a>,
+    walkers: graph::Walkers,
     /// How many rows exact searches for `k` rows by the first `rank` dims have to decide, by `(rank, k)`.
     surveys: Mutex<HashMap<(usize, usize), Survey>>,
 }
@@ -83,13 +85,14 @@ impl Index {
     /// When the file is damaged where it says which rows are removed, or how the shortlist is rotated.
     pub fn searcher(&self) -> Result<Searcher<'_>, Error> {
         let rotation = self.layout()?.shortlist.and_then(|shortlist| shortlist.rotation);
-        Ok(Searcher::new(Database::new(self.segments()?, self.metric(), self.dims(), rotation)))
+        let database = Database::new(self.segments()?, self.metric(), self.dims(), rotation);
+        Ok(Searcher::new(database.with_graph(self.graph())))
     }
 }
 
 impl<'a> Searcher<'a> {
     pub(crate) fn new(database: Database<'a>) -> Self {
-        Self { database, surveys: Mutex::default() }
+        Self { database, walkers: graph::Walkers::default(), surveys: Mutex::default() }
     }
 
     /// The best `k` rows, or all if there are fewer, for each of `queries` `[n, width]`.
@@ -101,14 +104,14 @@ impl<'a> Searcher<'a> {
     /// When queries are of another width, not finite or, for cosine, zero; `k` is 0; the schedule asks for prefixes that the
     /// index does not have or keeps fewer than `k` rows; or the file is damaged where it is read.
     pub fn search(&self, queries: &[f32], k: usize, schedule: &Schedule) -> Result<Hits, Error> {
-        let rank = schedule.check(k, self.database.ends(Kind::Trained))?;
+        let rank = schedule.check(k, self.database.ends(Kind::Trained), self.database.graph().map(|graph| graph.dim()))?;
         let stages = self.stages(schedule);
         let queries = Queries::new(&self.database, queries, rank)?;
         let k = k.min(self.database.live());
         let hits = match &stages[..] {
             _ if k == 0 || queries.len() == 0 => Vec::new(),
             [] => self.exact(&queries, k)?,
-            stages => funnel::funnel(&queries, stages, k)?,
+            stages => funnel::funnel(&queries, stages, k, &self.walkers)?,
         };
         Ok(Hits::of(&hits, k))
     }
@@ -117,11 +120,16 @@ impl<'a> Searcher<'a> {
     fn stages(&self, schedule: &Schedule) -> Vec<funnel::Stage> {
         let stage = |stage: &crate::Stage| {
             let (dim, keep) = (stage.dim, stage.keep.get());
-            let shortlist = !stage.trained && self.database.ends(Kind::Shortlist).contains(&dim);
+            let shortlist = stage.by != By::TrainedPrefix && self.database.ends(Kind::Shortlist).contains(&dim);
             let kind = if shortlist { Kind::Shortlist } else { Kind::Trained };
-            funnel::Stage { kind, dim, keep }
+            funnel::Stage { kind, dim, keep, walks: stage.by == By::Graph }
         };
         schedule.stages().iter().map(stage).collect()
+    }
+
+    /// A graph of all rows on the first `dim` dims, as they shortlist.
+    pub(crate) fn build_graph(&self, dim: usize) -> Result<BuiltGraph, Error> {
+        self.database.build_graph(dim)
     }
 
     fn exact(&self, queries: &Queries<'_>, k: usize) -> Result<Vec<Vec<Hit>>, Error> {

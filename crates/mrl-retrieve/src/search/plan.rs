@@ -5,6 +5,7 @@ use super::{
     database::{Database, Kind},
     exact::least,
     funnel::{Stage, funnel},
+    graph::Walkers,
     prefix::Prefix,
     queries::Queries,
 };
@@ -51,7 +52,8 @@ impl Survey {
         let prefixes = prefixes(database, queries.rank());
         let short = |&&(_, dim): &&(Kind, usize)| dim <= SHORTLIST;
         let &(kind, dim) = prefixes.iter().filter(short).max_by_key(|(_, dim)| *dim).unwrap_or(&prefixes[0]);
-        let best = funnel(queries, &[Stage { kind, dim, keep: 8 * k + BLOCK }], k)?;
+        let stage = Stage { kind, dim, keep: 8 * k + BLOCK, walks: false };
+        let best = funnel(queries, &[stage], k, &Walkers::default())?;
         let kths: Vec<f64> = best.iter().map(|hits| hits[k - 1].score).collect();
         let left = |(kind, dim)| Ok(Left { kind, dim, rows: left(queries, kind, dim, &kths)? });
         Ok(Self(prefixes.into_iter().map(left).collect::<Result<_, Error>>()?))

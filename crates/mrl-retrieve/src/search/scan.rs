@@ -39,11 +39,11 @@ pub(super) struct Found {
     pub(super) least: f32,
 }
 
-/// The `keep` best rows by the products of `prefix` and each of `queries` `[n, extent]`.
+/// The `keep` best of `rows` by the products of `prefix` and each of `queries` `[n, extent]`.
 pub(super) fn scan(
     prefix: &Prefix<'_>,
     queries: &[f32],
-    rows: usize,
+    rows: Range<usize>,
     keep: usize,
 ) -> Result<Vec<Found>, Error> {
     let n = queries.len() / prefix.extent();
@@ -52,18 +52,23 @@ pub(super) fn scan(
 
 /// All threads share the rows, for one query after the other: they take as many as they come to, since another thread may have
 /// to be woken first.
-fn scan_few(prefix: &Prefix<'_>, queries: &[f32], rows: usize, keep: usize) -> Result<Vec<Found>, Error> {
-    let threads = rayon::current_num_threads().min((rows * prefix.extent()).div_ceil(SPLIT)).max(1);
+fn scan_few(
+    prefix: &Prefix<'_>,
+    queries: &[f32],
+    all: Range<usize>,
+    keep: usize,
+) -> Result<Vec<Found>, Error> {
+    let threads = rayon::current_num_threads().min((all.len() * prefix.extent()).div_ceil(SPLIT)).max(1);
     let search = |query| {
-        let next = AtomicUsize::new(0);
+        let next = AtomicUsize::new(all.start);
         let work = || -> Result<Top, Error> {
             let mut top = Top::new(keep);
             loop {
                 let start = next.fetch_add(SHARE, Ordering::Relaxed);
-                if start >= rows {
+                if start >= all.end {
                     return Ok(top);
                 }
-                let rows = start..rows.min(start + SHARE);
+                let rows = start..all.end.min(start + SHARE);
                 Arch::new().dispatch(One { prefix, query, rows, top: &mut top })?;
             }
         };
@@ -87,18 +92,24 @@ fn scan_few(prefix: &Prefix<'_>, queries: &[f32], rows: usize, keep: usize) -> R
 }
 
 /// Threads share the queries and, where these are fewer than threads, the rows.
-fn scan_many(prefix: &Prefix<'_>, queries: &[f32], rows: usize, keep: usize) -> Result<Vec<Found>, Error> {
+fn scan_many(
+    prefix: &Prefix<'_>,
+    queries: &[f32],
+    all: Range<usize>,
+    keep: usize,
+) -> Result<Vec<Found>, Error> {
     let extent = prefix.extent();
     let n = queries.len() / extent;
     let threads = rayon::current_num_threads();
     let rounds = n.div_ceil(threads * CHUNK);
     let chunk = n.div_ceil(threads * rounds).max(FEW);
     let chunks: Vec<&[f32]> = queries.chunks(chunk * extent).collect();
-    let worth = (rows * extent * chunk).div_ceil(SPLIT);
+    let worth = (all.len() * extent * chunk).div_ceil(SPLIT);
     let splits = threads.div_ceil(chunks.len()).min(worth).max(1);
-    let rows_of = |split: usize| rows * split / splits..rows * (split + 1) / splits;
+    let cut = |split: usize| all.start + all.len() * split / splits;
     let task = |index: usize| {
-        let (queries, rows) = (chunks[index / splits], rows_of(index % splits));
+        let (queries, split) = (chunks[index / splits], index % splits);
+        let rows = cut(split)..cut(split + 1);
         Arch::new().dispatch(Many { prefix, queries, rows, keep })
     };
     let tops = (0..chunks.len() * splits).into_par_iter().map(task).collect::<Result<Vec<_>, _>>()?;
@@ -117,6 +128,14 @@ impl Found {
     fn of(top: Top) -> Self {
         let (candidates, least) = top.finish();
         Self { candidates, least }
+    }
+
+    /// Leaves the `keep` best.
+    pub(super) fn keep_best(&mut self, keep: usize) {
+        if self.candidates.len() > keep {
+            self.candidates.select_nth_unstable_by(keep - 1, |a, b| b.cmp(a));
+            self.candidates.truncate(keep);
+        }
     }
 }
 

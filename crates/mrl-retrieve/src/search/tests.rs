@@ -422,6 +422,9 @@ fn nothing_is_found_where_all_is_removed_and_by_no_queries() {
 }
 
 /// An index whose first dims say much, but not all.
+const UNTUNED: TuneOptions =
+    TuneOptions { k: 3, recall: 0.9, workload: Workload::Batch, graph: GraphChoice::None };
+
 fn tunable() -> Rows {
     Rows {
         values: many(4_000, 64, 3),
@@ -439,7 +442,7 @@ fn tuning_finds_schedules_that_find_enough() {
     let queries = many(300, 64, 4);
     tunable().searched(|searcher| {
         for (given, workload) in [(Some(&queries[..]), Workload::Batch), (None, Workload::Single)] {
-            let tuning = searcher.tune(given, &TuneOptions { k: 5, recall: 0.95, workload }).unwrap();
+            let tuning = searcher.tune(given, &TuneOptions { k: 5, recall: 0.95, workload, graph: GraphChoice::None }).unwrap();
             let best = tuning.points.iter().find(|point| point.schedule == tuning.best).unwrap();
             assert!(best.recall >= 0.95, "{best:?}");
             assert!(tuning.points.iter().all(|point| point.recall < 0.95 || point.query_s >= best.query_s));
@@ -460,6 +463,24 @@ fn tuning_finds_schedules_that_find_enough() {
 }
 
 #[test]
+fn tuning_tries_the_graph_that_is_asked_for() {
+    tunable().searched(|searcher| {
+        let tuning = searcher.tune(None, &TuneOptions { graph: GraphChoice::On(16), ..UNTUNED }).unwrap();
+        assert!(tuning.graph_build_s.is_some());
+        let walks: Vec<&Point> = tuning.points.iter().filter(|point| point.schedule.graph() == Some(16)).collect();
+        let largest = walks.iter().map(|point| point.recall).fold(0.0, f64::max);
+        assert!(largest >= 0.95, "{walks:?}");
+        // A walk meets few of the rows.
+        assert!(walks.iter().all(|point| point.multiply_adds < 4_000.0 * 16.0), "{walks:?}");
+        // Scanning 4,000 rows takes no millisecond.
+        let auto = searcher.tune(None, &TuneOptions { graph: GraphChoice::Auto, ..UNTUNED }).unwrap();
+        assert_eq!(auto.graph_build_s, None);
+        let other = searcher.tune(None, &TuneOptions { graph: GraphChoice::On(64), ..UNTUNED });
+        assert_eq!(other.unwrap_err().to_string(), "the index has no prefix of 64 dims; it has 4, 8, 16, 32");
+    });
+}
+
+#[test]
 fn rows_that_stand_in_for_queries_do_not_find_themselves() {
     // Pairs of equal rows: the true best of each is its twin.
     let values: Vec<f32> = many(100, 8, 5).chunks(8).flat_map(|row| [row, row].concat()).collect();
@@ -474,7 +495,7 @@ fn rows_that_stand_in_for_queries_do_not_find_themselves() {
     };
     rows.searched(|searcher| {
         let tuning =
-            searcher.tune(None, &TuneOptions { k: 1, recall: 1.0, workload: Workload::Batch }).unwrap();
+            searcher.tune(None, &TuneOptions { k: 1, recall: 1.0, ..UNTUNED }).unwrap();
         let short = tuning.points.iter().find(|point| point.schedule.to_string() == "2:2").unwrap();
         // Two dims confuse a few.
         assert!(short.recall > 0.9, "{}", short.recall);
@@ -485,7 +506,7 @@ fn rows_that_stand_in_for_queries_do_not_find_themselves() {
 #[test]
 fn tuning_needs_rows_and_a_recall_that_can_be() {
     let mut rows = tunable();
-    let options = TuneOptions { k: 3, recall: 1.5, workload: Workload::Batch };
+    let options = TuneOptions { recall: 1.5, ..UNTUNED };
     let message = |rows: &Rows, options| {
         rows.searched(|searcher| searcher.tune(None, &options).unwrap_err().to_string())
     };

@@ -1,5 +1,7 @@
 //! Finding the cheapest schedule that finds enough.
 
+mod graph;
+
 use std::{
     num::NonZeroUsize,
     time::{Duration, Instant},
@@ -8,8 +10,9 @@ use std::{
 use serde::Serialize;
 use strum::{Display, EnumString, VariantNames};
 
+pub use self::graph::GraphChoice;
 use super::{Searcher, database::Kind, queries::Queries, scan::scan};
-use crate::{Error, Schedule, Stage};
+use crate::{By, Error, Schedule, Stage, graph::BuiltGraph};
 
 /// What to tune for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +23,8 @@ pub struct TuneOptions {
     pub recall: f64,
     /// How queries will come.
     pub workload: Workload,
+    /// Whether a graph is tried.
+    pub graph: GraphChoice,
 }
 
 /// How queries come.
@@ -54,6 +59,11 @@ pub struct Tuning {
     pub points: Vec<Point>,
     /// The schedule of the fastest that finds enough.
     pub best: Schedule,
+    /// Seconds that building a graph took, where one was built.
+    pub graph_build_s: Option<f64>,
+    /// The graph that was built.
+    #[serde(skip)]
+    pub(crate) graph: Option<BuiltGraph>,
 }
 
 /// Rows that stand in for queries where none are given, and queries that are looked at, at most.
@@ -95,11 +105,21 @@ impl Searcher<'_> {
                 points.push(trial.measure(&schedule)?);
             }
         }
-        points.sort_by(|a, b| a.query_s.total_cmp(&b.query_s));
-        let reaches = |point: &&Point| point.recall >= options.recall;
-        let best = points.iter().find(reaches).map_or_else(Schedule::exact, |point| point.schedule.clone());
-        Ok(Tuning { points, best })
+        let best = fastest(&mut points, options.recall);
+        let mut tuning = Tuning { points, best, graph_build_s: None, graph: None };
+        if let Some(dim) = trial.graph_dim(options, &tuning)? {
+            trial.walk(dim, options.recall, &mut tuning)?;
+            tuning.best = fastest(&mut tuning.points, options.recall);
+        }
+        Ok(tuning)
     }
+}
+
+/// Sorts `points` from the fastest; the first that reaches `recall`.
+fn fastest(points: &mut [Point], recall: f64) -> Schedule {
+    points.sort_by(|a, b| a.query_s.total_cmp(&b.query_s));
+    let best = points.iter().find(|point| point.recall >= recall);
+    best.map_or_else(Schedule::exact, |point| point.schedule.clone())
 }
 
 /// Queries whose true best rows are known.
@@ -195,6 +215,10 @@ impl<'s> Trial<'s> {
             let queries = Queries::new(database, &self.queries, width)?;
             return Ok(self.searcher.plan(&queries, self.asked().min(database.live()))?.multiply_adds);
         }
+        if let Some(dim) = schedule.graph() {
+            // One stage, as only tuning makes them.
+            return self.multiply_adds_of_walks(schedule, dim);
+        }
         let (mut sum, mut rows, mut dim) = (0, database.rows(), 0);
         for stage in schedule.stages() {
             sum += rows * (stage.dim - dim);
@@ -259,7 +283,7 @@ impl<'s> Trial<'s> {
         let extended = queries.turned(kind, dim, database.width()).all_extended(&prefix);
         let mut places = Vec::new();
         for (mut found, truth) in
-            scan(&prefix, &extended, database.rows(), LONGEST)?.into_iter().zip(&self.truth)
+            scan(&prefix, &extended, 0..database.rows(), LONGEST)?.into_iter().zip(&self.truth)
         {
             found.candidates.sort_unstable_by(|a, b| b.cmp(a));
             let place = |&row: &usize| found.candidates.iter().position(|candidate| candidate.row() == row);
@@ -291,7 +315,7 @@ fn schedule(stages: &[(usize, usize)]) -> Schedule {
     let stage = |&(dim, keep): &(usize, usize)| Stage {
         dim,
         keep: NonZeroUsize::new(keep).expect("at least k"),
-        trained: false,
+        by: By::Prefix,
     };
     Schedule::new(stages.iter().map(stage).collect(), None).expect("dims increase and keeps decrease")
 }

@@ -30,11 +30,11 @@ fn named(set: EmbeddingSet, start: usize) -> EmbeddingSet {
     set.with_ids(names).unwrap().with_labels(labels).unwrap()
 }
 
-/// An index that has everything: several segments, names, labels, a rotated shortlist and removed rows.
+/// An index that has everything: several segments, names, labels, a rotated shortlist, a graph and removed rows.
 fn small() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
-    let options = BuildOptions { dims: vec![2, 5], rotate: Rotate::Pca, ..BuildOptions::default() };
+    let options = BuildOptions { dims: vec![2, 5], rotate: Rotate::Pca, graph: Some(5), ..BuildOptions::default() };
     options.build(&named(set(70, 8, 1), 0), &path).unwrap();
     let mut writer = Writer::open(&path).unwrap();
     writer.add(&named(set(9, 8, 2), 70)).unwrap();
@@ -55,6 +55,7 @@ struct Contents {
     /// Values, norms, bounds and errors of all bands of all segments.
     bands: Vec<String>,
     rotation: String,
+    graph: Option<String>,
 }
 
 /// What searches of an index of 8 dims find.
@@ -62,7 +63,7 @@ fn answers(index: &Index) -> Result<Vec<Hits>, Error> {
     let searcher = index.searcher()?;
     let queries = rows(3, 8, 5);
     let search = |schedule: &str| searcher.search(&queries, 4, &schedule.parse().unwrap());
-    ["exact", "2", "2:20,8", "t2:30,5:9"].into_iter().map(search).collect()
+    ["exact", "2", "2:20,8", "t2:30,5:9", "g5:6,8"].into_iter().map(search).collect()
 }
 
 #[derive(Debug, PartialEq)]
@@ -97,5 +98,6 @@ fn contents(index: &Index) -> Result<Contents, Error> {
         }
         bands.push(format!("{:?}", segment.largest_norm));
     }
-    Ok(Contents { rows, bands, rotation: format!("{:?}", index.layout()?.shortlist) })
+    let graph = index.graph().map(|graph| graph.contents()).transpose()?;
+    Ok(Contents { rows, bands, rotation: format!("{:?}", index.layout()?.shortlist), graph })
 }

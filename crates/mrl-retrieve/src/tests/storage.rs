@@ -83,12 +83,12 @@ fn options() -> impl Strategy<Value = BuildOptions> {
     let rotate = prop_oneof![Just(Rotate::None), Just(Rotate::Pca), Just(Rotate::Auto)];
     let dims = prop_oneof![Just(vec![]), Just(vec![1, 3]), Just(vec![10])];
     let metric = prop_oneof![Just(Metric::Cosine), Just(Metric::Dot)];
-    (metric, dims, rotate, dtype).prop_map(|(metric, dims, rotate, shortlist_dtype)| BuildOptions {
-        metric,
-        dims,
-        rotate,
-        shortlist_dtype,
-    })
+    (metric, dims, rotate, dtype, any::<bool>()).prop_map(
+        |(metric, dims, rotate, shortlist_dtype, has_graph)| {
+            let shortest = dims.first().copied().unwrap_or(8);
+            BuildOptions { metric, dims, rotate, shortlist_dtype, graph: has_graph.then_some(shortest) }
+        },
+    )
 }
 
 /// Takes `step` with the index at `path`, and with what it should hold.
@@ -143,6 +143,14 @@ proptest! {
             })
             .collect();
         prop_assert_eq!(&found, &model);
+        prop_assert_eq!(index.info().graph, options.graph.filter(|_| !model.is_empty()));
+        if let (Some(dim), false) = (options.graph, model.is_empty()) {
+            // A walk that keeps few finds rows that are there, those too that came after the graph.
+            let searcher = index.searcher().unwrap();
+            let hits = searcher.search(&rows(5, 10, 3), 2, &format!("g{dim}:2").parse().unwrap()).unwrap();
+            prop_assert_eq!(hits.k(), model.len().min(2));
+            prop_assert!(hits.positions().iter().all(live));
+        }
         for id in 0..next {
             let position = index.position(&Id::Number(id)).unwrap();
             prop_assert_eq!(position.is_some(), model.iter().any(|(other, _)| *other == id));

@@ -18,6 +18,7 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
         dims: args.dims.clone(),
         rotate: args.rotate,
         shortlist_dtype: args.shortlist_dtype,
+        graph: args.graph,
     };
     let index = options.build(&*input::open(&args.input)?, &args.out)?;
     tell(&args.out, &index);

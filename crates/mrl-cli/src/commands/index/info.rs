@@ -34,6 +34,9 @@ fn describe(path: &Path, info: &Info, verified: bool) -> String {
         ("ids", info.ids.to_string() + if info.labels { ", with labels" } else { "" }),
         ("file", format!("{:.1} MiB, {} segments", info.bytes as f64 / 1_048_576.0, info.segments)),
     ];
+    if let Some(dim) = info.graph {
+        lines.push(("graph", format!("on {dim} dims")));
+    }
     if info.removed > 0 {
         lines.push(("removed", format!("{}; `mrl index compact` frees their room", info.removed)));
     }

@@ -13,11 +13,18 @@ pub(super) fn tune(args: &TuneArgs) -> Result<()> {
     if let (Some(path), Some(queries)) = (&args.queries, &queries) {
         check_alike(path, queries, index.width(), &index.metadata())?;
     }
-    let options = TuneOptions { k: args.k, recall: args.recall, workload: args.workload };
-    let tuning = index.searcher()?.tune(queries.as_ref().map(EmbeddingSet::embeddings), &options)?;
+    let queries = queries.as_ref().map(EmbeddingSet::embeddings);
+    let options = TuneOptions { k: args.k, recall: args.recall, workload: args.workload, graph: args.graph };
+    let tuning = if args.dry_run {
+        index.searcher()?.tune(queries, &options)?
+    } else {
+        Writer::open(&args.index)?.tune(queries, &options)?
+    };
     answer(&table(&tuning, args.k));
+    if let Some(seconds) = tuning.graph_build_s {
+        answer(&format!("building the graph took {seconds:.1} s"));
+    }
     if !args.dry_run {
-        Writer::open(&args.index)?.set_schedule(Some(tuning.best.clone()))?;
         answer(&format!("{}: searches follow {} from now on", args.index.display(), tuning.best));
     }
     Ok(())
