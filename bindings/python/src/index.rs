@@ -3,13 +3,14 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use mrl_retrieve::{BuildOptions, Error, Hits, Schedule, Searcher, Writer};
+use mrl_retrieve::{BuildOptions, Error, Hits, Schedule, Searcher, TuneOptions, Writer};
 use pyo3::prelude::*;
 use self_cell::self_cell;
 
 use crate::{
-    convert::{Array, Rows, ShapedIds, Whole, array, choice, id_array, ids},
+    convert::{Array, Rows, ShapedIds, Whole, array, choice, id_array, ids, set},
     error::{retrieval, value},
+    tuning::Tuning,
 };
 
 self_cell!(
@@ -157,6 +158,51 @@ impl Index {
     fn set_schedule(&self, py: Python<'_>, schedule: Option<&str>) -> PyResult<()> {
         let schedule = schedule.map(str::parse).transpose().map_err(value)?;
         py.detach(|| self.change(|writer| writer.set_schedule(schedule))).map_err(retrieval)
+    }
+
+    /// Measures schedules and says which is the fastest that finds enough, "exact" if no shortlist is faster.
+    ///
+    /// Args:
+    ///     queries: float32 [queries, width], like those to come; by default some rows of the index, none of which may find itself.
+    ///         At most 500 are used, evenly spaced.
+    ///     k: rows that a search is to find.
+    ///     recall: how many of the true k best rows a search must find on average, from 0 to 1.
+    ///     workload: how queries will come: "batch" for many at once, "single" for one after the other.
+    ///     store: whether searches follow the best from now on; then it is kept in the file.
+    ///     labels: whole numbers [queries], those of the queries. With them, or without queries, map is measured too if the index
+    ///         has labels.
+    ///
+    /// Returns:
+    ///     A Tuning: what was measured of each schedule, and the best.
+    #[pyo3(
+        signature = (queries=None, k=Whole(10), recall=0.99, workload="batch", store=true, labels=None),
+        text_signature = "($self, queries=None, k=10, recall=0.99, workload='batch', store=True, labels=None)"
+    )]
+    #[allow(clippy::too_many_arguments, reason = "Python names them")]
+    fn tune(
+        &self,
+        py: Python<'_>,
+        queries: Option<&Bound<'_, PyAny>>,
+        k: Whole,
+        recall: f64,
+        workload: &str,
+        store: bool,
+        labels: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Tuning> {
+        let options = TuneOptions { k: k.0, recall, workload: choice("workload", workload)? };
+        let queries = match (queries, labels) {
+            (Some(queries), labels) => Some(set(("queries", queries), labels.map(|labels| ("labels", labels)))?),
+            (None, None) => None,
+            (None, Some(_)) => return Err(value("labels are those of queries; give queries too")),
+        };
+        let tune = || -> Result<_, Error> {
+            let tuning = self.snapshot().borrow_dependent().tune(queries.as_ref(), &options)?;
+            if store {
+                self.change(|writer| writer.set_schedule(Some(tuning.best.clone())))?;
+            }
+            Ok(tuning)
+        };
+        Tuning::new(py, &py.detach(tune).map_err(retrieval)?)
     }
 
     /// The labels of the rows that are called ids, int64 of the shape of ids, which may be that of hits.

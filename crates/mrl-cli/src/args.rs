@@ -14,7 +14,7 @@ use mrl_train::{DeviceChoice, Encoder, Head, NetworkChoice, Precision, Schedule,
 use strum::VariantNames;
 
 pub use index::{
-    AddArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs, TableArgs,
+    AddArgs, BenchArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs, TableArgs,
     TuneArgs,
 };
 

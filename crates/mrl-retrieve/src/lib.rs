@@ -20,6 +20,26 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Which schedule is the fastest that still finds enough is measured:
+//!
+//! ```
+//! # use mrl_embedding::EmbeddingSet;
+//! use mrl_retrieve::{BuildOptions, TuneOptions, Writer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("train.index");
+//! # let rows = EmbeddingSet::new((0..4096u16).map(|n| f32::from(n).sin()).collect(), 16)?;
+//! # let queries = EmbeddingSet::new(rows.row(7).to_vec(), 16)?;
+//! let index = BuildOptions::default().build(&rows, &path)?;
+//! let best = index.searcher()?.tune(None, &TuneOptions::default())?.best; // finds 99 % of the 10 nearest
+//! let hits = index.searcher()?.search(queries.embeddings(), 10, &best)?;
+//! Writer::open(&path)?.set_schedule(Some(best))?; // which later searches follow
+//! # assert_eq!(hits.positions()[0], 7);
+//! # Ok(())
+//! # }
+//! ```
 
 mod build;
 mod error;
@@ -45,7 +65,9 @@ pub use ids::{Id, IdKind, Ids};
 pub use index::{Index, Info};
 pub use quantise::Dtype;
 pub use schedule::{Schedule, ScheduleError, Stage};
-pub use search::{Hits, Point, Searcher, TuneOptions, Tuning, Workload};
+pub use search::{
+    Bench, BenchOptions, Benchmark, Hits, Pace, Point, Searcher, TuneOptions, Tuning, Workload,
+};
 #[cfg(feature = "parquet")]
 pub use source::{Parquet, ParquetColumns};
 pub use source::{Source, Visit};

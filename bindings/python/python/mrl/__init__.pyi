@@ -6,7 +6,7 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Index", "__version__", "probe"]
+__all__ = ["Index", "Point", "Tuning", "__version__", "probe"]
 
 __version__: str
 
@@ -28,6 +28,15 @@ class Index:
     def search(
         self, q: ArrayLike, k: int = 10, schedule: str | None = None
     ) -> tuple[NDArray[np.uint64] | NDArray[np.str_], NDArray[np.float64]]: ...
+    def tune(
+        self,
+        queries: ArrayLike | None = None,
+        k: int = 10,
+        recall: float = 0.99,
+        workload: Literal["batch", "single"] = "batch",
+        store: bool = True,
+        labels: ArrayLike | None = None,
+    ) -> Tuning: ...
     def add(self, x: ArrayLike, ids: ArrayLike | None = None, labels: ArrayLike | None = None) -> None: ...
     def remove(self, ids: ArrayLike) -> None: ...
     def compact(self) -> None: ...
@@ -46,6 +55,26 @@ class Index:
     @property
     def schedule(self) -> str: ...
     def __len__(self) -> int: ...
+
+@final
+class Point:
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def recall(self) -> float: ...
+    @property
+    def query_s(self) -> float: ...
+    @property
+    def multiply_adds(self) -> float: ...
+    @property
+    def map(self) -> float | None: ...
+
+@final
+class Tuning:
+    @property
+    def points(self) -> list[Point]: ...
+    @property
+    def best(self) -> Point: ...
 
 def probe(
     train_x: ArrayLike,

@@ -24,7 +24,7 @@ use rayon::prelude::*;
 pub(crate) use self::database::Database;
 #[cfg(feature = "postgres")]
 pub(crate) use self::queries::check_queries;
-pub use self::tune::{Point, TuneOptions, Tuning, Workload};
+pub use self::tune::{Bench, BenchOptions, Benchmark, Pace, Point, TuneOptions, Tuning, Workload};
 use self::{
     database::Kind,
     exact::Bounding,
@@ -38,6 +38,8 @@ use crate::{Error, Index, Schedule};
 /// the pool that calls it.
 pub struct Searcher<'a> {
     database: Database<'a>,
+    /// Whose labels the rows have, if they have labels.
+    labelled: Option<&'a Index>,
     /// How many rows exact searches for `k` rows by the first `rank` dims have to decide, by `(rank, k)`.
     surveys: Mutex<HashMap<(usize, usize), Survey>>,
 }
@@ -83,13 +85,15 @@ impl Index {
     /// When the file is damaged where it says which rows are removed, or how the shortlist is rotated.
     pub fn searcher(&self) -> Result<Searcher<'_>, Error> {
         let rotation = self.layout()?.shortlist.and_then(|shortlist| shortlist.rotation);
-        Ok(Searcher::new(Database::new(self.segments()?, self.metric(), self.dims(), rotation)))
+        let database = Database::new(self.segments()?, self.metric(), self.dims(), rotation);
+        let labelled = self.manifest().labels.then_some(self);
+        Ok(Searcher { labelled, ..Searcher::new(database) })
     }
 }
 
 impl<'a> Searcher<'a> {
     pub(crate) fn new(database: Database<'a>) -> Self {
-        Self { database, surveys: Mutex::default() }
+        Self { database, labelled: None, surveys: Mutex::default() }
     }
 
     /// The best `k` rows, or all if there are fewer, for each of `queries` `[n, width]`.
