@@ -191,7 +191,9 @@ impl Index {
     ) -> PyResult<Tuning> {
         let options = TuneOptions { k: k.0, recall, workload: choice("workload", workload)? };
         let queries = match (queries, labels) {
-            (Some(queries), labels) => Some(set(("queries", queries), labels.map(|labels| ("labels", labels)))?),
+            (Some(queries), labels) => {
+                Some(set(("queries", queries), labels.map(|labels| ("labels", labels)))?)
+            }
             (None, None) => None,
             (None, Some(_)) => return Err(value("labels are those of queries; give queries too")),
         };

@@ -19,8 +19,7 @@ const WIDTH: f64 = 1200.0;
 const HEIGHT: f64 = 750.0;
 
 /// Okabe & Ito's palette, which colour-blind readers can tell apart.
-pub const COLOURS: [&str; 7] =
-    ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C"];
+pub const COLOURS: [&str; 7] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C"];
 
 /// Pixels of a marker, of one whose core is the background's, and of a star.
 const MARKER: f64 = 7.0;
@@ -257,8 +256,7 @@ impl Look {
 
     /// Lines differ in shape as well as in colour.
     fn marker(self, index: usize) -> MarkerShape {
-        let shapes =
-            [MarkerShape::Circle, MarkerShape::Square, MarkerShape::Triangle, MarkerShape::Diamond];
+        let shapes = [MarkerShape::Circle, MarkerShape::Square, MarkerShape::Triangle, MarkerShape::Diamond];
         if self == Self::Stars { MarkerShape::Star } else { shapes[index % shapes.len()] }
     }
 }

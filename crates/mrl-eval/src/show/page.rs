@@ -4,10 +4,7 @@ use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{
-    chart::Chart,
-    table::Table,
-};
+use super::{chart::Chart, table::Table};
 
 const STYLE: &str = include_str!("style.css");
 

@@ -493,5 +493,8 @@ fn tuning_needs_rows_and_a_recall_that_can_be() {
     assert_eq!(message(&rows, options), "recall 1.5 cannot be; ask for one from 0 to 1");
     rows.removed = (1..4_000).collect();
     let options = TuneOptions { recall: 0.9, ..options };
-    assert_eq!(message(&rows, options), "searches are measured with queries and an index of at least two rows; add some");
+    assert_eq!(
+        message(&rows, options),
+        "searches are measured with queries and an index of at least two rows; add some"
+    );
 }

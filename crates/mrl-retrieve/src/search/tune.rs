@@ -150,7 +150,10 @@ impl<'s> Trial<'s> {
         let database = &searcher.database;
         let (values, own) = match queries {
             Some(queries) if queries.width() != database.width() => {
-                return Err(Error::QueryWidth { values: queries.embeddings().len(), width: database.width() });
+                return Err(Error::QueryWidth {
+                    values: queries.embeddings().len(),
+                    width: database.width(),
+                });
             }
             Some(queries) => {
                 (Queries::new(database, queries.embeddings(), database.width())?.sample(QUERIES), None)
@@ -182,7 +185,8 @@ impl<'s> Trial<'s> {
     /// What `schedule` achieves.
     fn measure(&self, schedule: &Schedule, workload: Workload) -> Result<Point, Error> {
         let found = self.found(schedule)?;
-        let map = self.relevance.as_ref().map(|relevance| relevance.map(&found, self.k)).transpose()?.flatten();
+        let map =
+            self.relevance.as_ref().map(|relevance| relevance.map(&found, self.k)).transpose()?.flatten();
         let query_s = self.fastest(schedule, workload)?.as_secs_f64();
         let multiply_adds = self.multiply_adds(schedule)?;
         Ok(Point { schedule: schedule.clone(), recall: self.recall(&found), map, query_s, multiply_adds })

@@ -12,7 +12,7 @@ const K: usize = 6;
 
 /// Of row `number`, or of a query: four classes, and one that only row 17 has.
 fn label(number: usize) -> i64 {
-    if number == 17 { 9 } else { (number * number % 5) as i64 - 1 }
+    if number == 17 { 9 } else { (number / 3 % 4) as i64 - 1 }
 }
 
 /// 240 rows in two segments, every seventh of them removed.
@@ -42,7 +42,8 @@ fn plain_map(index: &Index, queries: &[(i64, Option<usize>)], hits: &Hits) -> Op
         let mut sum = 0.0;
         for rank in 1..=found.len() {
             if is_relevant(found[rank - 1]) {
-                let precision = found[..rank].iter().filter(|&&row| is_relevant(row)).count() as f64 / rank as f64;
+                let precision =
+                    found[..rank].iter().filter(|&&row| is_relevant(row)).count() as f64 / rank as f64;
                 sum += precision;
             }
         }
@@ -62,7 +63,7 @@ fn the_mean_average_precision_is_that_of_plain_loops() {
     let own: Vec<usize> = (0..index.positions()).filter(|row| row % 7 != 0).collect();
     let stand_ins: Vec<f32> = own.iter().flat_map(|&row| index.row(row).unwrap()).collect();
     // The last has a label that no row has, and is left out.
-    let given = set(40, WIDTH, 3).with_labels((0..39).map(|n| n % 4).chain([77]).collect()).unwrap();
+    let given = set(40, WIDTH, 3).with_labels((0..39).map(|n| n % 4 - 1).chain([77]).collect()).unwrap();
     let of_rows = own.iter().map(|&row| (label(row), Some(row))).collect::<Vec<_>>();
     let of_given = given.labels().unwrap().iter().map(|&label| (label, None)).collect::<Vec<_>>();
     for (queries, values, labels, asked) in
@@ -89,7 +90,7 @@ fn many_labelled_queries_are_thinned_out_with_their_labels() {
     let options = TuneOptions { k: K, ..TuneOptions::default() };
     // Every third is a query of its own; those between have a label that is found nowhere and would be left out.
     let (few, width) = (set(500, WIDTH, 4), WIDTH);
-    let labels: Vec<i64> = (0..500).map(|n| n % 4).collect();
+    let labels: Vec<i64> = (0..500).map(|n| n % 4 - 1).collect();
     let many: Vec<f32> = (0..1499).flat_map(|n| few.row(n / 3).to_vec()).collect();
     let many_labels = (0..1499).map(|n| if n % 3 == 0 { labels[n / 3] } else { 77 }).collect();
     let many = EmbeddingSet::new(many, width).unwrap().with_labels(many_labels).unwrap();
@@ -147,7 +148,7 @@ fn schedules_are_timed_in_rounds() {
     assert_eq!(told, (1..=12).map(|done| (done, 12)).collect::<Vec<_>>(), "3 schedules, 2 ways, 2 rounds");
     assert_eq!((bench.k, bench.repeats, bench.batch_queries, bench.single_queries), (K, 2, 80, 64));
     let search = |schedule| searcher.search(queries.embeddings(), K, schedule).unwrap();
-    let truth = search(&Schedule::exact());
+    let truth = search(&schedules[1]);
     for (benchmark, schedule) in bench.schedules.iter().zip(&schedules) {
         let found = search(schedule);
         let mut both = 0;

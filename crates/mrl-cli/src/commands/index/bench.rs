@@ -80,10 +80,14 @@ fn table(bench: &Bench, index: &Index) -> String {
         let _ = writeln!(text, "{schedule:<28} {:>10.4} {single}   {batch}", benchmark.recall);
     }
     let (brute, width, rows) = (&baselines(bench)[0].schedule, index.width(), index.len());
-    let (single, batch, rounds) = (bench.single_queries, bench.batch_queries, bench.repeats);
+    let (single, batch) = (bench.single_queries, bench.batch_queries);
+    let rounds = match bench.repeats {
+        1 => "Of a single round".to_owned(),
+        several => format!("Medians of {several} rounds"),
+    };
     text + &format!(
         "{brute} is brute force: all {width} dims of {rows} vectors. exact leaves out what bounds prove.\n\
-         Medians of {rounds} rounds of {single} queries one at a time and {batch} at once."
+         {rounds}: {single} queries one at a time, {batch} at once."
     )
 }
 

@@ -48,10 +48,10 @@ impl Tradeoff<'_> {
     /// A row of panels for each gain that was measured, a column for each cost.
     fn panels(&self) -> Panels {
         let gains = [Gain::Recall, Gain::Map];
-        let measured =
-            |gain: &Gain| self.tuning.points.iter().any(|point| gain.of(point).is_some());
+        let measured = |gain: &Gain| self.tuning.points.iter().any(|point| gain.of(point).is_some());
         let costs = [Cost::Speed, Cost::MultiplyAdds];
-        let charts = gains.into_iter().filter(measured).flat_map(|gain| costs.map(|cost| self.chart(cost, gain)));
+        let charts =
+            gains.into_iter().filter(measured).flat_map(|gain| costs.map(|cost| self.chart(cost, gain)));
         let (rows, width) = (self.index.len(), self.index.width());
         Panels {
             title: format!("What schedules find and cost, on {rows} vectors of {width} numbers"),
@@ -96,7 +96,8 @@ impl Tradeoff<'_> {
         let off_front = self.tuning.points.iter().filter(|point| !on_front && point.schedule == *best);
         let note = |point: &Measured| {
             let Point { x, y, .. } = place(point, cost, gain)?;
-            let prefix = if point.schedule == *best { format!("{}: ", self.best_is()) } else { String::new() };
+            let prefix =
+                if point.schedule == *best { format!("{}: ", self.best_is()) } else { String::new() };
             Some(Note { x, y, text: prefix + &point.schedule.to_string() })
         };
         front.iter().copied().chain(off_front).filter_map(note).collect()

@@ -42,7 +42,8 @@ fn table(tuning: &Tuning, k: usize) -> String {
     let (recall, map) = (format!("recall@{k}"), format!("mAP@{k}"));
     let has_map = tuning.points.iter().any(|point| point.map.is_some());
     let map = if has_map { format!(" {map:>8}") } else { String::new() };
-    let mut text = format!("{:<28} {recall:>10}{map} {:>12} {:>14}\n", "schedule", "queries/s", "multiply-adds");
+    let mut text =
+        format!("{:<28} {recall:>10}{map} {:>12} {:>14}\n", "schedule", "queries/s", "multiply-adds");
     for point in &tuning.points {
         let mark = if point.schedule == tuning.best { " <" } else { "" };
         let map = point.map.map(|map| format!(" {map:>8.4}")).unwrap_or_default();

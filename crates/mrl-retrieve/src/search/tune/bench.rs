@@ -82,7 +82,7 @@ impl Searcher<'_> {
         let recalls: Vec<f64> = recalls.collect::<Result<_, Error>>()?;
         let repeats = options.repeats.get();
         let workloads = [Workload::Single, Workload::Batch];
-        let mut times = vec![[const { Vec::new() }; 2]; schedules.len()];
+        let mut times = vec![[Vec::new(), Vec::new()]; schedules.len()];
         let (mut done, all) = (0, repeats * workloads.len() * schedules.len());
         for _ in 0..repeats {
             for (place, workload) in workloads.into_iter().enumerate() {
@@ -93,11 +93,8 @@ impl Searcher<'_> {
                 }
             }
         }
-        let benchmark = |((schedule, recall), [single, batch]): ((&Schedule, f64), [Vec<f64>; 2])| Benchmark {
-            schedule: schedule.clone(),
-            recall,
-            single: Pace::of(single),
-            batch: Pace::of(batch),
+        let benchmark = |((schedule, recall), [single, batch]): ((&Schedule, f64), [Vec<f64>; 2])| {
+            Benchmark { schedule: schedule.clone(), recall, single: Pace::of(single), batch: Pace::of(batch) }
         };
         Ok(Bench {
             k: options.k,

@@ -56,7 +56,8 @@ impl<'s> Relevance<'s> {
 /// Precision at each relevant hit, summed, over the most relevant hits that there could be.
 fn average_precision(hits: &[bool], most: usize) -> f64 {
     let relevant = hits.iter().enumerate().filter(|&(_, &hit)| hit);
-    let precisions = relevant.enumerate().map(|(before, (place, _))| (before + 1) as f64 / (place + 1) as f64);
+    let precisions =
+        relevant.enumerate().map(|(before, (place, _))| (before + 1) as f64 / (place + 1) as f64);
     precisions.sum::<f64>() / most as f64
 }
 
