@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use mrl_chart::Shade;
 
 use super::{chart::Chart, table::Table};
 
