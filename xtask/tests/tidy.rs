@@ -94,6 +94,11 @@ fn only_the_bindings_know_python() {
 }
 
 #[test]
+fn only_mrl_chart_knows_what_draws() {
+    assert_eq!(members_with("kuva"), ["crates/mrl-chart"]);
+}
+
+#[test]
 fn only_programs_print() {
     let macros = ["println!(", "print!(", "eprintln!(", "eprint!(", "dbg!("];
     let in_tests =

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, str::FromStr};
 
-use mrl_embedding::Metadata;
+use mrl_embedding::{EmbeddingSet, Metadata};
 use mrl_retrieve::{Error, Id, IdKind, Ids, Source, Visit};
 use numpy::{Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::{
@@ -193,6 +193,19 @@ impl Source for Rows<'_> {
     fn visit(&self, visit: &mut Visit<'_>) -> Result<(), Error> {
         visit(self.numbers)
     }
+}
+
+/// A copy of the rows of one argument, with the labels of another, each with its name.
+pub(crate) fn set(
+    x: (&str, &Bound<'_, PyAny>),
+    y: Option<(&str, &Bound<'_, PyAny>)>,
+) -> PyResult<EmbeddingSet> {
+    let rows = Array::rows(x.0, x.1)?;
+    let set = EmbeddingSet::new(rows.numbers()?.to_vec(), rows.shape()[1]);
+    let set = set.map_err(|error| value(format!("{}: {error}", x.0)))?;
+    let Some((name, labels)) = y else { return Ok(set) };
+    let labels = Array::labels(name, labels)?.numbers()?.to_vec();
+    set.with_labels(labels).map_err(|error| value(format!("{name}: {error}")))
 }
 
 /// The choice that `given`, the argument `name`, is.

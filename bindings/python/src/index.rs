@@ -3,13 +3,14 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use mrl_retrieve::{BuildOptions, Error, Hits, Schedule, Searcher, Writer};
+use mrl_retrieve::{BuildOptions, Error, GraphChoice, Hits, Schedule, Searcher, TuneOptions, Writer};
 use pyo3::prelude::*;
 use self_cell::self_cell;
 
 use crate::{
-    convert::{Array, Rows, ShapedIds, Whole, array, choice, id_array, ids},
+    convert::{Array, Rows, ShapedIds, Whole, array, choice, id_array, ids, set},
     error::{retrieval, value},
+    tuning::Tuning,
 };
 
 self_cell!(
@@ -54,9 +55,10 @@ impl Index {
     ///     rotate: whether shortlists use principal components: "none", "pca", or "auto" for what finds more of the nearest
     ///         rows of a sample.
     ///     shortlist_dtype: how shortlists are stored: "f32", "bf16" or "int8". Scores are always computed from x.
+    ///     graph: a prefix that gets a graph to walk along, as in the schedule "g64:100"; tune adds one where it is faster.
     #[staticmethod]
     #[pyo3(signature = (
-        x, path, ids=None, labels=None, dims=None, metric="cosine", rotate="auto", shortlist_dtype="int8"
+        x, path, ids=None, labels=None, dims=None, metric="cosine", rotate="auto", shortlist_dtype="int8", graph=None
     ))]
     #[allow(clippy::too_many_arguments, reason = "Python names them")]
     fn build(
@@ -68,12 +70,14 @@ impl Index {
         metric: &str,
         rotate: &str,
         shortlist_dtype: &str,
+        graph: Option<Whole>,
     ) -> PyResult<Self> {
         let options = BuildOptions {
             metric: choice("metric", metric)?,
             dims: dims.unwrap_or_default().into_iter().map(|Whole(dim)| dim).collect(),
             rotate: choice("rotate", rotate)?,
             shortlist_dtype: choice("shortlist_dtype", shortlist_dtype)?,
+            graph: graph.map(|Whole(dim)| dim),
         };
         with_rows(x, ids, labels, |rows| Self::new(path, |path| options.build(rows, path)))
     }
@@ -157,6 +161,60 @@ impl Index {
     fn set_schedule(&self, py: Python<'_>, schedule: Option<&str>) -> PyResult<()> {
         let schedule = schedule.map(str::parse).transpose().map_err(value)?;
         py.detach(|| self.change(|writer| writer.set_schedule(schedule))).map_err(retrieval)
+    }
+
+    /// Measures schedules and says which is the fastest that finds enough, "exact" if no shortlist is faster.
+    ///
+    /// Args:
+    ///     queries: float32 [queries, width], like those to come; by default some rows of the index, none of which may find itself.
+    ///         At most 500 are used, evenly spaced.
+    ///     k: rows that a search is to find.
+    ///     recall: how many of the true k best rows a search must find on average, from 0 to 1.
+    ///     workload: how queries will come: "batch" for many at once, "single" for one after the other.
+    ///     store: whether searches follow the best from now on; then it is kept in the file.
+    ///     labels: whole numbers [queries], those of the queries. With them, or without queries, map is measured too if the index
+    ///         has labels.
+    ///     graph: whether a graph is tried, which takes minutes to build for a million rows: "none", "auto" (if a query takes longer
+    ///         than a millisecond without one), or the dims of its prefix. It is kept if it wins and store is set.
+    ///
+    /// Returns:
+    ///     A Tuning: what was measured of each schedule, and the best.
+    #[pyo3(
+        signature = (queries=None, k=Whole(10), recall=0.99, workload="batch", store=true, labels=None, graph=None),
+        text_signature = "($self, queries=None, k=10, recall=0.99, workload='batch', store=True, labels=None, graph='auto')"
+    )]
+    #[allow(clippy::too_many_arguments, reason = "Python names them")]
+    fn tune(
+        &self,
+        py: Python<'_>,
+        queries: Option<&Bound<'_, PyAny>>,
+        k: Whole,
+        recall: f64,
+        workload: &str,
+        store: bool,
+        labels: Option<&Bound<'_, PyAny>>,
+        graph: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Tuning> {
+        let graph = match graph {
+            Some(graph) => graph.str()?.to_str()?.parse().map_err(|problem| value(&format!("graph: {problem}")))?,
+            None => GraphChoice::Auto,
+        };
+        let options = TuneOptions { k: k.0, recall, workload: choice("workload", workload)?, graph };
+        let queries = match (queries, labels) {
+            (Some(queries), labels) => {
+                Some(set(("queries", queries), labels.map(|labels| ("labels", labels)))?)
+            }
+            (None, None) => None,
+            (None, Some(_)) => return Err(value("labels are those of queries; give queries too")),
+        };
+        let tune = || -> Result<_, Error> {
+            if store {
+                self.change(|writer| writer.tune(queries.as_ref(), &options))
+            } else {
+                self.snapshot().borrow_dependent().tune(queries.as_ref(), &options)
+            }
+        };
+        Tuning::new(py, &py.detach(tune).map_err(retrieval)?)
     }
 
     /// The labels of the rows that are called ids, int64 of the shape of ids, which may be that of hits.
@@ -244,12 +302,12 @@ impl Index {
     }
 
     /// Changes the file, and then is what it became.
-    fn change(&self, change: impl FnOnce(&mut Writer) -> Result<(), Error>) -> Result<(), Error> {
-        change(&mut Writer::open(&self.path)?)?;
+    fn change<T>(&self, change: impl FnOnce(&mut Writer) -> Result<T, Error>) -> Result<T, Error> {
+        let result = change(&mut Writer::open(&self.path)?)?;
         // Opened anew, for an index of the writer's own would keep its lock as long as it is mapped.
         let changed = snapshot(mrl_retrieve::Index::open(&self.path)?)?;
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = changed;
-        Ok(())
+        Ok(result)
     }
 }
 

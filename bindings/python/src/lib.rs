@@ -12,6 +12,7 @@ mod convert;
 mod error;
 mod index;
 mod probe;
+mod tuning;
 
 /// What the package `mrl` is made of.
 #[pyo3::pymodule]
@@ -20,6 +21,8 @@ mod _mrl {
     use crate::index::Index;
     #[pymodule_export]
     use crate::probe::probe;
+    #[pymodule_export]
+    use crate::tuning::{Point, Tuning};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "the name that Python has for it")]

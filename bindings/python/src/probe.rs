@@ -5,7 +5,7 @@ use mrl_eval::{EvalError, EvalOptions, Evaluation, Measure, Method};
 use pyo3::prelude::*;
 
 use crate::{
-    convert::{Array, Whole},
+    convert::{Whole, set},
     error::value,
 };
 
@@ -38,8 +38,8 @@ pub(crate) fn probe(
     dims: Option<Vec<Whole>>,
     l2: Option<f64>,
 ) -> PyResult<BTreeMap<usize, f64>> {
-    let train = set(("train_x", train_x), ("train_y", train_y))?;
-    let test = set(("test_x", test_x), ("test_y", test_y))?;
+    let train = set(("train_x", train_x), Some(("train_y", train_y)))?;
+    let test = set(("test_x", test_x), Some(("test_y", test_y)))?;
     let options = EvalOptions {
         dims: dims.map(|dims| dims.into_iter().map(|Whole(dim)| dim).collect()),
         methods: vec![Method::Prefix],
@@ -60,12 +60,4 @@ fn accuracies(
     let report = Evaluation::new(train, test, options)?.run(&mut |_| {})?;
     let accuracies = report.methods.values().flat_map(|measures| measures.logreg.iter().copied());
     Ok(report.dims.iter().copied().zip(accuracies).collect())
-}
-
-/// The labelled rows of two arguments, each with its name.
-fn set(x: (&str, &Bound<'_, PyAny>), y: (&str, &Bound<'_, PyAny>)) -> PyResult<EmbeddingSet> {
-    let (rows, labels) = (Array::rows(x.0, x.1)?, Array::labels(y.0, y.1)?);
-    let set = EmbeddingSet::new(rows.numbers()?.to_vec(), rows.shape()[1]);
-    let set = set.map_err(|error| value(format!("{}: {error}", x.0)))?;
-    set.with_labels(labels.numbers()?.to_vec()).map_err(|error| value(format!("{}: {error}", y.0)))
 }

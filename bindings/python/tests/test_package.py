@@ -18,15 +18,16 @@ def test_the_stubs_are_those_of_the_module():
 
 
 def test_all_is_documented():
-    public = [getattr(mrl.Index, name) for name in dir(mrl.Index) if not name.startswith("_")]
-    for thing in [mrl, mrl.Index, mrl.probe, *public]:
+    kinds = [mrl.Index, mrl.Point, mrl.Tuning]
+    public = [getattr(kind, name) for kind in kinds for name in dir(kind) if not name.startswith("_")]
+    for thing in [mrl, mrl.probe, *kinds, *public]:
         assert inspect.getdoc(thing), thing
 
 
 def test_the_readme_runs(tmp_path):
     readme = pathlib.Path(__file__).parent.parent / "README.md"
     blocks = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", "".join(blocks)],
         cwd=tmp_path,

@@ -14,8 +14,8 @@ use mrl_train::{DeviceChoice, Encoder, Head, NetworkChoice, Precision, Schedule,
 use strum::VariantNames;
 
 pub use index::{
-    AddArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs, TableArgs,
-    TuneArgs,
+    AddArgs, BenchArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs,
+    TableArgs, TuneArgs,
 };
 
 /// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is

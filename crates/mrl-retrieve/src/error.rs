@@ -160,7 +160,7 @@ pub enum Error {
     #[error("recall {0} cannot be; ask for one from 0 to 1")]
     Recall(f64),
     /// There is nothing to measure searches with.
-    #[error("tuning needs queries, and an index of at least two rows; add some")]
+    #[error("searches are measured with queries and an index of at least two rows; add some")]
     TooFewToTune,
     /// The principal components of the rows cannot be found.
     #[error("the principal components of rows of {width} numbers cannot be found; build without a rotation")]

@@ -20,6 +20,25 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Which schedule is the fastest that still finds enough is measured:
+//!
+//! ```
+//! # use mrl_embedding::EmbeddingSet;
+//! use mrl_retrieve::{BuildOptions, Index, TuneOptions, Writer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("train.index");
+//! # let rows = EmbeddingSet::new((0..4096u16).map(|n| f32::from(n).sin()).collect(), 16)?;
+//! # let queries = EmbeddingSet::new(rows.row(7).to_vec(), 16)?;
+//! BuildOptions::default().build(&rows, &path)?;
+//! let best = Writer::open(&path)?.tune(None, &TuneOptions::default())?.best; // finds 99 % of the 10 nearest, and is kept
+//! let hits = Index::open(&path)?.searcher()?.search(queries.embeddings(), 10, &best)?;
+//! # assert_eq!(hits.positions()[0], 7);
+//! # Ok(())
+//! # }
+//! ```
 
 mod build;
 mod error;
@@ -46,7 +65,9 @@ pub use ids::{Id, IdKind, Ids};
 pub use index::{Index, Info};
 pub use quantise::Dtype;
 pub use schedule::{By, Schedule, ScheduleError, Stage};
-pub use search::{GraphChoice, Hits, Point, Searcher, TuneOptions, Tuning, Workload};
+pub use search::{
+    Bench, BenchOptions, Benchmark, GraphChoice, Hits, Pace, Point, Searcher, TuneOptions, Tuning, Workload,
+};
 #[cfg(feature = "parquet")]
 pub use source::{Parquet, ParquetColumns};
 pub use source::{Source, Visit};

@@ -128,6 +128,16 @@ impl Schedule {
         Ok(Self { stages, rank })
     }
 
+    /// All `width` dims of all rows as they were given, in `f32`, of which the best `keep` are ranked: brute force, `t512:10` for ten
+    /// rows of 512.
+    ///
+    /// # Panics
+    /// When the width is 0.
+    #[must_use]
+    pub fn scan(width: usize, keep: NonZeroUsize) -> Self {
+        Self::new(vec![Stage { dim: width, keep, trained: true }], None).expect("a dim that is not 0")
+    }
+
     /// What shortlists, in order.
     #[must_use]
     pub fn stages(&self) -> &[Stage] {
@@ -141,7 +151,8 @@ impl Schedule {
     }
 
     /// Whether it walks along a graph, and on which prefix.
-    pub(crate) fn graph(&self) -> Option<usize> {
+    #[must_use]
+    pub fn graph(&self) -> Option<usize> {
         self.stages.first().filter(|stage| stage.by == By::Graph).map(|stage| stage.dim)
     }
 

@@ -4,6 +4,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mrl_embedding::EmbeddingSet;
+
 use crate::{
     Error, Id, IdKind, Ids, Index, Schedule, Source, TuneOptions, Tuning, VERSION,
     build::{add_graph, check, ids, lock, write_index},
@@ -119,7 +121,7 @@ impl Writer {
     ///
     /// # Errors
     /// As those of [`crate::Searcher::tune`], or when the file cannot be written.
-    pub fn tune(&mut self, queries: Option<&[f32]>, options: &TuneOptions) -> Result<Tuning, Error> {
+    pub fn tune(&mut self, queries: Option<&EmbeddingSet>, options: &TuneOptions) -> Result<Tuning, Error> {
         let index = self.index()?;
         let tuning = index.searcher()?.tune(queries, options)?;
         set_tuning(&index, &tuning, self.appender(&index)).inspect_err(|_| self.give_room_back())?;

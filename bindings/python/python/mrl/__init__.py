@@ -1,5 +1,5 @@
 """Matryoshka embeddings: search them by short prefixes, exactly or nearly, and see what each length is worth."""
 
-from mrl._mrl import Index, __version__, probe
+from mrl._mrl import Index, Point, Tuning, __version__, probe
 
-__all__ = ["Index", "__version__", "probe"]
+__all__ = ["Index", "Point", "Tuning", "__version__", "probe"]

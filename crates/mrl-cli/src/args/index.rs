@@ -1,6 +1,6 @@
 //! `mrl index`.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use mrl_retrieve::{
@@ -29,6 +29,8 @@ pub enum IndexCommand {
     Info(InfoArgs),
     /// Find the fastest schedule that finds enough, and let searches follow it.
     Tune(TuneArgs),
+    /// Time schedules on this machine, beside exact answers and brute force.
+    Bench(BenchArgs),
     /// Find the nearest vectors of each query.
     Search(SearchArgs),
     /// Copy an index to a table of Postgres with pgvector.
@@ -151,8 +153,10 @@ pub struct PushArgs {
 pub struct TuneArgs {
     /// The index.
     pub index: PathBuf,
-    /// Queries like those to come, FILE.safetensors or FILE.npy [default: some rows of the index, none of which may find
-    /// itself].
+    /// Queries like those to come, FILE.safetensors or FILE.npy; at most 500 are used, evenly spaced. With labels on both
+    /// sides, the mean average precision is measured too: a vector is relevant when it has the query's label, and of each query the
+    /// precision at every relevant hit is summed and divided by K, or by the relevant vectors where these are fewer [default:
+    /// some rows of the index, none of which may find itself].
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
     /// How many of the true nearest a search must find on average, from 0 to 1.
@@ -171,6 +175,32 @@ pub struct TuneArgs {
     /// Show what was measured, and leave the index as it is.
     #[arg(long)]
     pub dry_run: bool,
+    /// Draw what each schedule finds by its speed and by its multiplications: FILE.svg or FILE.png.
+    #[arg(long, value_name = "FILE")]
+    pub chart: Option<PathBuf>,
+}
+
+/// `mrl index bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// The index.
+    pub index: PathBuf,
+    /// Queries like those to come, FILE.safetensors or FILE.npy; at most 500 are used, evenly spaced [default: some rows of
+    /// the index, none of which may find itself].
+    #[arg(long, value_name = "FILE")]
+    pub queries: Option<PathBuf>,
+    /// Vectors to find for each query.
+    #[arg(long, value_name = "K", default_value_t = NonZeroUsize::new(10).expect("10 is not 0"))]
+    pub k: NonZeroUsize,
+    /// A schedule to time beside exact and brute force; may be given several times [default: that of the index].
+    #[arg(long, value_name = "SCHEDULE")]
+    pub schedule: Vec<Schedule>,
+    /// Rounds; in each, every schedule has its turn, and the median of all counts.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(5).expect("5 is not 0"))]
+    pub repeats: NonZeroUsize,
+    /// As JSON, with the fastest and the slowest round.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `mrl index search`.

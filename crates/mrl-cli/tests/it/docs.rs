@@ -22,6 +22,7 @@ fn the_command_line_reference_is_up_to_date() {
         (mrl, "mrl index compact", "index compact --help"),
         (mrl, "mrl index info", "index info --help"),
         (mrl, "mrl index tune", "index tune --help"),
+        (mrl, "mrl index bench", "index bench --help"),
         (mrl, "mrl index search", "index search --help"),
         (mrl, "mrl index push", "index push --help"),
         (reference, "mrl_train", "--help"),

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A world with an index of the training images' pixels.
-fn indexed(more: &str) -> World {
+pub(crate) fn indexed(more: &str) -> World {
     let world = world();
     succeed(
         world.mrl(&format!("index build --input train.safetensors --dims 16,64 --out pixels.index {more}")),

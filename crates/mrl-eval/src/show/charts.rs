@@ -1,10 +1,10 @@
 //! The charts of a report. What was not measured has none.
 
+use mrl_chart::{Axis, COLOURS, Drawing, Grid, Line, LineChart, Look, Point, Scale};
+
 use super::{
-    chart::{Chart, Drawing},
+    chart::Chart,
     curve::{Accuracy, Curve},
-    grid::Grid,
-    line_chart::{Axis, COLOURS, Line, LineChart, Look, Point, Scale},
 };
 use crate::{Calibration, Measures, Method, ProbeScores, Report};
 
@@ -81,6 +81,7 @@ pub(crate) fn accuracy(
             x: dims_axis("dims (log scale)"),
             y: Axis { label: "accuracy (%)".to_owned(), scale: Scale::Linear },
             lines,
+            notes: Vec::new(),
         }),
     })
 }
@@ -140,6 +141,7 @@ fn reliability(prefix: &Measures, probe: &ProbeScores) -> Option<Chart> {
             x: Axis { label: "confidence".to_owned(), scale: Scale::Within(0.0, 1.0) },
             y: Axis { label: "accuracy".to_owned(), scale: Scale::Within(0.0, 1.0) },
             lines,
+            notes: Vec::new(),
         }),
     })
 }
@@ -172,6 +174,7 @@ fn cascade(prefix: &Measures) -> Option<Chart> {
                 line("no loss held out", 2, Look::Points, vec![of(&lossless.cost)]),
                 line("oracle", 3, Look::Points, vec![of(&cascade.oracle)]),
             ],
+            notes: Vec::new(),
         }),
     })
 }
@@ -192,6 +195,7 @@ fn variance(report: &Report) -> Option<Chart> {
             x: dims_axis("position in the embedding (log scale)"),
             y: Axis { label: "share of the variance (%)".to_owned(), scale: Scale::Linear },
             lines: vec![Line { label: "variance".to_owned(), colour: COLOURS[0], look: Look::Plain, points }],
+            notes: Vec::new(),
         }),
     })
 }
@@ -221,6 +225,7 @@ fn effective_rank(report: &Report) -> Option<Chart> {
             x: dims_axis("dims (log scale)"),
             y: Axis { label: "effective rank".to_owned(), scale: Scale::Linear },
             lines,
+            notes: Vec::new(),
         }),
     })
 }

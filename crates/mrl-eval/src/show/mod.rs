@@ -4,8 +4,6 @@ mod chart;
 mod charts;
 mod comparison;
 mod curve;
-mod grid;
-mod line_chart;
 mod output;
 mod page;
 mod report_page;

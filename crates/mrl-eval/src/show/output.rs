@@ -45,8 +45,9 @@ pub(crate) fn write(
     let mut files = vec![(format!("{name}.json"), json), (format!("{name}.html"), html.as_bytes().to_vec())];
     for chart in charts {
         let png = format!("{}.png", chart.name);
-        let drawn = chart.png().map_err(|problem| EvalError::Plot { path: folder.join(&png), problem })?;
-        files.push((format!("{}.svg", chart.name), chart.svg().into_bytes()));
+        let drawn =
+            chart.drawing.png().map_err(|problem| EvalError::Plot { path: folder.join(&png), problem })?;
+        files.push((format!("{}.svg", chart.name), chart.drawing.svg().into_bytes()));
         files.push((png, drawn));
     }
     remove_stale(folder, stems, charts)?;

@@ -3,11 +3,9 @@
 use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use mrl_chart::Shade;
 
-use super::{
-    chart::{Chart, Shade},
-    table::Table,
-};
+use super::{chart::Chart, table::Table};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -72,13 +70,13 @@ impl Page {
     /// The chart twice, of which the browser shows the one that fits its colours.
     fn chart(&mut self, chart: &Chart) {
         let [light, dark] = [Shade::Light, Shade::Dark]
-            .map(|shade| data_url("image/svg+xml", chart.svg_without_font(shade).as_bytes()));
+            .map(|shade| data_url("image/svg+xml", chart.drawing.svg_without_font(shade).as_bytes()));
         let _ = writeln!(
             self.body,
             "<figure id=\"{}\"><picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"{dark}\">\
              <img src=\"{light}\" alt=\"{}\"></picture><figcaption>{}</figcaption></figure>",
             escape(chart.name),
-            escape(chart.title()),
+            escape(chart.drawing.title()),
             escape(&chart.caption)
         );
     }

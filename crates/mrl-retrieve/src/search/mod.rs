@@ -25,7 +25,7 @@ use rayon::prelude::*;
 pub(crate) use self::{candidates::Candidate, database::Database};
 #[cfg(feature = "postgres")]
 pub(crate) use self::queries::check_queries;
-pub use self::tune::{GraphChoice, Point, TuneOptions, Tuning, Workload};
+pub use self::tune::{Bench, BenchOptions, Benchmark, GraphChoice, Pace, Point, TuneOptions, Tuning, Workload};
 use self::{
     database::Kind,
     exact::Bounding,
@@ -39,6 +39,8 @@ use crate::{By, Error, Index, Schedule, graph::BuiltGraph};
 /// the pool that calls it.
 pub struct Searcher<'a> {
     database: Database<'a>,
+    /// Whose labels the rows have, if they have labels.
+    labelled: Option<&'a Index>,
     walkers: graph::Walkers,
     /// How many rows exact searches for `k` rows by the first `rank` dims have to decide, by `(rank, k)`.
     surveys: Mutex<HashMap<(usize, usize), Survey>>,
@@ -86,13 +88,14 @@ impl Index {
     pub fn searcher(&self) -> Result<Searcher<'_>, Error> {
         let rotation = self.layout()?.shortlist.and_then(|shortlist| shortlist.rotation);
         let database = Database::new(self.segments()?, self.metric(), self.dims(), rotation);
-        Ok(Searcher::new(database.with_graph(self.graph())))
+        let labelled = self.manifest().labels.then_some(self);
+        Ok(Searcher { labelled, ..Searcher::new(database.with_graph(self.graph())) })
     }
 }
 
 impl<'a> Searcher<'a> {
     pub(crate) fn new(database: Database<'a>) -> Self {
-        Self { database, walkers: graph::Walkers::default(), surveys: Mutex::default() }
+        Self { database, labelled: None, walkers: graph::Walkers::default(), surveys: Mutex::default() }
     }
 
     /// The best `k` rows, or all if there are fewer, for each of `queries` `[n, width]`.

@@ -1,3 +1,4 @@
+use mrl_embedding::EmbeddingSet;
 use proptest::prelude::*;
 
 use super::*;
@@ -439,10 +440,10 @@ fn tunable() -> Rows {
 
 #[test]
 fn tuning_finds_schedules_that_find_enough() {
-    let queries = many(300, 64, 4);
+    let queries = EmbeddingSet::new(many(300, 64, 4), 64).unwrap();
     tunable().searched(|searcher| {
-        for (given, workload) in [(Some(&queries[..]), Workload::Batch), (None, Workload::Single)] {
-            let tuning = searcher.tune(given, &TuneOptions { k: 5, recall: 0.95, workload, graph: GraphChoice::None }).unwrap();
+        for (given, workload) in [(Some(&queries), Workload::Batch), (None, Workload::Single)] {
+            let tuning = searcher.tune(given, &TuneOptions { k: 5, recall: 0.95, workload, ..UNTUNED }).unwrap();
             let best = tuning.points.iter().find(|point| point.schedule == tuning.best).unwrap();
             assert!(best.recall >= 0.95, "{best:?}");
             assert!(tuning.points.iter().all(|point| point.recall < 0.95 || point.query_s >= best.query_s));
@@ -513,5 +514,8 @@ fn tuning_needs_rows_and_a_recall_that_can_be() {
     assert_eq!(message(&rows, options), "recall 1.5 cannot be; ask for one from 0 to 1");
     rows.removed = (1..4_000).collect();
     let options = TuneOptions { recall: 0.9, ..options };
-    assert_eq!(message(&rows, options), "tuning needs queries, and an index of at least two rows; add some");
+    assert_eq!(
+        message(&rows, options),
+        "searches are measured with queries and an index of at least two rows; add some"
+    );
 }

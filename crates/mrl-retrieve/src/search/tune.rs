@@ -1,16 +1,23 @@
 //! Finding the cheapest schedule that finds enough.
 
+mod bench;
 mod graph;
+mod relevance;
 
 use std::{
     num::NonZeroUsize,
     time::{Duration, Instant},
 };
 
+use mrl_embedding::EmbeddingSet;
 use serde::Serialize;
 use strum::{Display, EnumString, VariantNames};
 
-pub use self::graph::GraphChoice;
+pub use self::{
+    bench::{Bench, BenchOptions, Benchmark, Pace},
+    graph::GraphChoice,
+};
+use self::relevance::Relevance;
 use super::{Searcher, database::Kind, queries::Queries, scan::scan};
 use crate::{By, Error, Schedule, Stage, graph::BuiltGraph};
 
@@ -25,6 +32,13 @@ pub struct TuneOptions {
     pub workload: Workload,
     /// Whether a graph is tried.
     pub graph: GraphChoice,
+}
+
+impl Default for TuneOptions {
+    /// 10 rows, of which 99 % are to be found, for queries that come many at once.
+    fn default() -> Self {
+        Self { k: 10, recall: 0.99, workload: Workload::default(), graph: GraphChoice::default() }
+    }
 }
 
 /// How queries come.
@@ -46,6 +60,11 @@ pub struct Point {
     pub schedule: Schedule,
     /// How many of the true best rows it finds on average, from 0 to 1.
     pub recall: f64,
+    /// The mean average precision of the `k` rows that it finds, from 0 to 1, where queries and rows have labels: a row is relevant
+    /// when it has the label of its query. The average precision of a query is the sum of the precision at each relevant hit (the
+    /// share of relevant ones among the hits up to there), divided by `k`, or by the relevant rows of the index where these are
+    /// fewer; the query's own row counts nowhere. Queries without relevant rows are left out of the mean.
+    pub map: Option<f64>,
     /// Seconds for a query, on all threads.
     pub query_s: f64,
     /// Multiplications of two numbers for a query, at least: bounds and the selection of the best are left out.
@@ -89,26 +108,28 @@ const PAIRS: usize = 8;
 
 impl Searcher<'_> {
     /// Measures schedules with `queries` `[n, width]`, which should be like those to come, or with some rows of the index, none of
-    /// which may find itself. The best is the fastest that reaches the recall, and `exact` if no shortlist is faster.
+    /// which may find itself. At most 500 are used, evenly spaced. The best is the fastest that reaches the recall, and `exact` if no
+    /// shortlist is faster.
     ///
     /// # Errors
     /// When the recall is not from 0 to 1, the index has fewer than two rows, or those of [`Searcher::search`].
-    pub fn tune(&self, queries: Option<&[f32]>, options: &TuneOptions) -> Result<Tuning, Error> {
+    pub fn tune(&self, queries: Option<&EmbeddingSet>, options: &TuneOptions) -> Result<Tuning, Error> {
         if !(0.0..=1.0).contains(&options.recall) {
             return Err(Error::Recall(options.recall));
         }
-        let trial = Trial::new(self, queries, options)?;
-        let mut points = vec![trial.measure(&Schedule::exact())?];
+        let trial = Trial::new(self, queries, options.k)?;
+        let measure = |schedule: &Schedule| trial.measure(schedule, options.workload);
+        let mut points = vec![measure(&Schedule::exact())?];
         for schedule in trial.candidates(options.recall)? {
             // Shortlists of different recalls may be equally long.
             if points.iter().all(|point| point.schedule != schedule) {
-                points.push(trial.measure(&schedule)?);
+                points.push(measure(&schedule)?);
             }
         }
         let best = fastest(&mut points, options.recall);
         let mut tuning = Tuning { points, best, graph_build_s: None, graph: None };
         if let Some(dim) = trial.graph_dim(options, &tuning)? {
-            trial.walk(dim, options.recall, &mut tuning)?;
+            trial.walk(dim, options, &mut tuning)?;
             tuning.best = fastest(&mut tuning.points, options.recall);
         }
         Ok(tuning)
@@ -125,12 +146,13 @@ fn fastest(points: &mut [Point], recall: f64) -> Schedule {
 /// Queries whose true best rows are known.
 struct Trial<'s> {
     searcher: &'s Searcher<'s>,
-    workload: Workload,
     k: usize,
     /// `[n, width]`.
     queries: Vec<f32>,
     /// The rows that the queries are, if they are.
     own: Option<Vec<usize>>,
+    /// Where queries and rows have labels.
+    relevance: Option<Relevance<'s>>,
     /// The true best, `[n]` of at most `k`.
     truth: Vec<Vec<usize>>,
 }
@@ -145,20 +167,25 @@ struct Ranks {
 const MISSING: usize = usize::MAX;
 
 impl<'s> Trial<'s> {
-    fn new(
-        searcher: &'s Searcher<'s>,
-        queries: Option<&[f32]>,
-        options: &TuneOptions,
-    ) -> Result<Self, Error> {
+    fn new(searcher: &'s Searcher<'s>, queries: Option<&EmbeddingSet>, k: usize) -> Result<Self, Error> {
         let database = &searcher.database;
-        let (queries, own) = if let Some(queries) = queries {
-            (Queries::new(database, queries, database.width())?.sample(QUERIES), None)
-        } else {
-            let (rows, own) = database.sample(QUERIES)?;
-            (rows, Some(own))
+        let (values, own) = match queries {
+            Some(queries) if queries.width() != database.width() => {
+                return Err(Error::QueryWidth {
+                    values: queries.embeddings().len(),
+                    width: database.width(),
+                });
+            }
+            Some(queries) => {
+                (Queries::new(database, queries.embeddings(), database.width())?.sample(QUERIES), None)
+            }
+            None => {
+                let (rows, own) = database.sample(QUERIES)?;
+                (rows, Some(own))
+            }
         };
-        let mut trial =
-            Self { searcher, workload: options.workload, k: options.k, queries, own, truth: Vec::new() };
+        let relevance = Relevance::new(searcher.labelled, queries, own.as_deref())?;
+        let mut trial = Self { searcher, k, queries: values, own, relevance, truth: Vec::new() };
         trial.truth = trial.found(&Schedule::exact())?;
         if trial.truth.first().is_none_or(Vec::is_empty) {
             return Err(Error::TooFewToTune);
@@ -177,34 +204,52 @@ impl<'s> Trial<'s> {
     }
 
     /// What `schedule` achieves.
-    fn measure(&self, schedule: &Schedule) -> Result<Point, Error> {
+    fn measure(&self, schedule: &Schedule, workload: Workload) -> Result<Point, Error> {
         let found = self.found(schedule)?;
+        let map =
+            self.relevance.as_ref().map(|relevance| relevance.map(&found, self.k)).transpose()?.flatten();
+        let query_s = self.fastest(schedule, workload)?.as_secs_f64();
+        let multiply_adds = self.multiply_adds(schedule)?;
+        Ok(Point { schedule: schedule.clone(), recall: self.recall(&found), map, query_s, multiply_adds })
+    }
+
+    /// How many of the true best rows are among those `found` for each query.
+    fn recall(&self, found: &[Vec<usize>]) -> f64 {
         let both = |(truth, found): (&Vec<usize>, &Vec<usize>)| {
             truth.iter().filter(|row| found.contains(row)).count()
         };
-        let hits: usize = self.truth.iter().zip(&found).map(both).sum();
+        let hits: usize = self.truth.iter().zip(found).map(both).sum();
         let all: usize = self.truth.iter().map(Vec::len).sum();
-        let query_s = self.fastest(schedule)?.as_secs_f64();
-        let multiply_adds = self.multiply_adds(schedule)?;
-        Ok(Point { schedule: schedule.clone(), recall: hits as f64 / all as f64, query_s, multiply_adds })
+        hits as f64 / all as f64
     }
 
-    /// For a query.
-    fn fastest(&self, schedule: &Schedule) -> Result<Duration, Error> {
-        let width = self.searcher.database.width();
-        let (queries, together) = match self.workload {
-            Workload::Batch => (&self.queries[..], self.truth.len()),
-            Workload::Single => (&self.queries[..self.truth.len().min(SINGLE) * width], 1),
-        };
+    /// For a query, of several passes the fastest.
+    fn fastest(&self, schedule: &Schedule, workload: Workload) -> Result<Duration, Error> {
         let (start, mut fastest) = (Instant::now(), Duration::MAX);
         while fastest == Duration::MAX || start.elapsed() < DURATION {
-            let round = Instant::now();
-            for queries in queries.chunks(together * width) {
-                self.searcher.search(queries, self.asked(), schedule)?;
-            }
-            fastest = fastest.min(round.elapsed());
+            fastest = fastest.min(self.pass(schedule, workload)?);
         }
-        Ok(fastest / (queries.len() / width) as u32)
+        Ok(fastest)
+    }
+
+    /// For a query, when all are answered once.
+    fn pass(&self, schedule: &Schedule, workload: Workload) -> Result<Duration, Error> {
+        let width = self.searcher.database.width();
+        let asked = self.len(workload);
+        let together = if workload == Workload::Batch { asked } else { 1 };
+        let start = Instant::now();
+        for queries in self.queries[..asked * width].chunks(together * width) {
+            self.searcher.search(queries, self.asked(), schedule)?;
+        }
+        Ok(start.elapsed() / asked as u32)
+    }
+
+    /// Queries of a pass.
+    fn len(&self, workload: Workload) -> usize {
+        match workload {
+            Workload::Batch => self.truth.len(),
+            Workload::Single => self.truth.len().min(SINGLE),
+        }
     }
 
     /// For a query.

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod damage;
+mod measured;
 mod storage;
 
 use std::{fs, sync::LazyLock};

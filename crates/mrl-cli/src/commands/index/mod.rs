@@ -1,11 +1,13 @@
 //! `mrl index`: a function for each of its commands.
 
+mod bench;
 mod change;
 mod hits;
 mod info;
 mod input;
 mod push;
 mod search;
+mod tradeoff;
 mod tune;
 
 use anyhow::Result;
@@ -22,6 +24,7 @@ pub(crate) fn index(command: &IndexCommand) -> Result<Ending> {
         IndexCommand::Info(args) => info::info(args),
         IndexCommand::Search(args) => search::search(args),
         IndexCommand::Tune(args) => tune::tune(args),
+        IndexCommand::Bench(args) => bench::bench(args),
         IndexCommand::Push(args) => push::push(args),
     }?;
     Ok(Ending::Done)

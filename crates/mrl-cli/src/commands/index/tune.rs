@@ -1,28 +1,33 @@
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Index, TuneOptions, Tuning, Writer};
 
-use super::search::check_alike;
-use crate::{args::TuneArgs, progress::answer};
+use super::{input::has_extension, search::check_alike, tradeoff::Tradeoff};
+use crate::{UsageError, args::TuneArgs, commands::check_file, progress::answer};
 
 pub(super) fn tune(args: &TuneArgs) -> Result<()> {
-    let index = Index::open(&args.index)?;
-    let queries = args.queries.as_ref().map(EmbeddingSet::read).transpose()?;
-    if let (Some(path), Some(queries)) = (&args.queries, &queries) {
-        check_alike(path, queries, index.width(), &index.metadata())?;
+    if let Some(chart) = &args.chart {
+        if !has_extension(chart, &["svg", "png"]) {
+            return Err(UsageError(format!("--chart {} must end in .svg or .png", chart.display())).into());
+        }
+        check_file(chart)?;
     }
-    let queries = queries.as_ref().map(EmbeddingSet::embeddings);
+    let index = Index::open(&args.index)?;
+    let queries = queries(args.queries.as_deref(), &index)?;
     let options = TuneOptions { k: args.k, recall: args.recall, workload: args.workload, graph: args.graph };
     let tuning = if args.dry_run {
-        index.searcher()?.tune(queries, &options)?
+        index.searcher()?.tune(queries.as_ref(), &options)?
     } else {
-        Writer::open(&args.index)?.tune(queries, &options)?
+        Writer::open(&args.index)?.tune(queries.as_ref(), &options)?
     };
     answer(&table(&tuning, args.k));
     if let Some(seconds) = tuning.graph_build_s {
         answer(&format!("building the graph took {seconds:.1} s"));
+    }
+    if let Some(chart) = &args.chart {
+        Tradeoff { tuning: &tuning, options: &options, stored: !args.dry_run, index: &index }.write(chart)?;
     }
     if !args.dry_run {
         answer(&format!("{}: searches follow {} from now on", args.index.display(), tuning.best));
@@ -30,15 +35,27 @@ pub(super) fn tune(args: &TuneArgs) -> Result<()> {
     Ok(())
 }
 
+/// The queries at `path`, if there are to be some, which fit `index`.
+pub(super) fn queries(path: Option<&Path>, index: &Index) -> Result<Option<EmbeddingSet>> {
+    let Some(path) = path else { return Ok(None) };
+    let queries = EmbeddingSet::read(path)?;
+    check_alike(path, &queries, index.width(), &index.metadata())?;
+    Ok(Some(queries))
+}
+
 /// What was measured, from the fastest; the best is marked.
 fn table(tuning: &Tuning, k: usize) -> String {
-    let recall = format!("recall@{k}");
-    let mut text = format!("{:<28} {recall:>10} {:>12} {:>14}\n", "schedule", "queries/s", "multiply-adds");
+    let (recall, map) = (format!("recall@{k}"), format!("mAP@{k}"));
+    let has_map = tuning.points.iter().any(|point| point.map.is_some());
+    let map = if has_map { format!(" {map:>8}") } else { String::new() };
+    let mut text =
+        format!("{:<28} {recall:>10}{map} {:>12} {:>14}\n", "schedule", "queries/s", "multiply-adds");
     for point in &tuning.points {
         let mark = if point.schedule == tuning.best { " <" } else { "" };
+        let map = point.map.map(|map| format!(" {map:>8.4}")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "{:<28} {:>10.4} {:>12.0} {:>14.0}{mark}",
+            "{:<28} {:>10.4}{map} {:>12.0} {:>14.0}{mark}",
             point.schedule.to_string(),
             point.recall,
             point.query_s.recip(),

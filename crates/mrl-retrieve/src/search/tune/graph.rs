@@ -86,7 +86,7 @@ impl Trial<'_> {
     }
 
     /// Measures walks along a graph on `dim` dims, which is built unless the index has it.
-    pub(super) fn walk(self, dim: usize, recall: f64, tuning: &mut Tuning) -> Result<(), Error> {
+    pub(super) fn walk(self, dim: usize, options: &TuneOptions, tuning: &mut Tuning) -> Result<(), Error> {
         let database = &self.searcher.database;
         let is_there = |graph: &crate::graph::Graph<'_>| graph.dim() == dim && graph.rows() == database.rows();
         if database.graph().as_ref().is_none_or(|graph| !is_there(graph)) {
@@ -97,11 +97,11 @@ impl Trial<'_> {
         let graph = tuning.graph.as_ref().map(|graph| graph.view()).or(database.graph());
         let searcher = Searcher::new(database.clone().with_graph(graph));
         let trial = Trial { searcher: &searcher, ..self };
-        for keep in trial.keeps(dim, recall)? {
+        for keep in trial.keeps(dim, options.recall)? {
             let keep = NonZeroUsize::new(keep).expect("at least k");
             let stage = Stage { dim, keep, by: By::Graph };
             let schedule = Schedule::new(vec![stage], None).expect("a graph is walked first");
-            tuning.points.push(trial.measure(&schedule)?);
+            tuning.points.push(trial.measure(&schedule, options.workload)?);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use kuva::{
     },
 };
 
-use super::chart::Shade;
+use crate::Shade;
 
 /// Pixels of a side.
 const SIDE: f64 = 1000.0;
@@ -18,15 +18,20 @@ const SIDE: f64 = 1000.0;
 const MOST_NUMBERS: usize = 20;
 
 /// Numbers in rows and columns of the same names, shown as colours.
-pub(crate) struct Grid {
-    pub(crate) title: String,
-    pub(crate) subtitle: String,
+#[derive(Clone, Debug)]
+pub struct Grid {
+    /// What is drawn.
+    pub title: String,
+    /// Of what.
+    pub subtitle: String,
     /// Of rows and columns.
-    pub(crate) names: Vec<String>,
+    pub names: Vec<String>,
     /// `[names, names]`.
-    pub(crate) values: Vec<Vec<f64>>,
-    pub(crate) row_label: &'static str,
-    pub(crate) column_label: &'static str,
+    pub values: Vec<Vec<f64>>,
+    /// What rows are.
+    pub row_label: &'static str,
+    /// What columns are.
+    pub column_label: &'static str,
 }
 
 impl Grid {
