@@ -135,7 +135,7 @@ impl Schedule {
     /// When the width is 0.
     #[must_use]
     pub fn scan(width: usize, keep: NonZeroUsize) -> Self {
-        Self::new(vec![Stage { dim: width, keep, trained: true }], None).expect("a dim that is not 0")
+        Self::new(vec![Stage { dim: width, keep, by: By::TrainedPrefix }], None).expect("a dim that is not 0")
     }
 
     /// What shortlists, in order.

@@ -1,5 +1,7 @@
 //! Rows in 8 bits and queries in 16: their products are sums of whole numbers.
 
+use crate::vector::prefetch;
+
 /// The largest level of a row.
 const LARGEST: i32 = 127;
 
@@ -78,17 +80,4 @@ fn product<T: Copy + Into<i32>>(row: &[i8], query: &[T]) -> i32 {
         sum += i32::from(a) * b.into();
     }
     sum
-}
-
-/// Asks for the memory of `numbers`.
-#[inline(always)]
-pub(super) fn prefetch<T>(numbers: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in numbers.chunks((64 / size_of::<T>()).max(1)) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the instruction reads nothing and is part of every x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = numbers;
 }

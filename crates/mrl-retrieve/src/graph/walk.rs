@@ -1,5 +1,5 @@
-use super::{Graph, levels::prefetch, starts};
-use crate::{Error, search::Candidate};
+use super::{Graph, Query, starts};
+use crate::{Error, search::Candidate, vector::prefetch};
 
 /// Rows that walks have come by.
 #[derive(Debug, Default)]
@@ -120,7 +120,7 @@ impl Graph<'_> {
     #[inline(always)]
     pub(crate) fn nearest(
         &self,
-        query: &super::Query,
+        query: &Query,
         width: usize,
         visited: &mut Visited,
     ) -> Result<Vec<Candidate>, Error> {

@@ -8,7 +8,7 @@ use crate::{
     graph::{BuiltGraph, Graph},
     rotation::{DISTORTION, Rotation},
     space::{Band, Metric, Segment, Space, Values},
-    vector::Sums,
+    vector::{Sums, prefetch},
 };
 
 /// Rows that are rotated together.
@@ -230,19 +230,6 @@ impl Row<'_> {
         let Values::F32(values) = band.values else { unreachable!("rows are given in f32") };
         &values[self.row * band.dims.len()..][..band.dims.len()]
     }
-}
-
-/// Asks for the memory of `numbers`.
-#[inline(always)]
-fn prefetch(numbers: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in numbers.chunks(16) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the instruction reads nothing and is part of every x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = numbers;
 }
 
 fn space<'s, 'a>(segment: &'s Segment<'a>, kind: Kind) -> &'s Space<'a> {
