@@ -44,3 +44,46 @@ impl Panels {
             .render()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Axis, COLOURS, Drawing, Line, Look, Note, Point, Scale};
+
+    fn chart(title: &str, look: Look) -> LineChart {
+        let line = Line {
+            label: "schedules".to_owned(),
+            colour: COLOURS[0],
+            look,
+            points: vec![Point::new(2e3, 0.91), Point::new(7e4, 0.8)],
+        };
+        LineChart {
+            title: title.to_owned(),
+            subtitle: None,
+            x: Axis { label: "queries/s".to_owned(), scale: Scale::Log10 },
+            y: Axis { label: "recall".to_owned(), scale: Scale::Linear },
+            lines: vec![line],
+            notes: vec![Note { x: 2e3, y: 0.91, text: format!("the best {title}") }],
+        }
+    }
+
+    #[test]
+    fn all_charts_are_there_with_one_legend() {
+        let charts = vec![chart("by day", Look::Points), chart("by night", Look::Stars)];
+        let panels = Panels { title: "Two charts".to_owned(), columns: 2, charts };
+        let svg = Drawing::Panels(panels).svg_without_font(Shade::Light);
+        for (words, times) in [
+            ("Two charts", 1),
+            ("by day", 1),
+            ("by night", 1),
+            ("the best by day", 1),
+            ("the best by night", 1),
+            ("schedules", 1),
+            ("queries/s", 2),
+            ("2k", 2),
+            ("50k", 2),
+        ] {
+            assert_eq!(svg.matches(&format!(">{words}<")).count(), times, "{words}");
+        }
+    }
+}

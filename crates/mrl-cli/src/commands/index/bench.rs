@@ -45,7 +45,7 @@ fn schedules(args: &BenchArgs, index: &Index, asked: NonZeroUsize) -> Vec<Schedu
 
 /// Refuses schedules that are long enough for `k` vectors, and too short by the one that stands in for the query.
 fn check(args: &BenchArgs, schedules: &[Schedule], asked: NonZeroUsize) -> Result<(), UsageError> {
-    let stages = schedules.iter().flat_map(|schedule| schedule.stages());
+    let stages = schedules.iter().flat_map(Schedule::stages);
     match stages.map(|stage| stage.keep).min() {
         Some(least) if args.k <= least && least < asked => Err(UsageError(format!(
             "a stage keeps {least} vectors, too few for --k {} without the vector that stands in for each query; give --queries, or \
