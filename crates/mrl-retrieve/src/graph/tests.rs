@@ -10,16 +10,18 @@ fn plain(values: &[f32], query: &[f32], row: usize) -> f64 {
     values[row * DIM..][..DIM].iter().zip(query).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
-/// The share of the true ten best of each query that walks find.
+/// The share of the ten best of all rows, as 8 bits tell them apart, that walks find.
 fn recall(values: &[f32], queries: &[f32], width: usize) -> f64 {
     let built = BuiltGraph::build(values, DIM).unwrap();
     let mut visited = Visited::default();
     let mut found = 0;
     for query in queries.chunks_exact(DIM) {
-        let best = built.view().nearest(&Query::new(query), width, &mut visited).unwrap();
-        let mut truth: Vec<usize> = (0..values.len() / DIM).collect();
-        truth.sort_by(|&a, &b| plain(values, query, b).total_cmp(&plain(values, query, a)));
-        found += best.iter().take(10).filter(|candidate| truth[..10].contains(&candidate.row())).count();
+        let (graph, query) = (built.view(), Query::new(query));
+        let best = graph.nearest(&query, width, &mut visited).unwrap();
+        let score = |row: usize| Candidate::new(graph.levels.product(&query, row), row);
+        let mut truth: Vec<Candidate> = (0..values.len() / DIM).map(score).collect();
+        truth.sort_unstable_by(|a, b| b.cmp(a));
+        found += best.iter().take(10).filter(|candidate| truth[..10].contains(candidate)).count();
     }
     found as f64 / (queries.len() / DIM * 10) as f64
 }
@@ -28,8 +30,7 @@ fn recall(values: &[f32], queries: &[f32], width: usize) -> f64 {
 fn walks_find_the_nearest() {
     let (values, queries) = (unit(&rows(5_000, DIM, 1)), unit(&rows(100, DIM, 2)));
     let (narrow, wide) = (recall(&values, &queries, 12), recall(&values, &queries, 60));
-    // Some of the ten differ by less than 8 bits tell.
-    assert!(narrow > 0.8 && wide > 0.93, "{narrow} {wide}");
+    assert!(narrow > 0.85 && wide > 0.97, "{narrow} {wide}");
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn walks_find_the_nearest_among_rows_in_heaps_that_come_sorted() {
     let values: Vec<f32> = unit(&(0..4_000).flat_map(row).collect::<Vec<f32>>());
     let queries: Vec<f32> = values.chunks_exact(DIM).step_by(37).flatten().copied().collect();
     let found = recall(&values, &queries, 60);
-    assert!(found > 0.75, "{found}");
+    assert!(found > 0.9, "{found}");
 }
 
 fn unit(values: &[f32]) -> Vec<f32> {

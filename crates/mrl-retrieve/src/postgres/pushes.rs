@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use mrl_embedding::Metadata;
 
 use super::{PostgresError, TableName, server::Session, statement::Shape};
-use crate::{Index, Metric, Schedule};
+use crate::{By, Index, Metric, Schedule};
 
 /// A line of the table.
 #[derive(Clone, Debug)]
