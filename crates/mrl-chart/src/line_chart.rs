@@ -164,12 +164,12 @@ impl LineChart {
         plots
     }
 
-    /// The notes, where there are any: labels of points that are not drawn.
+    /// The notes, where there are any: labels of points that are not drawn, as far from them as the largest marker is.
     fn noted(&self) -> Option<Plot> {
         let points = self.notes.iter().map(|note| self.place(note.x, note.y));
         let plot = ScatterPlot::new()
             .with_data(points)
-            .with_size(MARKER)
+            .with_size(STAR)
             .with_marker_opacity(0.0)
             .with_labels(self.notes.iter().map(|note| note.text.clone()))
             .with_repel_labels();

@@ -11,6 +11,8 @@ pub enum Scale {
     Log10,
     /// As they are, from the smallest to the largest.
     Linear,
+    /// As they are, with room beyond the smallest and the largest, so that their markers are whole.
+    Roomy,
     /// As they are, over this range.
     Within(f64, f64),
 }
@@ -37,7 +39,7 @@ impl Scale {
         match self {
             Self::Log2 => value.max(f64::MIN_POSITIVE).log2(),
             Self::Log10 => value.max(f64::MIN_POSITIVE),
-            Self::Linear | Self::Within(..) => value,
+            Self::Linear | Self::Roomy | Self::Within(..) => value,
         }
     }
 
@@ -63,14 +65,15 @@ impl Scale {
         let step = tick_step(high - low);
         let low = (low / step).floor() * step;
         let high = ((high / step).ceil() * step).max(low + step);
-        Range { low, high, step: Some(step), ends: [low, high] }
+        let room = if self == Self::Roomy { 0.4 * step } else { 0.0 };
+        Range { low, high, step: Some(step), ends: [low - room, high + room] }
     }
 
     pub(crate) fn format(self, step: Option<f64>) -> TickFormat {
         match self {
             Self::Log2 => TickFormat::Custom(Arc::new(|log: f64| shortest(log.exp2()))),
             Self::Log10 => TickFormat::Custom(Arc::new(prefixed)),
-            Self::Linear | Self::Within(..) => {
+            Self::Linear | Self::Roomy | Self::Within(..) => {
                 let decimals = (-step.unwrap_or(1.0).log10()).ceil().clamp(0.0, 6.0) as usize;
                 TickFormat::Custom(Arc::new(move |value: f64| format!("{value:.decimals$}")))
             }
@@ -136,6 +139,8 @@ mod tests {
     fn an_axis_has_room_for_its_values() {
         let range = Scale::Linear.range([33.1, 48.9].into_iter());
         assert_eq!((range.low, range.high, range.step), (32.0, 50.0, Some(2.0)));
+        let [low, high] = Scale::Roomy.range([0.8, 1.0].into_iter()).ends;
+        assert!(low < 0.795 && 1.005 < high && low > 0.7 && high < 1.1, "{low} to {high}");
         let range = Scale::Log2.range([8.0, 500.0].into_iter());
         assert_eq!((range.low, range.high), (3.0, 9.0));
         let range = Scale::Linear.range(std::iter::empty());

@@ -7,6 +7,9 @@ use mrl_retrieve::{Index, Point as Measured, TuneOptions, Tuning, Workload};
 
 use super::input::has_extension;
 
+/// How far apart points with notes are, across or else upwards, in shares of all that is drawn.
+const APART: [f64; 2] = [0.3, 0.06];
+
 /// What schedules find, by what they cost: a picture.
 pub(super) struct Tradeoff<'t> {
     pub(super) tuning: &'t Tuning,
@@ -86,24 +89,39 @@ impl Tradeoff<'_> {
             title: format!("{} by {}", gain.label(self.options.k), cost.name()),
             subtitle: None,
             x: Axis { label: cost.label(self.options.workload), scale: Scale::Log10 },
-            y: Axis { label: gain.label(self.options.k), scale: Scale::Linear },
+            y: Axis { label: gain.axis(self.options.k), scale: Scale::Roomy },
             lines,
             notes: self.notes(&front, cost, gain),
         }
     }
 
-    /// The schedules of the front, and the best, which says what it is.
+    /// The best, which says what it is, and of the front what has room beside it: what finds most comes first.
     fn notes(&self, front: &[&Measured], cost: Cost, gain: Gain) -> Vec<Note> {
-        let best = &self.tuning.best;
-        let on_front = front.iter().any(|point| point.schedule == *best);
-        let off_front = self.tuning.points.iter().filter(|point| !on_front && point.schedule == *best);
-        let note = |point: &Measured| {
-            let Point { x, y, .. } = place(point, cost, gain)?;
-            let prefix =
-                if point.schedule == *best { format!("{}: ", self.best_is()) } else { String::new() };
-            Some(Note { x, y, text: prefix + &point.schedule.to_string() })
-        };
-        front.iter().copied().chain(off_front).filter_map(note).collect()
+        let best = self.tuning.points.iter().filter(|point| point.schedule == self.tuning.best);
+        let others = front.iter().rev().copied().filter(|point| point.schedule != self.tuning.best);
+        let spans = [self.span(cost, gain, |at| at.x.ln()), self.span(cost, gain, |at| at.y)];
+        let mut notes: Vec<Note> = Vec::new();
+        for point in best.chain(others) {
+            let Some(at) = place(point, cost, gain) else { continue };
+            let is_far = |note: &Note| {
+                (note.x / at.x).ln().abs() > APART[0] * spans[0]
+                    || (note.y - at.y).abs() > APART[1] * spans[1]
+            };
+            if notes.iter().all(is_far) {
+                let is_best = point.schedule == self.tuning.best;
+                let prefix = if is_best { format!("{}: ", self.best_is()) } else { String::new() };
+                notes.push(Note { x: at.x, y: at.y, text: format!("{prefix}{}", point.schedule) });
+            }
+        }
+        notes
+    }
+
+    /// From the smallest to the largest of all points.
+    fn span(&self, cost: Cost, gain: Gain, of: fn(Point) -> f64) -> f64 {
+        let values = self.tuning.points.iter().filter_map(|point| place(point, cost, gain)).map(of);
+        let (low, high) = values
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        high - low
     }
 
     fn best_is(&self) -> &'static str {
@@ -149,6 +167,13 @@ impl Gain {
         match self {
             Self::Recall => Some(point.recall),
             Self::Map => point.map,
+        }
+    }
+
+    fn axis(self, k: usize) -> String {
+        match self {
+            Self::Recall => format!("share of the {k} nearest that is found"),
+            Self::Map => format!("mean average precision of {k} hits"),
         }
     }
 
