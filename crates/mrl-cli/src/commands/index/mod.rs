@@ -3,7 +3,6 @@
 mod change;
 mod hits;
 mod info;
-mod input;
 mod push;
 mod search;
 mod tune;
