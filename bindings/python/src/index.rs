@@ -196,7 +196,9 @@ impl Index {
         graph: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Tuning> {
         let graph = match graph {
-            Some(graph) => graph.str()?.to_str()?.parse().map_err(|problem| value(&format!("graph: {problem}")))?,
+            Some(graph) => {
+                graph.str()?.to_str()?.parse().map_err(|problem| value(&format!("graph: {problem}")))?
+            }
             None => GraphChoice::Auto,
         };
         let options = TuneOptions { k: k.0, recall, workload: choice("workload", workload)?, graph };

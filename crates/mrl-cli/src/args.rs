@@ -1,5 +1,6 @@
 //! What can be typed; nothing is checked here but the form.
 
+mod adapt;
 mod index;
 
 use std::{path::PathBuf, str::FromStr};
@@ -13,6 +14,7 @@ use mrl_eval::{Database, Measure, Method};
 use mrl_train::{DeviceChoice, Encoder, Head, NetworkChoice, Precision, Schedule, Stem};
 use strum::VariantNames;
 
+pub use adapt::{AdaptCommand, ApplyArgs, FitArgs};
 pub use index::{
     AddArgs, BenchArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs,
     TableArgs, TuneArgs,
@@ -37,6 +39,9 @@ pub enum Command {
     Embed(EmbedArgs),
     /// Measure what each length of an embedding is worth: probe, neighbours, retrieval, beside PCA and chance.
     Eval(EvalArgs),
+    /// Make the prefixes of frozen vectors useful, whatever made them.
+    #[command(subcommand)]
+    Adapt(AdaptCommand),
     /// Search vectors: short prefixes to shortlist, the full vector to rank.
     #[command(subcommand)]
     Index(IndexCommand),

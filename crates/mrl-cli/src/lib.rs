@@ -44,6 +44,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Train(args) => commands::train(&args),
         Command::Embed(args) => commands::embed(&args),
         Command::Eval(args) => commands::eval(&args),
+        Command::Adapt(command) => commands::adapt(&command),
         Command::Index(command) => commands::index(&command),
     })
 }

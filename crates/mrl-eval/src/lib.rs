@@ -35,6 +35,7 @@ mod evaluate;
 mod examples;
 #[cfg(test)]
 mod golden;
+mod kept;
 mod knn;
 mod linear;
 mod measures;
@@ -56,6 +57,7 @@ mod vote;
 
 pub use error::{EvalError, Side};
 pub use evaluate::{Evaluation, evaluate};
+pub use kept::{Searched, neighbours_kept};
 pub use measures::{
     Bin, Calibration, Cascade, CascadeCost, CascadePoint, ClassScores, Example, ExamplePrefix, Interval,
     Measures, ProbeScores, RetrievalAt, RetrievalScores,

@@ -70,7 +70,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         options.build(&base, &path)?;
         Ok(start.elapsed().as_secs_f64())
     };
-    let (plain_s, graph_s) = (time(&options)?, time(&BuildOptions { graph: Some(graph), ..options.clone() })?);
+    let (plain_s, graph_s) =
+        (time(&options)?, time(&BuildOptions { graph: Some(graph), ..options.clone() })?);
     let index = Index::open(&path)?;
     let searcher = index.searcher()?;
     let queries = queries.embeddings();

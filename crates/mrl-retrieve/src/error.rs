@@ -176,7 +176,12 @@ impl Error {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Nesting(_) | Self::NoK | Self::NoDim { .. } | Self::NoGraph { .. } | Self::KeepsTooFew { .. } | Self::Recall(_)
+            Self::Nesting(_)
+                | Self::NoK
+                | Self::NoDim { .. }
+                | Self::NoGraph { .. }
+                | Self::KeepsTooFew { .. }
+                | Self::Recall(_)
         )
     }
 

@@ -202,8 +202,7 @@ impl FromStr for Stage {
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
         let wrong = || ScheduleError::Part(text.to_owned());
         let marked = |by: &By| text.strip_prefix(by.letter()).map(|rest| (*by, rest));
-        let (by, rest) =
-            [By::TrainedPrefix, By::Graph].iter().find_map(marked).unwrap_or((By::Prefix, text));
+        let (by, rest) = [By::TrainedPrefix, By::Graph].iter().find_map(marked).unwrap_or((By::Prefix, text));
         let (dim, keep) = rest.split_once(':').ok_or_else(wrong)?;
         let dim = dim.trim().parse().map_err(|_| wrong())?;
         let keep = keep.trim().parse().map_err(|_| wrong())?;
@@ -248,9 +247,15 @@ mod tests {
 
     #[test]
     fn display_and_parse_are_inverse() {
-        for text in
-            ["exact", "64", "64:200", "64:200,512", "16:800,32:400,64:200,128:50,512", "64:30,t16:20,128", "g64:30,t16:20,128"]
-        {
+        for text in [
+            "exact",
+            "64",
+            "64:200",
+            "64:200,512",
+            "16:800,32:400,64:200,128:50,512",
+            "64:30,t16:20,128",
+            "g64:30,t16:20,128",
+        ] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
         }
         assert_eq!(" 64 : 200 , 512 ".parse::<Schedule>().unwrap().to_string(), "64:200,512");

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod adapt;
 mod checkpoint;
 mod config;
 mod device;
@@ -44,6 +45,7 @@ mod tensor_file;
 mod torch_panic;
 mod trainer;
 
+pub use adapt::{AdaptObjective, AdaptOptions, AdaptStep, Adapter, AdapterForm};
 pub use config::{
     Config, DataConfig, DeviceChoice, Encoder, Head, ModelConfig, ObjectiveConfig, OptimiserConfig,
     Precision, RunConfig, Schedule, Stem, TargetConfig,

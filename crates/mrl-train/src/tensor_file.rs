@@ -39,6 +39,11 @@ impl TensorFile {
         ResolvedConfig::stored(config).map_err(|error| damaged(error.to_string()))
     }
 
+    /// The shape of the tensor `name`, if there is one.
+    pub(crate) fn shape(&self, name: &str) -> Option<Vec<i64>> {
+        self.tensors.get(name).map(Tensor::size)
+    }
+
     /// Copies the tensor `name` into `into`, which must have its shape.
     pub(crate) fn copy(&self, name: &str, mut into: Tensor) -> Result<(), TrainError> {
         let tensor = self.tensors.get(name).ok_or_else(|| self.damaged(format!("has no tensor `{name}`")))?;

@@ -1,11 +1,14 @@
 //! One function a command.
 
+mod adapt;
 mod embed;
 mod eval;
 mod index;
+mod input;
 mod thumbnails;
 mod train;
 
+pub(crate) use adapt::adapt;
 pub(crate) use embed::embed;
 pub(crate) use eval::eval;
 pub(crate) use index::index;

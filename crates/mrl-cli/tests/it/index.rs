@@ -155,18 +155,27 @@ fn a_graph_is_built_walked_and_kept() {
     assert!(info(&world).contains("graph  on 16 dims"), "{}", info(&world));
     // A walk for four of forty meets few, and finds some of the true three.
     let (walked, exact) = (search(&world, "--schedule g16:4"), search(&world, "--schedule exact"));
-    let same = |query: usize| walked["ids"][query].as_array().unwrap().iter().filter(|id| exact["ids"][query].as_array().unwrap().contains(id)).count();
+    let same = |query: usize| {
+        walked["ids"][query]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|id| exact["ids"][query].as_array().unwrap().contains(id))
+            .count()
+    };
     assert!((0..20).map(same).sum::<usize>() > 30, "{walked} {exact}");
     assert_eq!(search(&world, "--schedule g16:40"), exact, "that of all rows misses none");
     succeed(world.mrl("index remove pixels.index 3 4"));
     succeed(world.mrl("index compact pixels.index"));
     assert!(info(&world).contains("graph  on 16 dims"), "compacting builds it anew: {}", info(&world));
-    let message = fail(world.mrl("index search pixels.index --queries test.safetensors --schedule g64:20"), 2);
+    let message =
+        fail(world.mrl("index search pixels.index --queries test.safetensors --schedule g64:20"), 2);
     says(&message, &["a graph on 16 dims and none on 64", "mrl index tune"]);
     // Scanning forty rows is faster than a millisecond, so that the graph is given up.
     let shown = text(&succeed(world.mrl("index tune pixels.index --k 3 --recall 0.9")).stdout);
     assert!(!shown.contains(" g") && !info(&world).contains("graph  on"), "{shown}");
-    let shown = text(&succeed(world.mrl("index tune pixels.index --k 3 --recall 0.5 --graph 16 --dry-run")).stdout);
+    let shown =
+        text(&succeed(world.mrl("index tune pixels.index --k 3 --recall 0.5 --graph 16 --dry-run")).stdout);
     assert!(shown.contains("building the graph took"), "{shown}");
     let message = fail(world.mrl("index tune pixels.index --graph 7"), 2);
     says(&message, &["no prefix of 7 dims", "16, 64"]);

@@ -1,5 +1,6 @@
 //! The programs as a user runs them: one binary for all tests, with a small vocabulary in `common`.
 
+mod adapt;
 mod browser;
 mod common;
 mod docs;

@@ -69,7 +69,13 @@ pub enum Rotate {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { metric: Metric::Cosine, dims: Vec::new(), rotate: Rotate::Auto, shortlist_dtype: Dtype::Int8, graph: None }
+        Self {
+            metric: Metric::Cosine,
+            dims: Vec::new(),
+            rotate: Rotate::Auto,
+            shortlist_dtype: Dtype::Int8,
+            graph: None,
+        }
     }
 }
 
@@ -156,7 +162,12 @@ pub(crate) fn write_index(
 }
 
 /// Gives the index in `file`, which has no graph, one on `dim` dims, and sets the schedule, which may walk along it.
-pub(crate) fn add_graph(path: &Path, file: &File, dim: usize, schedule: Option<Schedule>) -> Result<(), Error> {
+pub(crate) fn add_graph(
+    path: &Path,
+    file: &File,
+    dim: usize,
+    schedule: Option<Schedule>,
+) -> Result<(), Error> {
     let index = Index::read(path, file)?;
     let mut appender = Appender::new(path, file, index.end());
     let graph = Some(index.searcher()?.build_graph(dim)?.write(&mut appender)?);

@@ -139,7 +139,9 @@ impl Manifest {
             return Err(format!("{positions} rows"));
         }
         if let Some(graph) = self.graph
-            && (graph.rows == 0 || graph.rows > positions || !shortlist_dims(&self.dims, self.dtype).contains(&graph.dim))
+            && (graph.rows == 0
+                || graph.rows > positions
+                || !shortlist_dims(&self.dims, self.dtype).contains(&graph.dim))
         {
             return Err(format!("a graph of {} rows on {} dims", graph.rows, graph.dim));
         }

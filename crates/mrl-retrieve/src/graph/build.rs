@@ -74,8 +74,11 @@ impl BuiltGraph {
                     || near.links_of_new(row as usize, visited, |start| (place[start] as usize) < done),
                 )
             };
-            let links: Vec<Vec<u32>> =
-                batch.par_iter().with_min_len(16).map_init(Visited::default, insert).collect::<Result<_, _>>()?;
+            let links: Vec<Vec<u32>> = batch
+                .par_iter()
+                .with_min_len(16)
+                .map_init(Visited::default, insert)
+                .collect::<Result<_, _>>()?;
             let mut back: Vec<(u32, u32)> = batch
                 .iter()
                 .zip(&links)

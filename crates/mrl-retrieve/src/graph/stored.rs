@@ -51,8 +51,12 @@ impl Columns {
 impl StoredGraph {
     /// The graph of `entry`; nothing of it is read yet.
     pub(crate) fn new(file: &Arc<Mapped>, entry: GraphEntry) -> Result<Self, Error> {
-        let beyond =
-            || file.damaged(format!("a graph of {} rows on {} dims cannot be; build it again", entry.rows, entry.dim));
+        let beyond = || {
+            file.damaged(format!(
+                "a graph of {} rows on {} dims cannot be; build it again",
+                entry.rows, entry.dim
+            ))
+        };
         let (extent, columns) = Columns::of(entry.dim, entry.rows).ok_or_else(beyond)?;
         Ok(Self { dim: entry.dim, region: Checked::new(file, entry.region, extent)?, columns })
     }

@@ -41,7 +41,9 @@ pub(super) fn funnel(
     let extended = turned(first.stage.kind).all_extended(&first.prefix);
     let found = match database.graph().filter(|_| first.stage.walks) {
         Some(graph) => {
-            Walk { database, graph, prefix: &first.prefix, walkers }.shortlist(&extended, first.stage.keep, k)?.0
+            Walk { database, graph, prefix: &first.prefix, walkers }
+                .shortlist(&extended, first.stage.keep, k)?
+                .0
         }
         None => scan(&first.prefix, &extended, 0..database.rows(), first.stage.keep)?,
     };

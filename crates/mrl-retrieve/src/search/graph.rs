@@ -44,7 +44,12 @@ pub(super) struct Walk<'w> {
 impl Walk<'_> {
     /// About the `keep` best rows by the products of the prefix and each of `queries` `[n, extent]`, and at least `k`: of those that
     /// the graph has, the best that are met; those behind it are scanned. Also how many rows were multiplied, on average.
-    pub(super) fn shortlist(&self, queries: &[f32], keep: usize, k: usize) -> Result<(Vec<Found>, f64), Error> {
+    pub(super) fn shortlist(
+        &self,
+        queries: &[f32],
+        keep: usize,
+        k: usize,
+    ) -> Result<(Vec<Found>, f64), Error> {
         let rows = self.database.rows();
         // Rows that were removed are met as well.
         let width = keep.saturating_mul(rows).div_ceil(self.database.live());
@@ -65,7 +70,10 @@ impl Walk<'_> {
         if behind > 0 {
             let all: Vec<f32> = queries.concat();
             let scanned = scan(self.prefix, &all, self.graph.rows()..rows, keep)?;
-            found.iter_mut().zip(scanned).for_each(|(found, other)| found.candidates.extend(other.candidates));
+            found
+                .iter_mut()
+                .zip(scanned)
+                .for_each(|(found, other)| found.candidates.extend(other.candidates));
         }
         for (found, query) in found.iter_mut().zip(queries) {
             if found.candidates.len() < k {

@@ -22,10 +22,12 @@ use std::{
 
 use rayon::prelude::*;
 
-pub(crate) use self::{candidates::Candidate, database::Database};
 #[cfg(feature = "postgres")]
 pub(crate) use self::queries::check_queries;
-pub use self::tune::{Bench, BenchOptions, Benchmark, GraphChoice, Pace, Point, TuneOptions, Tuning, Workload};
+pub use self::tune::{
+    Bench, BenchOptions, Benchmark, GraphChoice, Pace, Point, TuneOptions, Tuning, Workload,
+};
+pub(crate) use self::{candidates::Candidate, database::Database};
 use self::{
     database::Kind,
     exact::Bounding,
@@ -107,7 +109,11 @@ impl<'a> Searcher<'a> {
     /// When queries are of another width, not finite or, for cosine, zero; `k` is 0; the schedule asks for prefixes that the
     /// index does not have or keeps fewer than `k` rows; or the file is damaged where it is read.
     pub fn search(&self, queries: &[f32], k: usize, schedule: &Schedule) -> Result<Hits, Error> {
-        let rank = schedule.check(k, self.database.ends(Kind::Trained), self.database.graph().map(|graph| graph.dim()))?;
+        let rank = schedule.check(
+            k,
+            self.database.ends(Kind::Trained),
+            self.database.graph().map(|graph| graph.dim()),
+        )?;
         let stages = self.stages(schedule);
         let queries = Queries::new(&self.database, queries, rank)?;
         let k = k.min(self.database.live());
@@ -123,7 +129,8 @@ impl<'a> Searcher<'a> {
     fn stages(&self, schedule: &Schedule) -> Vec<funnel::Stage> {
         let stage = |stage: &crate::Stage| {
             let (dim, keep) = (stage.dim, stage.keep.get());
-            let shortlist = stage.by != By::TrainedPrefix && self.database.ends(Kind::Shortlist).contains(&dim);
+            let shortlist =
+                stage.by != By::TrainedPrefix && self.database.ends(Kind::Shortlist).contains(&dim);
             let kind = if shortlist { Kind::Shortlist } else { Kind::Trained };
             funnel::Stage { kind, dim, keep, walks: stage.by == By::Graph }
         };

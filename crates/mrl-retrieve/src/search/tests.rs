@@ -443,7 +443,8 @@ fn tuning_finds_schedules_that_find_enough() {
     let queries = EmbeddingSet::new(many(300, 64, 4), 64).unwrap();
     tunable().searched(|searcher| {
         for (given, workload) in [(Some(&queries), Workload::Batch), (None, Workload::Single)] {
-            let tuning = searcher.tune(given, &TuneOptions { k: 5, recall: 0.95, workload, ..UNTUNED }).unwrap();
+            let tuning =
+                searcher.tune(given, &TuneOptions { k: 5, recall: 0.95, workload, ..UNTUNED }).unwrap();
             let best = tuning.points.iter().find(|point| point.schedule == tuning.best).unwrap();
             assert!(best.recall >= 0.95, "{best:?}");
             assert!(tuning.points.iter().all(|point| point.recall < 0.95 || point.query_s >= best.query_s));
@@ -468,7 +469,8 @@ fn tuning_tries_the_graph_that_is_asked_for() {
     tunable().searched(|searcher| {
         let tuning = searcher.tune(None, &TuneOptions { graph: GraphChoice::On(16), ..UNTUNED }).unwrap();
         assert!(tuning.graph_build_s.is_some());
-        let walks: Vec<&Point> = tuning.points.iter().filter(|point| point.schedule.graph() == Some(16)).collect();
+        let walks: Vec<&Point> =
+            tuning.points.iter().filter(|point| point.schedule.graph() == Some(16)).collect();
         let largest = walks.iter().map(|point| point.recall).fold(0.0, f64::max);
         assert!(largest >= 0.95, "{walks:?}");
         // A walk meets few of the rows.
@@ -495,8 +497,7 @@ fn rows_that_stand_in_for_queries_do_not_find_themselves() {
         removed: vec![],
     };
     rows.searched(|searcher| {
-        let tuning =
-            searcher.tune(None, &TuneOptions { k: 1, recall: 1.0, ..UNTUNED }).unwrap();
+        let tuning = searcher.tune(None, &TuneOptions { k: 1, recall: 1.0, ..UNTUNED }).unwrap();
         let short = tuning.points.iter().find(|point| point.schedule.to_string() == "2:2").unwrap();
         // Two dims confuse a few.
         assert!(short.recall > 0.9, "{}", short.recall);

@@ -13,11 +13,11 @@ use mrl_embedding::EmbeddingSet;
 use serde::Serialize;
 use strum::{Display, EnumString, VariantNames};
 
+use self::relevance::Relevance;
 pub use self::{
     bench::{Bench, BenchOptions, Benchmark, Pace},
     graph::GraphChoice,
 };
-use self::relevance::Relevance;
 use super::{Searcher, database::Kind, queries::Queries, scan::scan};
 use crate::{By, Error, Schedule, Stage, graph::BuiltGraph};
 

@@ -35,7 +35,8 @@ fn named(set: EmbeddingSet, start: usize) -> EmbeddingSet {
 fn small() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");
-    let options = BuildOptions { dims: vec![2, 5], rotate: Rotate::Pca, graph: Some(5), ..BuildOptions::default() };
+    let options =
+        BuildOptions { dims: vec![2, 5], rotate: Rotate::Pca, graph: Some(5), ..BuildOptions::default() };
     options.build(&named(set(70, 8, 1), 0), &path).unwrap();
     let mut writer = Writer::open(&path).unwrap();
     writer.add(&named(set(9, 8, 2), 70)).unwrap();

@@ -3,11 +3,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use mrl_retrieve::{BuildOptions, Id, IdKind, Index, Writer};
 
-use super::input;
 use crate::{
     UsageError,
     args::{AddArgs, BuildArgs, RemoveArgs},
-    commands::check_file,
+    commands::{check_file, input},
     progress::answer,
 };
 

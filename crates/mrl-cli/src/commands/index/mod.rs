@@ -4,7 +4,6 @@ mod bench;
 mod change;
 mod hits;
 mod info;
-mod input;
 mod push;
 mod search;
 mod tradeoff;

@@ -5,8 +5,13 @@ use mrl_embedding::{EmbeddingSet, Metadata};
 use mrl_retrieve::{Index, Schedule, postgres::PostgresTable};
 use mrl_train::Embedder;
 
-use super::{hits::Rows, input::has_extension, push};
-use crate::{UsageError, args::SearchArgs, commands::check_file, progress::answer};
+use super::{hits::Rows, push};
+use crate::{
+    UsageError,
+    args::SearchArgs,
+    commands::{check_file, input::has_extension},
+    progress::answer,
+};
 
 pub(super) fn search(args: &SearchArgs) -> Result<()> {
     if let Some(out) = &args.out {

@@ -4,8 +4,13 @@ use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Index, TuneOptions, Tuning, Writer};
 
-use super::{input::has_extension, search::check_alike, tradeoff::Tradeoff};
-use crate::{UsageError, args::TuneArgs, commands::check_file, progress::answer};
+use super::{search::check_alike, tradeoff::Tradeoff};
+use crate::{
+    UsageError,
+    args::TuneArgs,
+    commands::{check_file, input::has_extension},
+    progress::answer,
+};
 
 pub(super) fn tune(args: &TuneArgs) -> Result<()> {
     if let Some(chart) = &args.chart {

@@ -33,8 +33,13 @@ fn rows(n: usize, seed: u64) -> Vec<f32> {
 }
 
 fn build(path: &Path, set: &EmbeddingSet, metric: Metric) -> Index {
-    let options =
-        BuildOptions { metric, dims: vec![8, 16, WIDTH], rotate: Rotate::None, shortlist_dtype: Dtype::F32, graph: None };
+    let options = BuildOptions {
+        metric,
+        dims: vec![8, 16, WIDTH],
+        rotate: Rotate::None,
+        shortlist_dtype: Dtype::F32,
+        graph: None,
+    };
     options.build(set, path).unwrap()
 }
 

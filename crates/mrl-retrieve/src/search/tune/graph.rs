@@ -32,7 +32,9 @@ impl FromStr for GraphChoice {
         match text {
             "none" => Ok(Self::None),
             "auto" => Ok(Self::Auto),
-            dim => dim.parse().map(Self::On).map_err(|_| "write auto, none or the dims of a prefix".to_owned()),
+            dim => {
+                dim.parse().map(Self::On).map_err(|_| "write auto, none or the dims of a prefix".to_owned())
+            }
         }
     }
 }
@@ -88,7 +90,8 @@ impl Trial<'_> {
     /// Measures walks along a graph on `dim` dims, which is built unless the index has it.
     pub(super) fn walk(self, dim: usize, options: &TuneOptions, tuning: &mut Tuning) -> Result<(), Error> {
         let database = &self.searcher.database;
-        let is_there = |graph: &crate::graph::Graph<'_>| graph.dim() == dim && graph.rows() == database.rows();
+        let is_there =
+            |graph: &crate::graph::Graph<'_>| graph.dim() == dim && graph.rows() == database.rows();
         if database.graph().as_ref().is_none_or(|graph| !is_there(graph)) {
             let start = Instant::now();
             tuning.graph = Some(database.build_graph(dim)?);
@@ -114,7 +117,8 @@ impl Trial<'_> {
             return Ok(Vec::new());
         };
         let lengths = std::iter::successors(Some(least), |keep| Some(keep * STEP));
-        let lengths = lengths.take_while(|&keep| keep <= most * LONGER).map(|keep| round_up(keep.ceil() as usize));
+        let lengths =
+            lengths.take_while(|&keep| keep <= most * LONGER).map(|keep| round_up(keep.ceil() as usize));
         Ok(lengths.take_while(|&keep| keep < self.searcher.database.live()).collect())
     }
 

@@ -1,0 +1,202 @@
+//! `mrl adapt`: frozen vectors whose prefixes become useful.
+
+use std::{fmt::Write, path::Path};
+
+use anyhow::Result;
+use mrl_embedding::EmbeddingSet;
+use mrl_eval::{EvalOptions, Measure, Method, Searched, evaluate, neighbours_kept};
+use mrl_train::{AdaptObjective, AdaptOptions, Adapter};
+
+use super::{
+    check_file,
+    input::{self, has_extension},
+};
+use crate::{
+    Ending, UsageError,
+    args::{AdaptCommand, ApplyArgs, FitArgs},
+    progress::{Progress, answer},
+};
+
+/// Nearest vectors that a prefix is to keep.
+const K: usize = 10;
+
+/// Vectors that are held out, at most: more would say the same.
+const HELD_OUT: usize = 2_000;
+
+/// `mrl adapt`.
+pub(crate) fn adapt(command: &AdaptCommand) -> Result<Ending> {
+    match command {
+        AdaptCommand::Fit(args) => fit(args),
+        AdaptCommand::Apply(args) => apply(args),
+    }?;
+    Ok(Ending::Done)
+}
+
+fn apply(args: &ApplyArgs) -> Result<()> {
+    check_out(&args.out, &["safetensors", "npy"])?;
+    let adapted = Adapter::read(&args.adapter)?.apply(&input::read(&args.input)?)?;
+    adapted.write(&args.out)?;
+    answer(&format!("{}: {} vectors of {} numbers", args.out.display(), adapted.len(), adapted.width()));
+    Ok(())
+}
+
+fn fit(args: &FitArgs) -> Result<()> {
+    check_out(&args.out, &["safetensors"])?;
+    if !(0.0..=0.5).contains(&args.holdout) {
+        return Err(
+            UsageError(format!("--holdout {} cannot be; use a share from 0 to 0.5", args.holdout)).into()
+        );
+    }
+    let set = input::read(&args.input)?;
+    let options = AdaptOptions {
+        form: args.form,
+        objective: args.objective,
+        dims: args.dims.clone(),
+        epochs: args.epochs,
+        batch_size: args.batch_size,
+        lr: args.lr,
+        hidden: args.hidden,
+        seed: args.seed,
+        device: args.device,
+    };
+    let (fitted, held_out) = split(&set, args.holdout)?;
+    let progress = Progress::new("fitting");
+    let adapter = Adapter::fit(&fitted, &options, &mut |at| {
+        progress.at(at.step as u64, at.steps as u64, &format!("loss {:.4}", at.loss));
+    })?;
+    progress.finish();
+    adapter.write(&args.out)?;
+    if let Some(held_out) = held_out {
+        answer(&compare(&adapter, &fitted, &held_out, &options)?);
+    }
+    answer(&format!("{}: a {} of {} numbers", args.out.display(), adapter.form(), set.width()));
+    Ok(())
+}
+
+/// Refuses a file that could not be written, before anything is fitted.
+fn check_out(out: &Path, extensions: &[&str]) -> Result<()> {
+    if !has_extension(out, extensions) {
+        let problem = format!("--out {} must end in .{}", out.display(), extensions.join(" or ."));
+        return Err(UsageError(problem).into());
+    }
+    check_file(out)
+}
+
+/// The rows of `set` to fit to, and about a share of them, evenly spaced, to compare with.
+fn split(set: &EmbeddingSet, share: f64) -> Result<(EmbeddingSet, Option<EmbeddingSet>)> {
+    let wanted = ((set.len() as f64 * share) as usize).min(HELD_OUT);
+    if wanted == 0 {
+        return Ok((set.clone(), None));
+    }
+    let step = set.len() / wanted;
+    let (held_out, fitted) =
+        (0..set.len()).partition::<Vec<usize>, _>(|row| row % step == 0 && row / step < wanted);
+    Ok((rows(set, &fitted)?, Some(rows(set, &held_out)?)))
+}
+
+/// Those of `indices`.
+fn rows(set: &EmbeddingSet, indices: &[usize]) -> Result<EmbeddingSet> {
+    let values = indices.iter().flat_map(|&row| set.row(row)).copied().collect();
+    let mut chosen = EmbeddingSet::new(values, set.width())?;
+    if let Some(labels) = set.labels() {
+        chosen = chosen.with_labels(indices.iter().map(|&row| labels[row]).collect())?;
+    }
+    chosen.metadata = set.metadata.clone();
+    Ok(chosen)
+}
+
+/// What the prefixes of the vectors, of their principal components and of the adapted vectors are worth.
+fn compare(
+    adapter: &Adapter,
+    fitted: &EmbeddingSet,
+    held_out: &EmbeddingSet,
+    options: &AdaptOptions,
+) -> Result<String> {
+    let dims = adapter.nesting().dims();
+    let principal = Adapter::principal(fitted, dims)?;
+    let whole = Searched { database: fitted, queries: held_out };
+    let worth = |adapter: Option<&Adapter>| -> Result<Vec<f64>> {
+        let adapted = match adapter {
+            Some(adapter) => (adapter.apply(fitted)?, adapter.apply(held_out)?),
+            None => (fitted.clone(), held_out.clone()),
+        };
+        if options.objective == AdaptObjective::Labels {
+            return nearest_agree(&adapted.0, &adapted.1, dims);
+        }
+        Ok(neighbours_kept(whole, Searched { database: &adapted.0, queries: &adapted.1 }, dims, K))
+    };
+    let lines = [
+        ("prefix", worth(None)?),
+        ("principal components", worth(Some(&principal))?),
+        ("adapted", worth(Some(adapter))?),
+    ];
+    let title = match options.objective {
+        AdaptObjective::Similarity => format!("% of the {K} nearest by all numbers that are found"),
+        AdaptObjective::Labels => "% of 1-NN that have the label".to_owned(),
+    };
+    Ok(table(&format!("{title}, by {} vectors held out", held_out.len()), dims, &lines))
+}
+
+/// Accuracy of 1-NN, for each of `dims`.
+fn nearest_agree(database: &EmbeddingSet, queries: &EmbeddingSet, dims: &[usize]) -> Result<Vec<f64>> {
+    let options = EvalOptions {
+        dims: Some(dims.to_vec()),
+        methods: vec![Method::Prefix],
+        measures: vec![Measure::Knn1],
+        resamples: 0,
+        ..EvalOptions::default()
+    };
+    let mut report = evaluate(database, queries, &options, &mut |_| {})?;
+    Ok(report.methods.remove(&Method::Prefix).map(|measures| measures.knn1).unwrap_or_default())
+}
+
+/// A line for each of `lines`, the last of which is compared with the one before.
+fn table(title: &str, dims: &[usize], lines: &[(&str, Vec<f64>)]) -> String {
+    let mut text = format!("{title}\n{:<22}", "dims");
+    dims.iter().for_each(|dim| drop(write!(text, "{dim:>7}")));
+    for (name, values) in lines {
+        let _ = write!(text, "\n{name:<22}");
+        values.iter().for_each(|value| drop(write!(text, "{:>7.2}", 100.0 * value)));
+    }
+    let [.., (base, before), (_, after)] = lines else { return text };
+    let of = |is_better: bool| -> Vec<String> {
+        let pairs = dims.iter().zip(before.iter().zip(after));
+        pairs
+            .filter(|(_, (before, after))| (after > before) == is_better)
+            .map(|(dim, _)| dim.to_string())
+            .collect()
+    };
+    let verdict = match (of(true), of(false)) {
+        (_, worse) if worse.is_empty() => format!("better than {base} at every length"),
+        (better, _) if better.is_empty() => format!("better than {base} at no length: they serve as well"),
+        (better, worse) => {
+            format!("better than {base} at {}; not at {}", better.join(", "), worse.join(", "))
+        }
+    };
+    text + "\n" + &verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_names_where_it_is_better_and_where_not() {
+        let verdict = |after: [f64; 2]| {
+            let lines = [("principal components", vec![0.5, 0.6]), ("adapted", after.to_vec())];
+            table("title", &[8, 16], &lines).lines().last().unwrap().to_owned()
+        };
+        assert_eq!(verdict([0.6, 0.7]), "better than principal components at every length");
+        assert_eq!(verdict([0.6, 0.6]), "better than principal components at 8; not at 16");
+        assert_eq!(verdict([0.4, 0.6]), "better than principal components at no length: they serve as well");
+    }
+
+    #[test]
+    fn rows_are_held_out_evenly_and_not_fitted_to() {
+        let set = EmbeddingSet::new((0..30).map(|number| number as f32).collect(), 1).unwrap();
+        let (fitted, held_out) = split(&set, 0.2).unwrap();
+        assert_eq!(held_out.unwrap().embeddings(), [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]);
+        assert_eq!(fitted.len(), 24);
+        assert!(split(&set, 0.0).unwrap().1.is_none());
+    }
+}

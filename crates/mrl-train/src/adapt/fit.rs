@@ -1,0 +1,208 @@
+use mrl_data::epoch_order;
+use mrl_embedding::{EmbeddingSet, Nesting};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tch::{
+    Device, Kind, Tensor,
+    nn::{self, OptimizerConfig},
+};
+
+use super::{
+    AdaptObjective, AdaptOptions, AdaptStep, AdapterForm,
+    form::{Map, Residual},
+    loss::{cosines, label_loss, same_label, similarity_loss},
+};
+use crate::{Schedule, TrainError};
+
+/// The map that `options` ask for, fitted to the rows of `set`.
+pub(super) fn fit(
+    set: &EmbeddingSet,
+    nesting: &Nesting,
+    options: &AdaptOptions,
+    progress: &mut dyn FnMut(AdaptStep),
+) -> Result<Map, TrainError> {
+    check(set, options)?;
+    let device = options.device.resolve()?.torch();
+    let rows = unit_rows(set)?.to_device(device);
+    let objective = Objective::new(set, options, device);
+    // What is computed in a mapped space needs no gradient of the axes it begins with.
+    let start = Map::principal(&rows, device);
+    let rows = rows.matmul(&start.axes);
+    let store = nn::VarStore::new(device);
+    let learnt = Learnt::new(&store, set.width() as i64, options);
+    let mut adam = nn::Adam::default().build(&store, options.lr)?;
+    // Rows that do not fill a batch wait for another order.
+    let size = options.batch_size.min(set.len());
+    let steps = set.len() / size * options.epochs;
+    let mut step = 0;
+    for epoch in 0..options.epochs {
+        let order: Vec<i64> =
+            epoch_order(options.seed, epoch as u64, set.len()).into_iter().map(|row| row as i64).collect();
+        for batch in order.chunks_exact(size) {
+            let batch = Tensor::from_slice(batch).to_device(device);
+            let loss = objective.loss(&rows, &batch, &learnt, nesting);
+            let value = finite(&loss, step + 1)?;
+            adam.set_lr(Schedule::Cosine.lr(options.lr, step as u64, steps as u64));
+            adam.backward_step(&loss);
+            step += 1;
+            progress(AdaptStep { step, steps, loss: value });
+        }
+    }
+    Ok(learnt.finish(&start))
+}
+
+/// The value of the loss of `step`.
+fn finite(loss: &Tensor, step: usize) -> Result<f64, TrainError> {
+    let value = loss.double_value(&[]);
+    if value.is_finite() {
+        return Ok(value);
+    }
+    Err(TrainError::Config(format!("the loss is {value} at step {step}; lower the learning rate")))
+}
+
+fn check(set: &EmbeddingSet, options: &AdaptOptions) -> Result<(), TrainError> {
+    let wrong = |problem: String| Err(TrainError::Config(problem));
+    if set.len() < 2 {
+        return wrong(format!("{} vectors cannot be compared with each other; give at least two", set.len()));
+    }
+    if options.batch_size < 2 {
+        return wrong("a batch of fewer than two vectors compares nothing; use at least 2".to_owned());
+    }
+    if options.epochs == 0 {
+        return wrong("no epoch fits nothing; use at least 1".to_owned());
+    }
+    if !(options.lr > 0.0 && options.lr.is_finite()) {
+        return wrong(format!("a learning rate of {} cannot be; use one above 0", options.lr));
+    }
+    if options.hidden == Some(0) {
+        return wrong("a hidden layer needs at least one number".to_owned());
+    }
+    if options.hidden.is_some() && options.form == AdapterForm::Rotation {
+        return wrong("a rotation has no hidden layer; leave it out, or use the residual form".to_owned());
+    }
+    if options.objective == AdaptObjective::Labels && set.labels().is_none() {
+        return wrong("the vectors have no labels; use the objective similarity, or give labels".to_owned());
+    }
+    Ok(())
+}
+
+/// The rows of `set`, of norm 1, `[n, d]`.
+///
+/// # Errors
+/// When a row is zero or not finite.
+pub(super) fn unit_rows(set: &EmbeddingSet) -> Result<Tensor, TrainError> {
+    let rows = Tensor::from_slice(set.embeddings()).view([-1, set.width() as i64]);
+    let norms = rows.norm_scalaropt_dim(2.0, [1i64].as_slice(), true);
+    let usable = norms.isfinite().logical_and(&norms.gt(0.0)).to_kind(Kind::Int64);
+    if let Some(first) = (usable.sum(Kind::Int64).int64_value(&[]) < set.len() as i64)
+        .then(|| usable.argmin(0, false).int64_value(&[0]))
+    {
+        let norm = norms.double_value(&[first, 0]);
+        return Err(TrainError::Config(format!(
+            "row {first} has norm {norm}, and no direction to keep; leave it out"
+        )));
+    }
+    Ok(rows / norms)
+}
+
+/// What tells the loss which rows belong together.
+enum Objective {
+    Similarity,
+    /// `[n]`.
+    Labels(Tensor),
+}
+
+impl Objective {
+    fn new(set: &EmbeddingSet, options: &AdaptOptions, device: Device) -> Self {
+        match (options.objective, set.labels()) {
+            (AdaptObjective::Labels, Some(labels)) => {
+                Self::Labels(Tensor::from_slice(labels).to_device(device))
+            }
+            _ => Self::Similarity,
+        }
+    }
+
+    /// Of the rows `batch` `[any]` of `rows` `[n, d]`; the mean over the prefixes.
+    fn loss(&self, rows: &Tensor, batch: &Tensor, learnt: &Learnt, nesting: &Nesting) -> Tensor {
+        let rows = rows.index_select(0, batch);
+        let mapped = learnt.apply(&rows);
+        let prefixes = nesting.dims().iter().map(|&dim| mapped.narrow(1, 0, dim as i64));
+        let losses: Vec<Tensor> = match self {
+            Self::Similarity => {
+                let whole = cosines(&rows);
+                prefixes.map(|prefix| similarity_loss(&whole, &prefix)).collect()
+            }
+            Self::Labels(labels) => {
+                let same = same_label(&labels.index_select(0, batch));
+                prefixes.map(|prefix| label_loss(&same, &prefix)).collect()
+            }
+        };
+        Tensor::stack(&losses, 0).mean(Kind::Float)
+    }
+}
+
+/// What is fitted, to rows that lie along their principal axes.
+enum Learnt {
+    /// `[d, d]`: what it lacks to being symmetric turns rows.
+    Turn(Tensor),
+    Residual(Residual),
+}
+
+impl Learnt {
+    /// At first, none of them changes a row.
+    fn new(store: &nn::VarStore, width: i64, options: &AdaptOptions) -> Self {
+        let root = store.root();
+        match options.form {
+            AdapterForm::Rotation => Self::Turn(root.zeros("turn", &[width, width])),
+            AdapterForm::Residual => {
+                let hidden = options.hidden.map_or(width, |hidden| hidden as i64);
+                Self::Residual(Residual {
+                    hidden: root.var_copy("hidden", &uniform(width, hidden, options.seed)),
+                    bias: root.zeros("bias", &[hidden]),
+                    out: root.zeros("out", &[hidden, width]),
+                })
+            }
+        }
+    }
+
+    fn apply(&self, rows: &Tensor) -> Tensor {
+        match self {
+            Self::Turn(turn) => rows.matmul(&orthogonal(turn)),
+            Self::Residual(residual) => rows + residual.of(rows),
+        }
+    }
+
+    /// The map of rows as they are given, which begins with `start`.
+    fn finish(self, start: &Map) -> Map {
+        let stored = |tensor: &Tensor| tensor.detach().to_device(Device::Cpu).contiguous();
+        match self {
+            Self::Turn(turn) => {
+                let turn = orthogonal(&turn.to_kind(Kind::Double));
+                let axes = start.axes.to_kind(Kind::Double).matmul(&turn).to_kind(Kind::Float);
+                Map { axes: stored(&axes), residual: None }
+            }
+            Self::Residual(residual) => Map {
+                axes: stored(&start.axes),
+                residual: Some(Residual {
+                    hidden: stored(&residual.hidden),
+                    bias: stored(&residual.bias),
+                    out: stored(&residual.out),
+                }),
+            },
+        }
+    }
+}
+
+/// `[width, hidden]`, for products of rows of norm 1 that are about as large for any width.
+fn uniform(width: i64, hidden: i64, seed: u64) -> Tensor {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let numbers: Vec<f32> = (0..width * hidden).map(|_| random.random_range(-1.0f32..1.0)).collect();
+    Tensor::from_slice(&numbers).view([width, hidden])
+}
+
+/// An orthogonal matrix, by Cayley's transform (Helfrich et al., arXiv 1707.09520): the identity where `turn` `[d, d]` is symmetric.
+fn orthogonal(turn: &Tensor) -> Tensor {
+    let skew = turn - turn.tr();
+    let one = Tensor::eye(turn.size()[0], (turn.kind(), turn.device()));
+    Tensor::linalg_solve(&(&one - &skew), &(&one + &skew), true)
+}

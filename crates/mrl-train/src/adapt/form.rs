@@ -1,0 +1,69 @@
+use tch::{Device, Kind, Tensor};
+
+use super::AdapterForm;
+
+/// What an adapter does to rows, in `f32`.
+#[derive(Debug)]
+pub(super) struct Map {
+    /// `[d, d]`: column `i` is the axis that number `i` is taken along. Orthogonal.
+    pub(super) axes: Tensor,
+    pub(super) residual: Option<Residual>,
+}
+
+/// What a residual adapter adds to rows of norm 1 along their axes.
+#[derive(Debug)]
+pub(super) struct Residual {
+    /// `[d, hidden]`.
+    pub(super) hidden: Tensor,
+    /// `[hidden]`.
+    pub(super) bias: Tensor,
+    /// `[hidden, d]`.
+    pub(super) out: Tensor,
+}
+
+impl Map {
+    /// The principal axes of `rows` `[n, d]`, from the largest, not centred, so that products stay.
+    pub(super) fn principal(rows: &Tensor, device: Device) -> Self {
+        let rows = rows.to_kind(Kind::Double);
+        let (_, axes) = rows.tr().matmul(&rows).linalg_eigh("L");
+        Self { axes: axes.flip([1]).to_kind(Kind::Float).to_device(device).contiguous(), residual: None }
+    }
+
+    pub(super) fn form(&self) -> AdapterForm {
+        if self.residual.is_some() { AdapterForm::Residual } else { AdapterForm::Rotation }
+    }
+
+    /// Maps `rows` `[n, d]`, twice as long ones to what is twice as long.
+    pub(super) fn apply(&self, rows: &Tensor) -> Tensor {
+        let turned = rows.matmul(&self.axes);
+        let Some(residual) = &self.residual else { return turned };
+        let norms = norms(&turned);
+        &turned + residual.of(&(&turned / &norms)) * norms
+    }
+
+    /// Its tensors and what they are called in a file.
+    pub(super) fn tensors(&self) -> Vec<(&'static str, &Tensor)> {
+        let mut tensors = vec![(AXES, &self.axes)];
+        if let Some(Residual { hidden, bias, out }) = &self.residual {
+            tensors.extend([(HIDDEN, hidden), (BIAS, bias), (OUT, out)]);
+        }
+        tensors
+    }
+}
+
+pub(super) const AXES: &str = "axes";
+pub(super) const HIDDEN: &str = "hidden";
+pub(super) const BIAS: &str = "hidden_bias";
+pub(super) const OUT: &str = "out";
+
+impl Residual {
+    /// What is added to `rows` `[n, d]`.
+    pub(super) fn of(&self, rows: &Tensor) -> Tensor {
+        (rows.matmul(&self.hidden) + &self.bias).relu().matmul(&self.out)
+    }
+}
+
+/// Of `rows` `[n, d]`, `[n, 1]`; of a zero row next to nothing.
+pub(super) fn norms(rows: &Tensor) -> Tensor {
+    rows.norm_scalaropt_dim(2.0, [1i64].as_slice(), true).clamp_min(1e-12)
+}

@@ -1,0 +1,102 @@
+//! What adapters minimise: free functions on tensors.
+
+use tch::{Kind, Tensor};
+
+use super::form::norms;
+
+/// Of cosines, in the softmax that says which rows are near.
+const SIMILARITY_TEMPERATURE: f64 = 0.05;
+
+/// Of cosines, where labels say which rows are near.
+const LABEL_TEMPERATURE: f64 = 0.1;
+
+/// What stands for the cosine of a row with itself: none.
+const SELF: f64 = -1e9;
+
+/// How far from `whole` cosines `[n, n]` those of `rows` `[n, m]` are: for each row the Kullback–Leibler divergence between the
+/// distributions over the other rows that a softmax of both makes, as in neighbour embedding. The mean, a scalar.
+pub(super) fn similarity_loss(whole: &Tensor, rows: &Tensor) -> Tensor {
+    let truth = without_self(whole, SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);
+    let found = without_self(&cosines(rows), SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);
+    found.kl_div(&truth, tch::Reduction::Sum, true) / rows.size()[0]
+}
+
+/// The supervised contrastive loss of `rows` `[n, m]` (arXiv 2004.11362, equation 2): for each row that has another of its label, the
+/// mean negative log-probability of those among all others. `same` `[n, n]` is 1 for two rows of a label and 0 for a row and itself.
+/// The mean, a scalar.
+pub(super) fn label_loss(same: &Tensor, rows: &Tensor) -> Tensor {
+    let log = without_self(&cosines(rows), LABEL_TEMPERATURE).log_softmax(1, Kind::Float);
+    let others = same.sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
+    let mean = (log * same).sum_dim_intlist([1i64].as_slice(), false, Kind::Float) / others.clamp_min(1.0);
+    -mean.sum(Kind::Float) / others.gt(0.0).sum(Kind::Float).clamp_min(1.0)
+}
+
+/// 1 where two of `labels` `[n]` are equal and not the same entry, `[n, n]`.
+pub(super) fn same_label(labels: &Tensor) -> Tensor {
+    let same = labels.unsqueeze(0).eq_tensor(&labels.unsqueeze(1)).to_kind(Kind::Float);
+    &same - Tensor::eye(labels.size()[0], (Kind::Float, labels.device()))
+}
+
+/// Of all pairs of `rows` `[n, m]`.
+pub(super) fn cosines(rows: &Tensor) -> Tensor {
+    let unit = rows / norms(rows);
+    unit.matmul(&unit.tr())
+}
+
+fn without_self(cosines: &Tensor, temperature: f64) -> Tensor {
+    let own = Tensor::eye(cosines.size()[0], (Kind::Bool, cosines.device()));
+    (cosines / temperature).masked_fill(&own, SELF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Tensor {
+        Tensor::from_slice(&[1.0f32, 0.2, 0.9, -0.3, -0.5, 0.8, -0.4, 0.9, 0.1, -1.0]).view([5, 2])
+    }
+
+    /// Probabilities of the others for row `i` by plain loops.
+    fn softmax(rows: &[[f64; 2]], i: usize, temperature: f64) -> Vec<f64> {
+        let cosine =
+            |a: [f64; 2], b: [f64; 2]| (a[0] * b[0] + a[1] * b[1]) / (a[0].hypot(a[1]) * b[0].hypot(b[1]));
+        let weight = |j: usize| if j == i { 0.0 } else { (cosine(rows[i], rows[j]) / temperature).exp() };
+        let sum: f64 = (0..rows.len()).map(weight).sum();
+        (0..rows.len()).map(|j| weight(j) / sum).collect()
+    }
+
+    fn plain(tensor: &Tensor) -> Vec<[f64; 2]> {
+        (0..tensor.size()[0]).map(|i| [tensor.double_value(&[i, 0]), tensor.double_value(&[i, 1])]).collect()
+    }
+
+    #[test]
+    fn the_similarity_loss_is_that_of_plain_loops() {
+        let (whole, short) = (rows(), rows() * 0.3 + 0.2);
+        let (a, b) = (plain(&whole), plain(&short));
+        let divergence = |i: usize| -> f64 {
+            let (p, q) = (softmax(&a, i, SIMILARITY_TEMPERATURE), softmax(&b, i, SIMILARITY_TEMPERATURE));
+            (0..5).filter(|&j| p[j] > 0.0).map(|j| p[j] * (p[j].ln() - q[j].ln())).sum()
+        };
+        let expected = (0..5).map(divergence).sum::<f64>() / 5.0;
+        let loss = similarity_loss(&cosines(&whole), &short).double_value(&[]);
+        assert!((loss - expected).abs() < 1e-4 * expected.abs().max(1.0), "{loss} {expected}");
+        assert!(similarity_loss(&cosines(&whole), &whole).double_value(&[]).abs() < 1e-5);
+    }
+
+    #[test]
+    fn the_label_loss_is_that_of_plain_loops() {
+        let labels = [3i64, 3, 7, 7, 9];
+        let rows = rows();
+        let plain = plain(&rows);
+        let of_row = |i: usize| -> Option<f64> {
+            let p = softmax(&plain, i, LABEL_TEMPERATURE);
+            let others: Vec<usize> = (0..5).filter(|&j| j != i && labels[j] == labels[i]).collect();
+            (!others.is_empty())
+                .then(|| -others.iter().map(|&j| p[j].ln()).sum::<f64>() / others.len() as f64)
+        };
+        let losses: Vec<f64> = (0..5).filter_map(of_row).collect();
+        let expected = losses.iter().sum::<f64>() / losses.len() as f64;
+        let loss = label_loss(&same_label(&Tensor::from_slice(&labels)), &rows).double_value(&[]);
+        assert!((loss - expected).abs() < 1e-4, "{loss} {expected}");
+    }
+}

@@ -1,0 +1,253 @@
+//! Adapters: maps that make the prefixes of frozen vectors useful, whatever made the vectors.
+
+mod fit;
+mod form;
+mod loss;
+mod stored;
+
+use mrl_embedding::{EmbeddingSet, Metadata, Nesting};
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
+use tch::{Device, Kind, Tensor};
+
+use self::form::Map;
+use crate::{DeviceChoice, TrainError, torch_panic::catch_torch};
+
+/// What an adapter may do to a vector.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum AdapterForm {
+    /// Turn it: an orthogonal map, by which all products of whole vectors stay what they are.
+    #[default]
+    Rotation,
+    /// Turn it onto the principal components, and add what a network with one hidden layer says of it (Yoon et al., arXiv
+    /// 2407.12243, Matryoshka-Adaptor).
+    Residual,
+}
+
+/// What prefixes are to keep.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum AdaptObjective {
+    /// Which vectors are near by all their numbers.
+    #[default]
+    Similarity,
+    /// Which vectors have the same label (Khosla et al., arXiv 2004.11362).
+    Labels,
+}
+
+/// How an adapter is fitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdaptOptions {
+    /// What it may do.
+    pub form: AdapterForm,
+    /// What prefixes are to keep.
+    pub objective: AdaptObjective,
+    /// The prefixes, increasing; the width is added. Without any, the powers of two from 8.
+    pub dims: Vec<usize>,
+    /// Passes over the vectors.
+    pub epochs: usize,
+    /// Vectors that are compared with each other.
+    pub batch_size: usize,
+    /// The learning rate of Adam, which falls to 0 along a cosine.
+    pub lr: f64,
+    /// Numbers of the hidden layer of a residual adapter, or else the vectors' width.
+    pub hidden: Option<usize>,
+    /// What random numbers follow from.
+    pub seed: u64,
+    /// Where to compute.
+    pub device: DeviceChoice,
+}
+
+impl Default for AdaptOptions {
+    fn default() -> Self {
+        Self {
+            form: AdapterForm::Rotation,
+            objective: AdaptObjective::Similarity,
+            dims: Vec::new(),
+            epochs: 10,
+            batch_size: 512,
+            lr: 1e-3,
+            hidden: None,
+            seed: 42,
+            device: DeviceChoice::Auto,
+        }
+    }
+}
+
+/// Where fitting is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdaptStep {
+    /// Steps so far, from 1.
+    pub step: usize,
+    /// Those there will be.
+    pub steps: usize,
+    /// The mean over the prefixes.
+    pub loss: f64,
+}
+
+/// A map that was fitted to vectors of one origin.
+///
+/// ```no_run
+/// use mrl_embedding::EmbeddingSet;
+/// use mrl_train::{AdaptOptions, Adapter};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let vectors = EmbeddingSet::read("clip.npy")?;
+/// let adapter = Adapter::fit(&vectors, &AdaptOptions::default(), &mut |_| {})?;
+/// adapter.apply(&vectors)?.write("adapted.npy")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Adapter {
+    map: Map,
+    nesting: Nesting,
+    /// Of the vectors that it was fitted to.
+    source: Metadata,
+}
+
+/// Vectors that are mapped at a time.
+const BLOCK: usize = 4096;
+
+impl Adapter {
+    /// Fits an adapter to the rows of `set` `[n, d]`.
+    ///
+    /// # Errors
+    /// When options cannot be used, labels are needed and missing, a row is zero or not finite, or the loss is not finite.
+    pub fn fit(
+        set: &EmbeddingSet,
+        options: &AdaptOptions,
+        progress: &mut dyn FnMut(AdaptStep),
+    ) -> Result<Self, TrainError> {
+        let nesting = nesting(&options.dims, set.width())?;
+        let map = catch_torch(|| fit::fit(set, &nesting, options, progress))?;
+        Ok(Self { map, nesting, source: set.metadata.clone() })
+    }
+
+    /// The principal axes of the rows alone, from the largest share of the squared norm, which is where [`Adapter::fit`] begins: what
+    /// an adapter has to beat.
+    ///
+    /// # Errors
+    /// As those of [`Adapter::fit`].
+    pub fn principal(set: &EmbeddingSet, dims: &[usize]) -> Result<Self, TrainError> {
+        let nesting = nesting(dims, set.width())?;
+        let map = catch_torch(|| Ok(Map::principal(&fit::unit_rows(set)?, Device::Cpu)))?;
+        Ok(Self { map, nesting, source: set.metadata.clone() })
+    }
+
+    /// The prefixes that it was fitted for.
+    #[must_use]
+    pub fn nesting(&self) -> &Nesting {
+        &self.nesting
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn form(&self) -> AdapterForm {
+        self.map.form()
+    }
+
+    /// The adapted rows of `set`, `[n, d]`, with its labels and ids.
+    ///
+    /// # Errors
+    /// When the rows are of another width or encoder than those that the adapter was fitted to.
+    pub fn apply(&self, set: &EmbeddingSet) -> Result<EmbeddingSet, TrainError> {
+        self.check(set)?;
+        let width = set.width();
+        let mut values = Vec::with_capacity(set.embeddings().len());
+        catch_torch(|| {
+            for rows in set.embeddings().chunks(BLOCK * width) {
+                let rows = Tensor::from_slice(rows).view([-1, width as i64]);
+                let mapped = tch::no_grad(|| self.map.apply(&rows)).to_kind(Kind::Float).contiguous();
+                let start = values.len();
+                values.resize(start + mapped.numel(), 0.0f32);
+                mapped.copy_data(&mut values[start..], mapped.numel());
+            }
+            Ok(())
+        })?;
+        let mut adapted = EmbeddingSet::new(values, width)?;
+        if let Some(labels) = set.labels() {
+            adapted = adapted.with_labels(labels.to_owned())?;
+        }
+        if let Some(ids) = set.ids() {
+            adapted = adapted.with_ids(ids.to_owned())?;
+        }
+        adapted.metadata = self.metadata(set);
+        Ok(adapted)
+    }
+
+    /// What is known of adapted rows: their weights are those of encoder and adapter, so that they are not taken for others.
+    fn metadata(&self, set: &EmbeddingSet) -> Metadata {
+        let encoder = set.metadata.encoder.as_deref().unwrap_or("vectors");
+        let adapter = stored::fingerprint(&self.map);
+        let weights = match &set.metadata.weights {
+            Some(weights) => format!("{weights}+{adapter}"),
+            None => adapter,
+        };
+        Metadata {
+            nesting: Some(self.nesting.clone()),
+            encoder: Some(format!("{encoder} + {} adapter", self.form())),
+            weights: Some(weights),
+            version: Some(crate::VERSION.to_owned()),
+            ..set.metadata.clone()
+        }
+    }
+
+    fn check(&self, set: &EmbeddingSet) -> Result<(), TrainError> {
+        let (given, expected) = (set.width(), self.nesting.width());
+        if given != expected {
+            return Err(TrainError::Config(format!(
+                "the vectors are {given} wide, but the adapter was fitted to {expected}; give it vectors of the same origin"
+            )));
+        }
+        match (&set.metadata.weights, &self.source.weights) {
+            (Some(given), Some(expected)) if given != expected => Err(TrainError::Config(format!(
+                "the vectors are of other weights ({given}) than those that the adapter was fitted to ({expected})"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn nesting(dims: &[usize], width: usize) -> Result<Nesting, TrainError> {
+    if dims.is_empty() {
+        return Ok(Nesting::powers_of_two(width)?);
+    }
+    let mut dims = dims.to_vec();
+    if dims.last().is_some_and(|&last| last < width) {
+        dims.push(width);
+    }
+    Ok(Nesting::new(dims, width)?)
+}
+
+#[cfg(test)]
+mod tests;
