@@ -6,6 +6,7 @@ mod docs;
 mod errors;
 mod evaluation;
 mod index;
+mod objectives;
 mod pipeline;
 #[cfg(unix)]
 mod postgres;
