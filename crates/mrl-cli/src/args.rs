@@ -2,6 +2,7 @@
 
 mod adapt;
 mod index;
+mod objective;
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -19,6 +20,7 @@ pub use index::{
     AddArgs, BenchArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs,
     TableArgs, TuneArgs,
 };
+pub use objective::ObjectiveArgs;
 
 /// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is
 /// worth, and search by them.
@@ -33,7 +35,7 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train an encoder on unlabelled images.
+    /// Train an encoder, on images without labels or by their labels.
     Train(TrainArgs),
     /// Turn images into an embedding set.
     Embed(EmbedArgs),
@@ -96,9 +98,22 @@ pub struct TrainArgs {
     /// The prefixes to train [default: powers of two from 8 to the encoder's width].
     #[arg(long, value_name = "8,16,…", value_delimiter = ',')]
     pub nesting: Option<Vec<usize>>,
-    /// One projector for all prefixes (mrl-e), or one for each (mrl) [default: mrl-e].
+    /// One projector for all prefixes (mrl-e), one for each (mrl), the whole width alone (fixed), or one prefix drawn for
+    /// each step (random-prefix) [default: mrl-e].
     #[arg(long, value_parser = choice::<Head>())]
     pub head: Option<Head>,
+    /// Hidden units of the widest prefix's projector; shorter ones have their share [default: the encoder's width].
+    #[arg(long, value_name = "N")]
+    pub head_hidden: Option<usize>,
+    /// Batch norm in projectors and predictors [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub head_batch_norm: Option<bool>,
+    /// Numbers of a projection [default: 64].
+    #[arg(long, value_name = "N")]
+    pub projection_dim: Option<usize>,
+    /// What to minimise.
+    #[command(flatten)]
+    pub objective: ObjectiveArgs,
     /// Passes over the images [default: 100].
     #[arg(long, value_name = "N", conflicts_with = "max_steps")]
     pub epochs: Option<u64>,

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum};
 use mrl_data::{DatasetKind, Split};
-use mrl_train::{Config, Encoder, Precision};
+use mrl_train::{Config, Encoder, Objective, Precision, Relic};
 
 use crate::{UsageError, commands};
 
@@ -122,8 +122,8 @@ impl ReferenceArgs {
             EncoderName::Resnet18 => Encoder::ResNet18,
             EncoderName::Resnet50 => Encoder::ResNet50,
         };
-        config.model.projection_dim = self.proj_out_dim;
-        config.objective.alpha = self.alpha;
+        config.model.projection_dim = Some(self.proj_out_dim);
+        config.objective.loss = Objective::Relic(Relic { alpha: self.alpha });
         config.optimiser.lr = self.learning_rate;
         config.optimiser.weight_decay = self.weight_decay;
         config.target.gamma = self.gamma;

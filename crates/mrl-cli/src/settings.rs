@@ -1,5 +1,7 @@
 //! From what was typed to a configuration: preset file, then the options over it.
 
+mod objective;
+
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -27,7 +29,9 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Config> {
         },
         None => Config::default(),
     };
-    Ok(with_overrides(config, args))
+    let mut config = with_overrides(config, args);
+    objective::apply(&mut config, args)?;
+    Ok(config)
 }
 
 fn no_run(out: &Path) -> anyhow::Error {
@@ -75,7 +79,6 @@ fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
     set(&mut model.width, args.width.as_ref());
     set(&mut model.stem, args.stem.as_ref());
     set_option(&mut model.nesting, args.nesting.as_ref());
-    set(&mut model.head, args.head.as_ref());
     set(&mut optimiser.lr, args.lr.as_ref());
     set(&mut optimiser.weight_decay, args.weight_decay.as_ref());
     set(&mut optimiser.schedule, args.schedule.as_ref());

@@ -1,9 +1,15 @@
+mod head;
+mod objective;
+
 use std::path::PathBuf;
 
 use mrl_data::{Augmentation, DatasetKind, Split};
 use mrl_embedding::Nesting;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
+
+pub use head::Head;
+pub use objective::{BarlowTwins, Byol, Objective, ObjectiveConfig, Relic, SimClr, Supervised, VicReg};
 
 use crate::TrainError;
 
@@ -39,7 +45,8 @@ pub struct DataConfig {
     /// The folder of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
-    /// The part to train on; labels are never looked at. Default: `unlabeled` for STL-10, `train` elsewhere.
+    /// The part to train on; only a supervised objective looks at labels. Default: `unlabeled` for STL-10 when they are not
+    /// needed, `train` elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
     /// Only the first so many images of each class.
@@ -65,10 +72,16 @@ pub struct ModelConfig {
     /// The prefixes that are trained. Default: powers of two from 8 to the encoder's width.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nesting: Option<Vec<usize>>,
-    /// Shared or separate projectors.
+    /// How the prefixes share a projector or a classifier, and which of them are trained.
     pub head: Head,
-    /// The projector's output dims.
-    pub projection_dim: usize,
+    /// Hidden units of the widest prefix's projector; a shorter prefix has its share of them. Default: the encoder's width.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_hidden: Option<usize>,
+    /// Batch norm between the hidden layer and its `ReLU`, in projectors and predictors; each prefix has its own.
+    pub head_batch_norm: bool,
+    /// The projector's output dims. Default: 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projection_dim: Option<usize>,
 }
 
 /// The architecture of the encoder.
@@ -107,28 +120,6 @@ pub enum Stem {
     Cifar,
     /// 7×7 convolution of stride 2 and max-pooling (arXiv 1512.03385).
     Imagenet,
-}
-
-/// How the prefixes share a projector (arXiv 2205.13147, section 3).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum Head {
-    /// One projector whose prefixes serve the prefixes (the paper's efficient form).
-    #[default]
-    MrlE,
-    /// A projector of its own for each prefix.
-    Mrl,
-}
-
-/// The ReLIC loss (arXiv 2010.07922).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ObjectiveConfig {
-    /// Weight of the invariance (KL) term.
-    pub alpha: f64,
 }
 
 /// The optimiser: Adam.
@@ -225,14 +216,10 @@ impl Default for ModelConfig {
             stem: Stem::default(),
             nesting: None,
             head: Head::default(),
-            projection_dim: 64,
+            head_hidden: None,
+            head_batch_norm: false,
+            projection_dim: None,
         }
-    }
-}
-
-impl Default for ObjectiveConfig {
-    fn default() -> Self {
-        Self { alpha: 1.0 }
     }
 }
 
@@ -267,6 +254,9 @@ impl Default for RunConfig {
 /// The widest view: beyond it, one batch fills the memory.
 const MAX_IMAGE_SIZE: usize = 4096;
 
+/// The widest layer of a head.
+const MAX_LAYER: usize = 1 << 16;
+
 impl Config {
     /// Checks what can be checked without the images.
     ///
@@ -286,16 +276,11 @@ impl Config {
             (log_every >= 1, "log-every must be 1 or more"),
             (checkpoint_every != Some(0), "checkpoint-every must be 1 or more"),
             (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),
-            (
-                (1..=1 << 16).contains(&self.model.projection_dim),
-                "projection_dim must be between 1 and 65536",
-            ),
             (self.model.width > 0.0 && self.model.width <= 16.0, "width must be above 0 and at most 16"),
             (self.optimiser.lr > 0.0 && self.optimiser.lr.is_finite(), "lr must be a positive number"),
             (self.optimiser.weight_decay >= 0.0, "weight_decay must not be negative"),
             ((0.0..=1.0).contains(&self.target.gamma), "gamma must be between 0 and 1"),
             (self.target.update_gamma_every_n_steps >= 1, "update_gamma_every_n_steps must be 1 or more"),
-            (self.objective.alpha >= 0.0 && self.objective.alpha.is_finite(), "alpha must not be negative"),
         ];
         if let Some((_, problem)) = checks.iter().find(|(holds, _)| !holds) {
             return Err(TrainError::Config((*problem).to_owned()));
@@ -304,28 +289,54 @@ impl Config {
             return Err(TrainError::Config(format!("a number is too large; use at most {}", i64::MAX)));
         }
         self.data.image_size.map_or(Ok(()), check_image_size)?;
-        self.nesting()?;
+        self.check_objective()?;
         self.views.validate().map_err(|error| TrainError::Config(error.to_string()))
     }
 
-    /// The nesting dims, checked against the encoder's width.
+    /// Whether objective, heads, prefixes and the part to train on go together.
+    fn check_objective(&self) -> Result<(), TrainError> {
+        let needs_labels = self.objective.loss.needs_labels();
+        let dims = self.nesting()?.dims().len();
+        let problem = self.model.head_problem(needs_labels).or_else(|| self.objective.problem(dims));
+        let unlabelled = matches!(self.split(), Split::Unlabeled | Split::TrainUnlabeled);
+        let problem = problem.or_else(|| {
+            (needs_labels && unlabelled).then(|| {
+                format!(
+                    "the objective {} needs labels, which split {} lacks; use --split train",
+                    self.objective.loss,
+                    self.split()
+                )
+            })
+        });
+        problem.map_or(Ok(()), |problem| Err(TrainError::Config(problem)))
+    }
+
+    /// The nesting dims, checked against the encoder's width: that alone for [`Head::Fixed`].
     ///
     /// # Errors
     /// When they do not fit.
     pub fn nesting(&self) -> Result<Nesting, TrainError> {
         let width = self.model.features();
         let nesting = match &self.model.nesting {
-            Some(dims) => Nesting::new(dims.clone(), width),
-            None => Nesting::powers_of_two(width),
+            Some(dims) => Nesting::new(dims.clone(), width)?,
+            None if self.model.head == Head::Fixed => Nesting::new([width], width)?,
+            None => Nesting::powers_of_two(width)?,
         };
-        Ok(nesting?)
+        if self.model.head == Head::Fixed && nesting.dims().len() > 1 {
+            let problem = format!(
+                "the head fixed trains the whole width alone; use nesting {width}, or choose another head"
+            );
+            return Err(TrainError::Config(problem));
+        }
+        Ok(nesting)
     }
 
     /// The split to train on.
     #[must_use]
     pub fn split(&self) -> Split {
+        let stl10 = self.data.dataset == Some(DatasetKind::Stl10);
         let natural =
-            if self.data.dataset == Some(DatasetKind::Stl10) { Split::Unlabeled } else { Split::Train };
+            if stl10 && !self.objective.loss.needs_labels() { Split::Unlabeled } else { Split::Train };
         self.data.split.unwrap_or(natural)
     }
 

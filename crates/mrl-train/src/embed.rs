@@ -70,7 +70,7 @@ impl Embedder {
         // The run's device may be another machine's.
         let device = config.run.device.resolve().or_else(|_| crate::DeviceChoice::Auto.resolve())?;
         let kind = config.run.precision.resolve(&device).kind();
-        let (model, layout) = Model::new(&config.model, config.nesting().dims());
+        let (model, layout) = Model::new(&config, config.nesting().dims());
         let network = Network::zeros(Arc::new(layout), device.torch());
         encoder_file::fill(&contents, &prefix, &network)?;
         let metadata = encoder_file::metadata(&config, choice, &network);

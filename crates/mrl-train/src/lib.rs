@@ -30,6 +30,7 @@ mod device;
 mod embed;
 mod encoder_file;
 mod error;
+mod labels;
 mod loss_scale;
 mod model;
 mod objective;
@@ -47,8 +48,9 @@ mod trainer;
 
 pub use adapt::{AdaptObjective, AdaptOptions, AdaptStep, Adapter, AdapterForm};
 pub use config::{
-    Config, DataConfig, DeviceChoice, Encoder, Head, ModelConfig, ObjectiveConfig, OptimiserConfig,
-    Precision, RunConfig, Schedule, Stem, TargetConfig,
+    BarlowTwins, Byol, Config, DataConfig, DeviceChoice, Encoder, Head, ModelConfig, Objective,
+    ObjectiveConfig, OptimiserConfig, Precision, Relic, RunConfig, Schedule, SimClr, Stem, Supervised,
+    TargetConfig, VicReg,
 };
 pub use embed::{Embedder, NetworkChoice, embed_pixels};
 pub use error::TrainError;

@@ -5,15 +5,16 @@ use std::{
 };
 
 use mrl_data::{Batches, ImageSet, LoaderOptions, ViewLoader};
-use tch::{Device, Tensor};
+use tch::Device;
 
 use crate::{
     NetworkChoice, ResolvedConfig, RunFolder, StepRecord, TrainError, encoder_file,
+    labels::{check_labels, labels_of},
     model::Network,
     phase::phase,
     run_folder::encoder_path,
     torch_panic::catch_torch,
-    trainer::{Horizon, Trainer, images},
+    trainer::{Batch, Horizon, Trainer, images},
 };
 
 /// Watches a run, and may end it early.
@@ -60,13 +61,13 @@ pub enum Outcome {
     },
 }
 
-/// Trains an encoder whose prefixes are embeddings of their own: nested `ReLIC`
-/// (arXiv 2205.13147 on arXiv 2010.07922). The run's files go to the folder `out`; with `resume`, the run continues
-/// where the last checkpoint there ends, if there is one.
+/// Trains an encoder whose prefixes are embeddings of their own (arXiv 2205.13147), by the objective of `config`. The run's
+/// files go to the folder `out`; with `resume`, the run continues where the last checkpoint there ends, if there is one.
 ///
 /// # Errors
 /// Before anything is written: when the batch is larger than the data set, the device is missing, the folder holds
-/// something and `resume` is not set, or holds a run of another configuration. Later: when an image or a file cannot be
+/// something and `resume` is not set, or holds a run of another configuration, or the objective needs labels that the images
+/// have not. Later: when an image or a file cannot be
 /// read or written, the loss is not finite, or the memory is not enough; earlier checkpoints stay.
 pub fn pretrain(
     config: &ResolvedConfig,
@@ -81,6 +82,7 @@ pub fn pretrain(
 /// A run from its first step or its last checkpoint on.
 struct Run<'a> {
     config: &'a ResolvedConfig,
+    images: Arc<ImageSet>,
     loader: ViewLoader<ImageSet>,
     trainer: Trainer,
     folder: RunFolder,
@@ -95,7 +97,8 @@ impl<'a> Run<'a> {
         resume: bool,
     ) -> Result<Self, TrainError> {
         let count = images.len();
-        let loader = view_loader(config, images)?;
+        check_labels(config, &images)?;
+        let loader = view_loader(config, Arc::clone(&images))?;
         let steps_per_epoch = steps_per_epoch(config, loader.batches_per_epoch())?;
         let horizon = Horizon::new(config, steps_per_epoch);
         let mut trainer = Trainer::new(config, horizon);
@@ -106,7 +109,7 @@ impl<'a> Run<'a> {
         }
         let (first_step, total_steps) = (trainer.step, horizon.total_steps);
         let start = Start { first_step, total_steps, steps_per_epoch, images: count, resumed_from };
-        Ok(Self { config, loader, trainer, folder, start })
+        Ok(Self { config, images, loader, trainer, folder, start })
     }
 
     fn train(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
@@ -123,7 +126,8 @@ impl<'a> Run<'a> {
                 self.save_checkpoint()?;
                 return Ok(Outcome::Interrupted { step: self.trainer.step });
             }
-            let record = self.trainer.step((0..accumulated).map(|_| next_views(&mut batches, config)))?;
+            let next = |_| next_batch(&mut batches, config, &self.images);
+            let record = self.trainer.step((0..accumulated).map(next))?;
             let images_per_s = speed.count(config.run.batch_size * accumulated);
             observer.stepped(&record, images_per_s);
             if record.step.is_multiple_of(config.run.log_every) || record.step == total_steps {
@@ -168,13 +172,14 @@ fn steps_per_epoch(config: &ResolvedConfig, batches: usize) -> Result<u64, Train
 }
 
 /// Waits for the next batch and gives it to the device.
-fn next_views(batches: &mut Batches, config: &ResolvedConfig) -> Result<[Tensor; 2], TrainError> {
+fn next_batch(batches: &mut Batches, config: &ResolvedConfig, set: &ImageSet) -> Result<Batch, TrainError> {
     let waiting = phase!("wait for views", Device::Cpu);
     let batch = batches.next_batch()?;
     drop(waiting);
     let device = config.run.device.torch();
     let _phase = phase!("views to device", device);
-    Ok(batch.views.map(|view| images(&view, config.image_size(), device)))
+    let labels = labels_of(config, set, &batch.indices, device);
+    Ok(Batch { views: batch.views.map(|view| images(&view, config.image_size(), device)), labels })
 }
 
 fn view_loader(config: &ResolvedConfig, images: Arc<ImageSet>) -> Result<ViewLoader<ImageSet>, TrainError> {

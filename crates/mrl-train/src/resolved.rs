@@ -6,7 +6,7 @@ use std::{
 
 use mrl_embedding::Nesting;
 
-use crate::{Config, Stem, TrainError, config::check_image_size};
+use crate::{Config, ModelConfig, Objective, Stem, Supervised, TrainError, config::check_image_size};
 
 /// The epochs when neither `epochs` nor `max_steps` is given: the reference's.
 const DEFAULT_EPOCHS: u64 = 100;
@@ -36,7 +36,8 @@ impl Config {
     /// by what it stands for.
     ///
     /// # Errors
-    /// As [`Config::validate`], and when the device is not there.
+    /// As [`Config::validate`], when the device is not there, and when a supervised objective does not know its classes, which
+    /// [`Config::with_labels_of`] tells it.
     pub fn resolve(mut self, native_size: usize) -> Result<ResolvedConfig, TrainError> {
         self.validate()?;
         let image_size = *self.data.image_size.get_or_insert(native_size);
@@ -44,6 +45,9 @@ impl Config {
             self.model.stem = if image_size <= LARGEST_CIFAR_VIEW { Stem::Cifar } else { Stem::Imagenet };
         }
         self.model.nesting = Some(self.nesting()?.dims().to_vec());
+        if !self.objective.loss.needs_labels() {
+            self.model.projection_dim.get_or_insert(ModelConfig::PROJECTION_DIM);
+        }
         self.run.device = self.run.device.resolve()?;
         self.run.precision = self.run.precision.resolve(&self.run.device);
         if self.run.epochs.is_none() && self.run.max_steps.is_none() {
@@ -60,8 +64,11 @@ impl ResolvedConfig {
     /// When it is not valid or not resolved: someone changed it.
     pub(crate) fn stored(config: Config) -> Result<Self, TrainError> {
         config.validate()?;
-        let unresolved = || TrainError::Config("image-size is missing".to_owned());
-        let image_size = config.data.image_size.ok_or_else(unresolved)?;
+        let unresolved = |name: &str| TrainError::Config(format!("{name} is missing"));
+        let image_size = config.data.image_size.ok_or_else(|| unresolved("image-size"))?;
+        if let Objective::Supervised(Supervised { classes: None }) = config.objective.loss {
+            return Err(unresolved("the number of classes"));
+        }
         check_image_size(image_size)?;
         let nesting = config.nesting()?;
         Ok(Self { config, image_size, nesting })

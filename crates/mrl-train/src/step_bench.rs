@@ -2,15 +2,16 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    ResolvedConfig, StepRecord, TrainError,
+    Objective, ResolvedConfig, StepRecord, TrainError,
     torch_panic::catch_torch,
-    trainer::{Horizon, Trainer, images},
+    trainer::{Batch, Horizon, Trainer, images},
 };
 
 /// Steps on two views of noise that lie in memory: what a benchmark measures, without images, loader and files.
 pub struct StepBench {
     trainer: Trainer,
     views: [tch::Tensor; 2],
+    labels: Option<tch::Tensor>,
 }
 
 impl StepBench {
@@ -27,7 +28,7 @@ impl StepBench {
             let values: Vec<f32> = bytes.into_iter().map(|byte| f32::from(byte) / 255.0).collect();
             images(&values, size, config.run.device.torch())
         };
-        Self { trainer, views: [noise(), noise()] }
+        Self { trainer, views: [noise(), noise()], labels: labels(config) }
     }
 
     /// One step.
@@ -37,7 +38,16 @@ impl StepBench {
     pub fn step(&mut self) -> Result<StepRecord, TrainError> {
         catch_torch(|| {
             let views = self.views.each_ref().map(tch::Tensor::shallow_clone);
-            self.trainer.step([Ok(views)].into_iter())
+            let labels = self.labels.as_ref().map(tch::Tensor::shallow_clone);
+            self.trainer.step([Ok(Batch { views, labels })].into_iter())
         })
     }
+}
+
+/// Every class in turn, if the objective needs labels.
+fn labels(config: &ResolvedConfig) -> Option<tch::Tensor> {
+    let Objective::Supervised(supervised) = &config.objective.loss else { return None };
+    let classes = supervised.classes.unwrap_or(1) as i64;
+    let places = tch::Tensor::arange(config.run.batch_size as i64, (tch::Kind::Int64, tch::Device::Cpu));
+    Some(places.remainder(classes).to_device(config.run.device.torch()))
 }

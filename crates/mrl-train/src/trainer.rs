@@ -1,15 +1,22 @@
+mod learn;
+mod prefixes;
+mod record;
+
 use std::{f64::consts::PI, sync::Arc};
 
+pub(crate) use learn::Batch;
+use prefixes::Prefixes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use record::Seen;
+pub use record::StepRecord;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
     ResolvedConfig, TrainError,
     loss_scale::LossScale,
-    model::{Mode, Model, Network},
-    objective,
+    model::{Model, Network},
+    objective::Partner,
     optimiser::Adam,
     phase::phase,
 };
@@ -48,52 +55,10 @@ impl Horizon {
     }
 }
 
-/// What a step did: a line of `metrics.jsonl` but for the speed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StepRecord {
-    /// Steps done, this one included.
-    pub step: u64,
-    /// The loss: the sum over the prefixes.
-    pub loss: f64,
-    /// The loss of each nesting dim.
-    pub loss_per_dim: Vec<f64>,
-    /// L2 norm of the gradient of all parameters.
-    pub grad_norm: f64,
-    /// The learnt scale of the logits, which the reference calls temperature.
-    pub temperature: f64,
-    /// The decay with which the target followed in this step; 0 where it was copied.
-    pub gamma: f64,
-    /// The learning rate.
-    pub lr: f64,
-    /// How often, in %, the widest projection of a view is nearest to the other view's target.
-    pub top1: f64,
-    /// How often it is among the nearest five.
-    pub top5: f64,
-}
-
-/// What the batches of a step have shown, on average.
-#[derive(Default)]
-struct Seen {
-    loss_per_dim: Vec<f64>,
-    temperature: f64,
-    top1: f64,
-    top5: f64,
-}
-
-impl Seen {
-    fn add(&mut self, other: &Self, share: f64) {
-        self.loss_per_dim.resize(other.loss_per_dim.len(), 0.0);
-        self.loss_per_dim.iter_mut().zip(&other.loss_per_dim).for_each(|(sum, loss)| *sum += share * loss);
-        self.temperature += share * other.temperature;
-        self.top1 += share * other.top1;
-        self.top5 += share * other.top5;
-    }
-}
-
 impl Trainer {
     /// Fresh networks.
     pub(crate) fn new(config: &ResolvedConfig, horizon: Horizon) -> Self {
-        let (model, layout) = Model::new(&config.model, config.nesting().dims());
+        let (model, layout) = Model::new(config, config.nesting().dims());
         let layout = Arc::new(layout);
         let device = config.run.device.torch();
         let mut rng = ChaCha8Rng::seed_from_u64(config.run.seed);
@@ -117,18 +82,19 @@ impl Trainer {
         }
     }
 
-    /// One step: the mean gradient over `batches`, each two views of the same images, `[n, 3, h, w]` in `[0, 1]`.
+    /// One step: the mean gradient over `batches`.
     ///
     /// No weight is changed when a batch cannot be had or its loss is not finite.
     pub(crate) fn step(
         &mut self,
-        batches: impl ExactSizeIterator<Item = Result<[Tensor; 2], TrainError>>,
+        batches: impl ExactSizeIterator<Item = Result<Batch, TrainError>>,
     ) -> Result<StepRecord, TrainError> {
         let share = 1.0 / batches.len() as f64;
         let gradient = self.online.trainable().zeros_like();
+        let prefixes = self.prefixes();
         let mut seen = Seen::default();
-        for views in batches {
-            seen.add(&self.learn(&views?, share, &gradient)?, share);
+        for batch in batches {
+            seen.add(&self.learn(&batch?, &prefixes, share, &gradient)?, share);
         }
         let _ = gradient.shallow_clone().g_div_scalar_(self.loss_scale.factor());
         let grad_norm = gradient.norm().double_value(&[]);
@@ -140,65 +106,22 @@ impl Trainer {
         }
         let gamma = self.update_target();
         self.step += 1;
-        let Seen { loss_per_dim, temperature, top1, top5 } = seen;
-        let loss = loss_per_dim.iter().sum();
+        let Seen { losses, temperature, top1, top5 } = seen;
+        let (loss, loss_per_dim) = (prefixes.weigh(&losses), prefixes.spread(&losses));
         Ok(StepRecord { step: self.step, loss, loss_per_dim, grad_norm, temperature, gamma, lr, top1, top5 })
     }
 
-    /// Adds a batch's gradient, times `share`, to `gradient`, `[trainable]`.
-    ///
-    /// Each view's part of the loss needs the online projections of that view alone, so that one view after the other goes
-    /// forward and backward: the gradient is the same, while the activations of one view are kept instead of two.
-    fn learn(&self, views: &[Tensor; 2], share: f64, gradient: &Tensor) -> Result<Seen, TrainError> {
-        let targets = self.target_projections(views);
-        let online = self.online.activate(Mode::Train, self.kind);
-        let mut seen = Seen::default();
-        for view in [0, 1] {
-            let forward = phase!("online forward", self.device);
-            let projected = self.model.project(&online, &views[view]);
-            drop(forward);
-            let (target, log_scale) = (&targets[1 - view], self.model.log_scale(&online));
-            let loss = phase!("loss", self.device);
-            let losses =
-                objective::nested_relic_loss(&projected, target, log_scale, self.config.objective.alpha); // [dims]
-            let (top1, top5) = tch::no_grad(|| {
-                let last = projected.len() - 1;
-                objective::contrastive_accuracy(&projected[last], &target[last], log_scale)
-            });
-            let temperature = log_scale.exp().double_value(&[0]);
-            drop(loss);
-            seen.add(&Seen { loss_per_dim: self.finite(&losses)?, temperature, top1, top5 }, 0.5);
-            let _phase = phase!("backward", self.device);
-            let factor = share * 0.5 * self.loss_scale.factor();
-            online.add_gradient(&(losses.sum(Kind::Float) * factor), gradient);
-        }
-        Ok(seen)
-    }
-
-    fn target_projections(&self, views: &[Tensor; 2]) -> [Vec<Tensor>; 2] {
-        let _phase = phase!("target forward", self.device);
-        tch::no_grad(|| {
-            let target = self.target.activate(Mode::Train, self.kind);
-            [0, 1].map(|view| self.model.project(&target, &views[view]))
-        })
+    /// Which prefixes this step trains.
+    fn prefixes(&self) -> Prefixes {
+        let dims = self.config.nesting().dims().len();
+        let weights = self.config.objective.weights(dims);
+        Prefixes::of_step(self.config.model.head, weights, self.config.run.seed, self.step)
     }
 
     /// Features of images in evaluation mode, `[n, d]`.
     #[cfg(test)]
     pub(crate) fn features(&self, network: &Network, images: &Tensor) -> Tensor {
-        self.model.features(&network.activate(Mode::Eval, self.kind), images)
-    }
-
-    fn finite(&self, losses: &Tensor) -> Result<Vec<f64>, TrainError> {
-        let losses = Vec::<f64>::try_from(losses.to_device(Device::Cpu).to_kind(Kind::Double).contiguous())?;
-        match losses.iter().position(|loss| !loss.is_finite()) {
-            None => Ok(losses),
-            Some(at) => Err(TrainError::NotFinite {
-                step: self.step + 1,
-                dim: self.config.nesting().dims()[at],
-                loss: losses[at],
-            }),
-        }
+        self.model.features(&network.activate(crate::model::Mode::Eval, self.kind), images)
     }
 
     /// Lets the target follow, and returns the decay.
@@ -212,6 +135,10 @@ impl Trainer {
         let gamma = self.gamma();
         if self.step.is_multiple_of(settings.update_gamma_every_n_steps) {
             self.target.average_towards(&self.online, gamma);
+            if self.config.objective.loss.partner() != Partner::Target {
+                // It makes no passes of its own: its statistics are averages of the online network's.
+                self.target.batches_tracked().set(self.online.batches_tracked().get());
+            }
         }
         gamma
     }
@@ -243,5 +170,7 @@ pub(crate) fn images(batch: &[f32], size: usize, device: Device) -> Tensor {
     images.to_device(device)
 }
 
+#[cfg(test)]
+mod objective_tests;
 #[cfg(test)]
 mod tests;

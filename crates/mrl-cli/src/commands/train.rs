@@ -55,7 +55,7 @@ pub(crate) fn run_config(
     };
     let images = open_images(dataset, data_dir, split, &options)?;
     let size = config.data.image_size.unwrap_or_else(|| native_size(&images));
-    let config = config.clone().resolve(size)?;
+    let config = config.clone().with_labels_of(&images)?.resolve(size)?;
     note(&format!("{}: {}, {}", out.display(), images.name(), describe(&config)));
 
     // Until here a signal ends the program at once: nothing is lost.
@@ -90,9 +90,10 @@ pub(crate) fn run_config(
 
 fn describe(config: &ResolvedConfig) -> String {
     format!(
-        "{} px, {}, nesting {} ({}), batch {}{}, {} on {}",
+        "{} px, {}, {}, nesting {} ({}), batch {}{}, {} on {}",
         config.image_size(),
         config.model.describe(),
+        config.objective.loss,
         config.nesting(),
         config.model.head,
         config.run.batch_size,

@@ -8,6 +8,7 @@ mod errors;
 mod evaluation;
 mod index;
 mod measured;
+mod objectives;
 mod pipeline;
 #[cfg(unix)]
 mod postgres;

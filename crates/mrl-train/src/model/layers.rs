@@ -67,7 +67,7 @@ impl BatchNorm {
         }
     }
 
-    /// `[n, channels, h, w]` to the same.
+    /// `[n, channels, h, w]` or `[n, channels]` to the same.
     pub(super) fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
         let [weight, bias, mean, var] =
             [self.weight, self.bias, self.running_mean, self.running_var].map(|id| Some(weights.get(id)));

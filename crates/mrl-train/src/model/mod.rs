@@ -1,35 +1,59 @@
-//! The encoder and its nested projectors, as functions of a network's weights.
+//! The encoder and its nested heads, as functions of a network's weights.
 
+mod classifier;
 mod head;
 mod layers;
 mod network;
 mod resnet;
 
+pub(crate) use classifier::Classifier;
+use head::Predictor;
 pub(crate) use head::Projector;
 pub(crate) use network::{Active, Layout, LayoutBuilder, Mode, Network};
 pub(crate) use resnet::ResNet;
 use tch::{Kind, Tensor};
 
-use crate::config::ModelConfig;
+use crate::config::{Config, Objective};
 
-/// The name of the learnable temperature's logarithm, the one trained number outside encoder and projector.
+/// The name of the learnable temperature's logarithm, the one trained number outside encoder and heads.
 const LOG_SCALE: &str = "log_scale";
 
 /// The architecture: which weights there are and how they are used. The weights live in a [`Network`].
 pub(crate) struct Model {
     encoder: ResNet,
-    projector: Projector,
-    log_scale: network::Id,
+    heads: Heads,
+    /// Of `BYOL`.
+    predictor: Option<Predictor>,
+    /// Of `ReLIC`.
+    log_scale: Option<network::Id>,
+}
+
+/// What an objective sees of the features.
+enum Heads {
+    Projector(Projector),
+    Classifier(Classifier),
 }
 
 impl Model {
-    /// `config` must be resolved: stem and nesting dims are known.
-    pub(crate) fn new(config: &ModelConfig, dims: &[usize]) -> (Self, Layout) {
+    /// `config` must be resolved: stem and number of classes are known. `dims` are its nesting dims.
+    pub(crate) fn new(config: &Config, dims: &[usize]) -> (Self, Layout) {
+        let (model, objective) = (&config.model, &config.objective.loss);
         let mut layout = LayoutBuilder::default();
-        let encoder = ResNet::new(&mut layout, config);
-        let projector = Projector::new(&mut layout, config.head, dims, config.projection_dim);
-        let log_scale = layout.constant(LOG_SCALE, &[1], 0.0);
-        (Self { encoder, projector, log_scale }, layout.finish())
+        let encoder = ResNet::new(&mut layout, model);
+        let heads = match objective {
+            Objective::Supervised(supervised) => {
+                let classes = supervised.classes.expect("a resolved configuration knows the classes");
+                Heads::Classifier(Classifier::new(&mut layout, model.head, dims, classes))
+            }
+            _ => Heads::Projector(Projector::new(&mut layout, model, dims)),
+        };
+        let predictor = match objective {
+            Objective::Byol(byol) => Some(Predictor::new(&mut layout, model, dims, byol.predictor_hidden)),
+            _ => None,
+        };
+        let log_scale =
+            matches!(objective, Objective::Relic(_)).then(|| layout.constant(LOG_SCALE, &[1], 0.0));
+        (Self { encoder, heads, predictor, log_scale }, layout.finish())
     }
 
     /// Images `[n, 3, h, w]` to features `[n, d]`, f32.
@@ -37,18 +61,33 @@ impl Model {
         self.encoder.forward(weights, images).to_kind(Kind::Float)
     }
 
-    /// Images `[n, 3, h, w]` to a projection `[n, k]` for each nesting dim.
-    pub(crate) fn project(&self, weights: &Active, images: &Tensor) -> Vec<Tensor> {
-        self.projector.forward(weights, &self.features(weights, images))
+    /// Images `[n, 3, h, w]` to a projection `[n, k]`, or the logits `[n, classes]`, for each of `prefixes`, which are places
+    /// in the nesting.
+    pub(crate) fn project(&self, weights: &Active, images: &Tensor, prefixes: &[usize]) -> Vec<Tensor> {
+        let features = self.features(weights, images);
+        match &self.heads {
+            Heads::Projector(projector) => projector.forward(weights, &features, prefixes),
+            Heads::Classifier(classifier) => classifier.forward(weights, &features, prefixes),
+        }
     }
 
-    /// The logarithm of the logits' scale (the inverse temperature), `[1]`.
-    pub(crate) fn log_scale<'a>(&self, weights: &'a Active) -> &'a Tensor {
-        weights.get(self.log_scale)
+    /// What the objective compares of the online network: as [`Model::project`], or the predictions made of that.
+    pub(crate) fn outputs(&self, weights: &Active, images: &Tensor, prefixes: &[usize]) -> Vec<Tensor> {
+        let projections = self.project(weights, images, prefixes);
+        match &self.predictor {
+            Some(predictor) => predictor.forward(weights, &projections, prefixes),
+            None => projections,
+        }
+    }
+
+    /// The logarithm of the logits' scale (the inverse temperature), `[1]`, where that is learnt.
+    pub(crate) fn log_scale<'a>(&self, weights: &'a Active) -> Option<&'a Tensor> {
+        self.log_scale.map(|id| weights.get(id))
     }
 }
 
 /// Whether a tensor belongs to the encoder, and not to what only training needs.
 pub(crate) fn is_encoder(name: &str) -> bool {
-    !name.starts_with(head::PREFIX) && name != LOG_SCALE
+    let heads = [head::PROJECTOR, head::PREDICTOR, classifier::CLASSIFIER];
+    !heads.iter().any(|head| name.starts_with(head)) && name != LOG_SCALE
 }

@@ -80,6 +80,11 @@ impl LayoutBuilder {
         self.add(name, &[out, inputs], Role::Parameter, Init::Uniform(1.0 / (inputs as f64).sqrt()))
     }
 
+    /// A linear layer's bias `[out]`, uniform by fan-in as torch's `Linear` starts.
+    pub(crate) fn bias(&mut self, name: String, out: i64, inputs: i64) -> Id {
+        self.add(name, &[out], Role::Parameter, Init::Uniform(1.0 / (inputs as f64).sqrt()))
+    }
+
     /// A parameter that starts as `value` everywhere.
     pub(crate) fn constant(&mut self, name: impl Into<String>, shape: &[i64], value: f64) -> Id {
         self.add(name.into(), shape, Role::Parameter, Init::Constant(value))
@@ -236,14 +241,14 @@ impl Active<'_> {
         }
     }
 
-    /// Adds the gradient of `loss` in every parameter to `sum`, `[trainable]`, f32.
+    /// Adds the gradient of `loss` in every parameter to `sum`, `[trainable]`, f32; a prefix that a step leaves out has none.
     pub(crate) fn add_gradient(&self, loss: &Tensor, sum: &Tensor) {
         let specs = &self.network.layout.specs;
         let parameters = specs.iter().zip(&self.tensors).filter(|(spec, _)| spec.role == Role::Parameter);
         let (specs, tensors): (Vec<&Spec>, Vec<&Tensor>) = parameters.unzip();
         let gradients = Tensor::run_backward(&[loss], &tensors, false, false);
         tch::no_grad(|| {
-            for (spec, gradient) in specs.iter().zip(&gradients) {
+            for (spec, gradient) in specs.iter().zip(&gradients).filter(|(_, gradient)| gradient.defined()) {
                 let _ = spec.view(sum).g_add_(gradient);
             }
         });

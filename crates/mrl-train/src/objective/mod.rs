@@ -1,7 +1,104 @@
-//! What is minimised: free functions on tensors.
+//! What is minimised: free functions on tensors, and the one seam through which a step uses them.
 
+mod barlow_twins;
+mod byol;
 mod relic;
+mod simclr;
+mod vicreg;
 
-#[cfg(test)]
+pub(crate) use barlow_twins::barlow_twins_loss;
+pub(crate) use byol::byol_loss;
 pub(crate) use relic::relic_loss;
-pub(crate) use relic::{contrastive_accuracy, nested_relic_loss};
+pub(crate) use simclr::nt_xent_loss;
+use tch::{Kind, Tensor};
+pub(crate) use vicreg::vicreg_loss;
+
+use crate::config::Objective;
+
+/// What the outputs of a view are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Partner {
+    /// The target network's projections of the other view, `[n, k]`, which are constants: one view's part of the loss needs
+    /// the online outputs of that view alone.
+    Target,
+    /// The labels, `[n]`: here too one view after the other.
+    Labels,
+    /// The online projections of the other view, `[n, k]`: the loss needs both views at once.
+    OtherView,
+}
+
+impl Objective {
+    pub(crate) fn partner(&self) -> Partner {
+        match self {
+            Self::Relic(_) | Self::Byol(_) => Partner::Target,
+            Self::Supervised(_) => Partner::Labels,
+            Self::Simclr(_) | Self::Vicreg(_) | Self::BarlowTwins(_) => Partner::OtherView,
+        }
+    }
+
+    /// The loss of one prefix, a scalar: its outputs `[n, k]` against those of the partner. `log_scale`, `[1]`, is that of
+    /// a model of `ReLIC`.
+    pub(crate) fn loss(&self, outputs: &Tensor, partner: &Tensor, log_scale: Option<&Tensor>) -> Tensor {
+        match self {
+            Self::Relic(relic) => relic_loss(outputs, partner, scale_of(log_scale), relic.alpha),
+            Self::Simclr(simclr) => nt_xent_loss(outputs, partner, simclr.temperature),
+            Self::Byol(_) => byol_loss(outputs, partner),
+            Self::Vicreg(weights) => vicreg_loss(outputs, partner, weights),
+            Self::BarlowTwins(twins) => barlow_twins_loss(outputs, partner, twins.lambda),
+            Self::Supervised(_) => outputs.cross_entropy_for_logits(partner),
+        }
+    }
+
+    /// How often, in %, the right answer has the highest score, and is among the highest five: the label of an image, else
+    /// which image of the batch the partner's view is of.
+    pub(crate) fn accuracy(
+        &self,
+        outputs: &Tensor,
+        partner: &Tensor,
+        log_scale: Option<&Tensor>,
+    ) -> (f64, f64) {
+        let own = || Tensor::arange(outputs.size()[0], (Kind::Int64, outputs.device()));
+        match self {
+            Self::Supervised(_) => accuracy(outputs, partner),
+            Self::Relic(_) => accuracy(&relic::relic_logits(outputs, partner, scale_of(log_scale)), &own()),
+            _ => accuracy(&cosines(outputs, partner), &own()),
+        }
+    }
+}
+
+fn scale_of(log_scale: Option<&Tensor>) -> &Tensor {
+    log_scale.expect("a model of ReLIC has a scale")
+}
+
+/// How often, in %, the highest of a row's `scores`, `[n, m]`, is the right one, `[n]`, and is among the highest five.
+fn accuracy(scores: &Tensor, right: &Tensor) -> (f64, f64) {
+    let right = right.unsqueeze(1);
+    let within = |k: i64| {
+        let (_, highest) = scores.topk(k.min(scores.size()[1]), 1, true, true);
+        highest.eq_tensor(&right).any_dim(1, false).to_kind(Kind::Float).mean(Kind::Float).double_value(&[])
+            * 100.0
+    };
+    (within(1), within(5))
+}
+
+/// The cosine of every row of `a`, `[n, k]`, with every row of `b`, `[m, k]`: `[n, m]`.
+fn cosines(a: &Tensor, b: &Tensor) -> Tensor {
+    unit_rows(a).matmul(&unit_rows(b).tr())
+}
+
+/// Rows scaled to length 1; torch's `normalize`, which leaves rows shorter than 1e-12 short.
+fn unit_rows(z: &Tensor) -> Tensor {
+    let length = z.norm_scalaropt_dim(2.0, [1i64].as_slice(), true).clamp_min(1e-12);
+    z / length
+}
+
+/// Columns without their mean, `[n, k]`.
+fn centred(z: &Tensor) -> Tensor {
+    z - z.mean_dim([0i64].as_slice(), true, Kind::Float)
+}
+
+/// The sum of the squares of a square matrix beside its diagonal, a scalar.
+fn off_diagonal_squares(matrix: &Tensor) -> Tensor {
+    let diagonal = Tensor::eye(matrix.size()[0], (Kind::Bool, matrix.device()));
+    matrix.masked_fill(&diagonal, 0.0).square().sum(Kind::Float)
+}

@@ -1,7 +1,7 @@
 use super::*;
-use crate::{Config, Encoder, Head, Precision, Schedule, Stem};
+use crate::{Config, Encoder, Head, Precision, Schedule, Stem, model::Mode, objective::relic_loss};
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let mut config = Config::default();
     config.model.width = 0.125;
     config.model.stem = Stem::Cifar;
@@ -9,7 +9,7 @@ fn config() -> Config {
     config
 }
 
-fn trainer(config: &Config) -> Trainer {
+pub(super) fn trainer(config: &Config) -> Trainer {
     Trainer::new(&config.clone().resolve(8).unwrap(), Horizon { total_steps: 4, gamma_steps: 6 })
 }
 
@@ -21,13 +21,18 @@ fn views(step: u64) -> [Tensor; 2] {
     })
 }
 
+/// The same as a batch; a supervised objective has three classes.
+pub(super) fn batch(step: u64) -> Batch {
+    Batch { views: views(step), labels: Some(Tensor::from_slice(&[0i64, 1, 2, 2, 1, 0])) }
+}
+
 /// A step on one batch.
-fn step_on(trainer: &mut Trainer, step: u64) -> StepRecord {
-    trainer.step([Ok(views(step))].into_iter()).unwrap()
+pub(super) fn step_on(trainer: &mut Trainer, step: u64) -> StepRecord {
+    trainer.step([Ok(batch(step))].into_iter()).unwrap()
 }
 
 /// Everything that a step changes, to the bit.
-fn state(trainer: &Trainer) -> Vec<u32> {
+pub(super) fn state(trainer: &Trainer) -> Vec<u32> {
     let tensors = [trainer.online.flat(), trainer.target.flat()];
     let bits = tensors.into_iter().flat_map(|flat| Vec::<f32>::try_from(flat).unwrap()).map(f32::to_bits);
     let passes = [&trainer.online, &trainer.target].map(|network| network.batches_tracked().get() as u32);
@@ -50,9 +55,9 @@ fn evaluation_between_steps_changes_nothing() {
 }
 
 /// The gradient of one batch as [`Trainer::learn`] finds it.
-fn gradient(trainer: &Trainer, step: u64, share: f64) -> Tensor {
+pub(super) fn gradient(trainer: &Trainer, step: u64, share: f64) -> Tensor {
     let gradient = trainer.online.trainable().zeros_like();
-    trainer.learn(&views(step), share, &gradient).unwrap();
+    trainer.learn(&batch(step), &trainer.prefixes(), share, &gradient).unwrap();
     gradient
 }
 
@@ -64,12 +69,17 @@ fn difference(a: &Tensor, b: &Tensor) -> f64 {
 #[test]
 fn one_view_after_the_other_gives_the_gradient_of_both_at_once() {
     let trainer = trainer(&config());
-    let (views, alpha) = (views(0), trainer.config.objective.alpha);
+    let places = trainer.prefixes().places;
     let online = trainer.online.activate(Mode::Train, Kind::Float);
-    let [first, second] = [0, 1].map(|view| trainer.model.project(&online, &views[view]));
-    let [first_target, second_target] = trainer.target_projections(&views);
-    let log_scale = trainer.model.log_scale(&online);
-    let one_way = |z, z_prime| objective::nested_relic_loss(z, z_prime, log_scale, alpha).sum(Kind::Float);
+    let target = trainer.target.activate(Mode::Train, Kind::Float);
+    let project =
+        |network| [0, 1].map(|view: usize| trainer.model.project(network, &views(0)[view], &places));
+    let ([first, second], [first_target, second_target]) =
+        (project(&online), tch::no_grad(|| project(&target)));
+    let log_scale = trainer.model.log_scale(&online).unwrap();
+    let one_way = |z: &[Tensor], z_prime: &[Tensor]| -> Tensor {
+        z.iter().zip(z_prime).map(|(z, z_prime)| relic_loss(z, z_prime, log_scale, 1.0)).sum()
+    };
     let loss = (one_way(&first, &second_target) + one_way(&second, &first_target)) / 2.0;
     let plain = trainer.online.trainable().zeros_like();
     online.add_gradient(&loss, &plain);
@@ -83,11 +93,12 @@ fn accumulated_batches_step_along_their_mean_gradient() {
     let mean = (gradient(&trainer, 0, 1.0) + gradient(&trainer, 1, 1.0)) / 2.0;
     let both = gradient(&trainer, 0, 0.5) + gradient(&trainer, 1, 0.5);
     assert!(difference(&both, &mean) < 1e-6);
-    let losses = [0, 1].map(|step| trainer.learn(&views(step), 1.0, &both).unwrap().loss_per_dim);
-    let record = trainer.step([Ok(views(0)), Ok(views(1))].into_iter()).unwrap();
+    let losses =
+        [0, 1].map(|step| trainer.learn(&batch(step), &trainer.prefixes(), 1.0, &both).unwrap().losses);
+    let record = trainer.step([Ok(batch(0)), Ok(batch(1))].into_iter()).unwrap();
     let norm = mean.norm().double_value(&[]);
     assert!((record.grad_norm / norm - 1.0).abs() < 1e-5, "{} and {norm}", record.grad_norm);
-    assert!((record.loss_per_dim[0] - f64::midpoint(losses[0][0], losses[1][0])).abs() < 1e-5);
+    assert!((record.loss_per_dim[0].unwrap() - f64::midpoint(losses[0][0], losses[1][0])).abs() < 1e-5);
     assert_eq!((record.step, trainer.adam.updates), (1, 1));
 }
 
@@ -96,7 +107,7 @@ fn a_batch_that_cannot_be_had_changes_no_weight() {
     let mut trainer = trainer(&config());
     let before = trainer.online.trainable().copy();
     let missing = Err(TrainError::Config("gone".to_owned()));
-    assert!(trainer.step([Ok(views(0)), missing].into_iter()).is_err());
+    assert!(trainer.step([Ok(batch(0)), missing].into_iter()).is_err());
     assert_eq!((trainer.online.trainable(), trainer.step), (before, 0));
 }
 
@@ -106,7 +117,8 @@ fn a_loss_that_is_not_finite_names_step_and_dim_and_changes_no_weight() {
     step_on(&mut trainer, 0);
     let weights = |trainer: &Trainer| trainer.online.trainable().copy();
     let before = weights(&trainer);
-    let error = trainer.step([Ok(views(1).map(|view| view * f64::NAN))].into_iter()).unwrap_err();
+    let views = views(1).map(|view| view * f64::NAN);
+    let error = trainer.step([Ok(Batch { views, labels: None })].into_iter()).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { step: 2, dim: 8, .. }), "{error}");
     assert_eq!(weights(&trainer), before);
 }
@@ -163,7 +175,7 @@ fn separate_heads_are_plain_two_layer_networks_on_their_prefix() {
     let layout = trainer.online.layout();
     let named =
         |wanted: String| layout.views(trainer.online.flat()).find(|(name, _)| *name == wanted).unwrap().1;
-    for (projection, dim) in trainer.model.project(&weights, images).iter().zip([3i64, 64]) {
+    for (projection, dim) in trainer.model.project(&weights, images, &[0, 1]).iter().zip([3i64, 64]) {
         let hidden = named(format!("projector.{dim}.hidden.weight"));
         let output = named(format!("projector.{dim}.output.weight"));
         assert_eq!((hidden.size(), output.size()), (vec![dim, dim], vec![64, dim]));
