@@ -30,9 +30,9 @@ fn an_adapter_is_fitted_compared_and_applied() {
             (after.len(), after.width(), after.labels()),
             (before.len(), before.width(), before.labels())
         );
-        assert_eq!(after.metadata.nesting.unwrap().dims(), [4, 16, 432]);
+        assert_eq!(after.metadata.nesting.as_ref().unwrap().dims(), [4, 16, 432]);
         assert_ne!(after.embeddings(), before.embeddings());
-        assert!(after.metadata.encoder.unwrap().ends_with(&format!("{form} adapter")));
+        assert!(after.metadata.encoder.as_ref().unwrap().ends_with(&format!("{form} adapter")));
     }
     // Adapted and other vectors are not taken for each other.
     succeed(world.mrl("index build --input adapted.safetensors --out adapted.index"));
