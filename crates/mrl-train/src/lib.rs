@@ -29,6 +29,8 @@ mod device;
 mod embed;
 mod encoder_file;
 mod error;
+mod features;
+mod held_out;
 mod loss_scale;
 mod model;
 mod objective;
@@ -39,6 +41,7 @@ mod phase;
 mod pretrain;
 mod resolved;
 mod run_folder;
+mod schedule;
 mod step_bench;
 mod tensor_file;
 mod torch_panic;
@@ -46,10 +49,11 @@ mod trainer;
 
 pub use config::{
     Config, DataConfig, DeviceChoice, Encoder, Head, ModelConfig, ObjectiveConfig, OptimiserConfig,
-    Precision, RunConfig, Schedule, Stem, TargetConfig,
+    OptimiserKind, Precision, RunConfig, Schedule, Stem, TargetConfig,
 };
 pub use embed::{Embedder, NetworkChoice, embed_pixels};
 pub use error::TrainError;
+pub use held_out::EvalRecord;
 pub use pretrain::{Observer, Outcome, Start, pretrain};
 pub use resolved::ResolvedConfig;
 pub use run_folder::RunFolder;

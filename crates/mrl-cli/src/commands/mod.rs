@@ -2,6 +2,7 @@
 
 mod embed;
 mod eval;
+mod held_out;
 mod index;
 mod thumbnails;
 mod train;

@@ -5,10 +5,12 @@ mod common;
 mod docs;
 mod errors;
 mod evaluation;
+mod held_out;
 mod index;
 mod pipeline;
 #[cfg(unix)]
 mod postgres;
+mod recipe;
 mod reference;
 mod resume;
 mod steps;
