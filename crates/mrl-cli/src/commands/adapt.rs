@@ -153,10 +153,14 @@ fn nearest_agree(database: &EmbeddingSet, queries: &EmbeddingSet, dims: &[usize]
 /// A line for each of `lines`, the last of which is compared with the one before.
 fn table(title: &str, dims: &[usize], lines: &[(&str, Vec<f64>)]) -> String {
     let mut text = format!("{title}\n{:<22}", "dims");
-    dims.iter().for_each(|dim| drop(write!(text, "{dim:>7}")));
+    for dim in dims {
+        let _ = write!(text, "{dim:>7}");
+    }
     for (name, values) in lines {
         let _ = write!(text, "\n{name:<22}");
-        values.iter().for_each(|value| drop(write!(text, "{:>7.2}", 100.0 * value)));
+        for value in values {
+            let _ = write!(text, "{:>7.2}", 100.0 * value);
+        }
     }
     let [.., (base, before), (_, after)] = lines else { return text };
     let of = |is_better: bool| -> Vec<String> {
