@@ -3,6 +3,7 @@
 mod adapt;
 mod index;
 mod objective;
+mod optimiser;
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -10,9 +11,9 @@ use clap::{
     Args, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use mrl_data::{DatasetKind, Split};
+use mrl_data::{AugmentationPreset, DatasetKind, Split};
 use mrl_eval::{Database, Measure, Method};
-use mrl_train::{DeviceChoice, Encoder, Head, NetworkChoice, Precision, Schedule, Stem};
+use mrl_train::{DeviceChoice, Encoder, Head, NetworkChoice, Precision, Stem};
 use strum::VariantNames;
 
 pub use adapt::{AdaptCommand, ApplyArgs, FitArgs};
@@ -21,6 +22,7 @@ pub use index::{
     TableArgs, TuneArgs,
 };
 pub use objective::ObjectiveArgs;
+pub use optimiser::OptimiserArgs;
 
 /// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is
 /// worth, and search by them.
@@ -76,6 +78,9 @@ pub struct TrainArgs {
     /// Skip up to N unreadable images of a folder [default: 0].
     #[arg(long, value_name = "N")]
     pub max_corrupt: Option<usize>,
+    /// Never train on this share of each class: always the same images, whatever the seed.
+    #[arg(long, value_name = "SHARE")]
+    pub holdout: Option<f64>,
     /// The side of a view in pixels [default: that of the images].
     #[arg(long, value_name = "N")]
     pub image_size: Option<usize>,
@@ -127,15 +132,13 @@ pub struct TrainArgs {
     /// 1].
     #[arg(long, value_name = "N")]
     pub grad_accum: Option<usize>,
-    /// The learning rate, at its highest [default: 0.0003].
-    #[arg(long, value_name = "RATE")]
-    pub lr: Option<f64>,
-    /// L2 weight decay [default: 0.00001].
-    #[arg(long, value_name = "FACTOR")]
-    pub weight_decay: Option<f64>,
-    /// The learning rate over time [default: constant].
-    #[arg(long, value_parser = choice::<Schedule>())]
-    pub schedule: Option<Schedule>,
+    /// How gradients change weights, and how fast.
+    #[command(flatten)]
+    pub optimiser: OptimiserArgs,
+    /// How the two views of an image are made, all of it; a preset's section [augmentation] can also change parts of one of
+    /// these [default: reference].
+    #[arg(long, value_parser = choice::<AugmentationPreset>())]
+    pub augmentation: Option<AugmentationPreset>,
     /// The number format of the activations; auto is bf16 where the device computes in it [default: auto].
     #[arg(long, value_parser = choice::<Precision>())]
     pub precision: Option<Precision>,
@@ -151,6 +154,9 @@ pub struct TrainArgs {
     /// A checkpoint every N steps [default: every epoch].
     #[arg(long, value_name = "N")]
     pub checkpoint_every: Option<u64>,
+    /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained length of both networks.
+    #[arg(long, value_name = "N")]
+    pub eval_every: Option<u64>,
     /// Write the phases of each step as a trace that Perfetto and Chrome show.
     #[arg(long, value_name = "FILE.json")]
     pub profile: Option<PathBuf>,

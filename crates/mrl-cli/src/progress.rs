@@ -66,6 +66,14 @@ impl Progress {
         }
     }
 
+    /// A message above the bar.
+    pub(crate) fn note(&self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(message)),
+            None => note(message),
+        }
+    }
+
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

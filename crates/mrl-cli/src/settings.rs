@@ -1,12 +1,15 @@
 //! From what was typed to a configuration: preset file, then the options over it.
 
 mod objective;
+mod optimiser;
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use mrl_data::AugmentationPreset;
 use mrl_train::{Config, RunFolder};
 
+use self::optimiser::override_optimiser;
 use crate::{UsageError, args::TrainArgs};
 
 /// The presets that come with the program, one file each.
@@ -58,30 +61,20 @@ fn parse(name: &str, text: &str) -> Result<Config> {
 }
 
 fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
-    fn set<T: Clone>(slot: &mut T, given: Option<&T>) {
-        if let Some(given) = given {
-            slot.clone_from(given);
-        }
-    }
-    fn set_option<T: Clone>(slot: &mut Option<T>, given: Option<&T>) {
-        if given.is_some() {
-            *slot = given.cloned();
-        }
-    }
-    let Config { data, model, optimiser, run, .. } = &mut config;
+    let Config { data, model, optimiser, run, augmentation, .. } = &mut config;
     set_option(&mut data.dataset, args.dataset.as_ref());
     set_option(&mut data.data_dir, args.data_dir.as_ref());
     set_option(&mut data.split, args.split.as_ref());
     set_option(&mut data.subset_per_class, args.subset_per_class.as_ref());
     set(&mut data.max_corrupt, args.max_corrupt.as_ref());
+    set_option(&mut data.holdout, args.holdout.as_ref());
     set_option(&mut data.image_size, args.image_size.as_ref());
     set(&mut model.encoder, args.encoder.as_ref());
     set(&mut model.width, args.width.as_ref());
     set(&mut model.stem, args.stem.as_ref());
     set_option(&mut model.nesting, args.nesting.as_ref());
-    set(&mut optimiser.lr, args.lr.as_ref());
-    set(&mut optimiser.weight_decay, args.weight_decay.as_ref());
-    set(&mut optimiser.schedule, args.schedule.as_ref());
+    override_optimiser(optimiser, &args.optimiser);
+    set(augmentation, args.augmentation.map(AugmentationPreset::augmentations).as_ref());
     if args.epochs.is_some() || args.max_steps.is_some() {
         // The one replaces the other, whichever the preset has.
         (run.epochs, run.max_steps) = (args.epochs, args.max_steps);
@@ -93,7 +86,22 @@ fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
     set(&mut run.seed, args.seed.as_ref());
     set(&mut run.log_every, args.log_every.as_ref());
     set_option(&mut run.checkpoint_every, args.checkpoint_every.as_ref());
+    set_option(&mut run.eval_every, args.eval_every.as_ref());
     config
+}
+
+/// Gives `slot` what was given, if anything was.
+fn set<T: Clone>(slot: &mut T, given: Option<&T>) {
+    if let Some(given) = given {
+        slot.clone_from(given);
+    }
+}
+
+/// The same for a setting that may be open.
+fn set_option<T: Clone>(slot: &mut Option<T>, given: Option<&T>) {
+    if given.is_some() {
+        *slot = given.cloned();
+    }
 }
 
 #[cfg(test)]
@@ -123,11 +131,32 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_an_augmentation_replaces_all_of_the_presets() {
+        let byol = Some(AugmentationPreset::Byol);
+        let args = TrainArgs { augmentation: byol, ..TrainArgs::default() };
+        let config = with_overrides(read_preset("demo").unwrap(), &args);
+        assert_eq!(config.augmentation, AugmentationPreset::Byol.augmentations());
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_those_there_are() {
         let error = parse("mine.toml", "[run]\nbatchsize = 3\n").unwrap_err().to_string();
         assert!(
             error.contains("preset mine.toml") && error.contains("batchsize") && error.contains("batch_size"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_examples_in_the_presets_readme_are_valid() {
+        let page = include_str!("../../../presets/README.md");
+        let sections: Vec<&str> = page.split("\n## ").skip(1).collect();
+        assert_eq!(sections.len(), 2);
+        for section in sections {
+            let example: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+            let config = parse("README.md", &example.join("\n")).unwrap();
+            config.validate().unwrap();
+            assert_ne!(config, Config::default(), "{section}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use mrl_data::{Augmentation, DatasetKind, LoaderOptions, OpenOptions, Split, ViewLoader, open};
+use mrl_data::{Augmentations, DatasetKind, LoaderOptions, OpenOptions, Split, ViewLoader, open};
 use serde_json::json;
 
 const SIZE: usize = 96;
@@ -51,7 +51,7 @@ fn epoch(folder: &Path, cache: Option<&Path>) -> Result<(f64, f64), Box<dyn Erro
     let images = open(DatasetKind::Folder, folder, Split::Train, &options, &|_| {})?;
     let (open_s, batch_size) = (start.elapsed().as_secs_f64(), BATCH.min(images.len()));
     let options = LoaderOptions { size: SIZE, batch_size, ..LoaderOptions::default() };
-    let loader = ViewLoader::new(Arc::new(images), Augmentation::default(), options)?;
+    let loader = ViewLoader::new(Arc::new(images), Augmentations::default(), options)?;
     let (batches, start) = (loader.batches_per_epoch(), Instant::now());
     for batch in loader.start(0).take(batches) {
         batch?;

@@ -3,13 +3,13 @@
 //! ```no_run
 //! use std::{path::Path, sync::Arc};
 //!
-//! use mrl_data::{Augmentation, DatasetKind, LoaderOptions, OpenOptions, Split, ViewLoader, open};
+//! use mrl_data::{Augmentations, DatasetKind, LoaderOptions, OpenOptions, Split, ViewLoader, open};
 //!
 //! # fn main() -> Result<(), mrl_data::DataError> {
 //! let images = open(DatasetKind::Cifar10, Path::new("data"), Split::Train, &OpenOptions::default(), &|_| {})?;
 //! println!("{}: {} images", images.name(), images.len());
 //!
-//! let loader = ViewLoader::new(Arc::new(images), Augmentation::default(), LoaderOptions::default())?;
+//! let loader = ViewLoader::new(Arc::new(images), Augmentations::default(), LoaderOptions::default())?;
 //! for batch in loader.start(0).take(loader.batches_per_epoch()) {
 //!     let [first, second] = batch?.views; // both [256, 32, 32, 3]
 //!     assert_eq!(first.len(), second.len());
@@ -24,6 +24,7 @@ mod error;
 mod image;
 mod loader;
 mod lock;
+mod part;
 mod preprocess;
 mod resize;
 mod sampler;
@@ -34,6 +35,10 @@ pub use dataset::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, 
 pub use error::DataError;
 pub use image::Image;
 pub use loader::{Batches, ImageSource, LoaderOptions, ViewBatch, ViewLoader};
+pub use part::Part;
 pub use preprocess::prepare;
 pub use sampler::epoch_order;
-pub use view::{Augmentation, ColourJitter, ColourOperator, CropBox, Scratch, ViewParams, render};
+pub use view::{
+    Augmentation, AugmentationPreset, Augmentations, ColourJitter, ColourOperator, CropBox, Scratch,
+    ViewParams, render,
+};

@@ -12,7 +12,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::{
-    Augmentation, DataError, Image, ImageSet, Scratch, epoch_order, render, sampler::view_generator,
+    Augmentations, DataError, Image, ImageSet, Scratch, epoch_order, render, sampler::view_generator,
 };
 
 /// Each thread holds a batch in memory, so that their number has a limit.
@@ -86,7 +86,7 @@ pub struct ViewLoader<S = ImageSet> {
 /// What a worker needs.
 struct Maker<S> {
     source: Arc<S>,
-    augmentation: Augmentation,
+    augmentations: Augmentations,
     options: LoaderOptions,
 }
 
@@ -97,10 +97,10 @@ impl<S: ImageSource> ViewLoader<S> {
     /// When there is not one whole batch of images.
     pub fn new(
         source: Arc<S>,
-        augmentation: Augmentation,
+        augmentations: Augmentations,
         options: LoaderOptions,
     ) -> Result<Self, DataError> {
-        augmentation.validate()?;
+        augmentations.validate()?;
         let (images, batch_size) = (source.len(), options.batch_size);
         if batch_size == 0 || batch_size > images {
             let problem = format!(
@@ -110,7 +110,7 @@ impl<S: ImageSource> ViewLoader<S> {
         }
         let workers = options.workers.max(1);
         Ok(Self {
-            maker: Arc::new(Maker { source, augmentation, options }),
+            maker: Arc::new(Maker { source, augmentations, options }),
             workers,
             prefetch: options.prefetch.max(1),
         })
@@ -170,9 +170,10 @@ impl<S: ImageSource> Maker<S> {
         let mut views = [vec![0.0; batch_size * numbers], vec![0.0; batch_size * numbers]];
         for (place, &index) in indices.iter().enumerate() {
             let image = self.source.image(index)?;
-            for (number, view) in views.iter_mut().enumerate() {
+            for (number, (view, augmentation)) in views.iter_mut().zip(self.augmentations.both()).enumerate()
+            {
                 let mut rng = view_generator(seed, epoch, index, number);
-                let params = self.augmentation.sample(&mut rng, image.width(), image.height());
+                let params = augmentation.sample(&mut rng, image.width(), image.height());
                 render(&params, &image, size, scratch, &mut view[place * numbers..][..numbers]);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mrl_data::{Augmentation, DataError, Image, ImageSource, LoaderOptions, ViewBatch, ViewLoader};
+use mrl_data::{Augmentations, DataError, Image, ImageSource, LoaderOptions, ViewBatch, ViewLoader};
 
 /// Images of a pattern each; the one called `broken` cannot be read.
 struct Patterns {
@@ -26,7 +26,7 @@ impl ImageSource for Patterns {
 
 fn loader(source: Patterns, workers: usize, seed: u64) -> Result<ViewLoader<Patterns>, DataError> {
     let options = LoaderOptions { size: 8, batch_size: 4, seed, workers, prefetch: 2 };
-    ViewLoader::new(Arc::new(source), Augmentation::default(), options)
+    ViewLoader::new(Arc::new(source), Augmentations::default(), options)
 }
 
 fn batches(workers: usize, seed: u64, first: u64, count: usize) -> Vec<ViewBatch> {

@@ -26,7 +26,9 @@ struct State {
     step: u64,
     /// Images in the data set; another number would move the sampler.
     images: usize,
-    adam_updates: i32,
+    /// Updates of the optimiser.
+    #[serde(alias = "adam_updates")]
+    updates: i32,
     loss_scale: f64,
     good_steps: u32,
     online_batches_tracked: i64,
@@ -54,7 +56,7 @@ impl Checkpoints {
         let state = State {
             step: trainer.step,
             images,
-            adam_updates: trainer.adam.updates,
+            updates: trainer.optimiser.updates,
             loss_scale: trainer.loss_scale.factor,
             good_steps: trainer.loss_scale.good_steps,
             online_batches_tracked: trainer.online.batches_tracked().get(),
@@ -111,7 +113,7 @@ impl Checkpoints {
             }
         }
         trainer.step = state.step;
-        trainer.adam.updates = state.adam_updates;
+        trainer.optimiser.updates = state.updates;
         trainer.loss_scale.factor = state.loss_scale;
         trainer.loss_scale.good_steps = state.good_steps;
         trainer.online.batches_tracked().set(state.online_batches_tracked);
@@ -145,13 +147,9 @@ impl Checkpoints {
 }
 
 /// Every flat vector of a trainer, with what its tensors' names start with.
-fn parts(trainer: &Trainer) -> [(&'static str, &Tensor); 4] {
-    [
-        ("online", trainer.online.flat()),
-        ("target", trainer.target.flat()),
-        ("adam.mean", &trainer.adam.mean),
-        ("adam.square", &trainer.adam.square),
-    ]
+fn parts(trainer: &Trainer) -> Vec<(&'static str, &Tensor)> {
+    let networks = [("online", trainer.online.flat()), ("target", trainer.target.flat())];
+    networks.into_iter().chain(trainer.optimiser.state()).collect()
 }
 
 fn read_state(file: &TensorFile) -> Result<State, TrainError> {

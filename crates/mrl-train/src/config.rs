@@ -1,9 +1,10 @@
 mod head;
 mod objective;
+mod optimiser;
 
 use std::path::PathBuf;
 
-use mrl_data::{Augmentation, DatasetKind, Split};
+use mrl_data::{Augmentations, DatasetKind, Split};
 use mrl_embedding::Nesting;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
@@ -31,8 +32,9 @@ pub struct Config {
     pub target: TargetConfig,
     /// How long, in which batches, on what.
     pub run: RunConfig,
-    /// How a view is made from an image.
-    pub views: Augmentation,
+    /// How the two views are made from an image. (Older runs call the section `views`.)
+    #[serde(alias = "views")]
+    pub augmentation: Augmentations,
 }
 
 /// The images to train on.
@@ -54,6 +56,9 @@ pub struct DataConfig {
     pub subset_per_class: Option<usize>,
     /// How many unreadable images of a folder may be skipped.
     pub max_corrupt: usize,
+    /// The share of each class that is never trained on, to judge the encoder by while it trains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<f64>,
     /// The side of a view in pixels. Default: that of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<usize>,
@@ -122,32 +127,6 @@ pub enum Stem {
     Imagenet,
 }
 
-/// The optimiser: Adam.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OptimiserConfig {
-    /// The learning rate, at its highest.
-    pub lr: f64,
-    /// L2 weight decay, added to the gradient.
-    pub weight_decay: f64,
-    /// The learning rate over time.
-    pub schedule: Schedule,
-}
-
-/// The learning rate over time.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum Schedule {
-    /// The same throughout.
-    #[default]
-    Constant,
-    /// Half a cosine from `lr` to 0 (arXiv 1608.03983, without restarts).
-    Cosine,
-}
-
 /// The target network: a moving average of the online network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -186,6 +165,9 @@ pub struct RunConfig {
     /// A checkpoint every so many steps. Default: every epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<u64>,
+    /// Every so many epochs, and at the end, the held-out images look for their nearest neighbours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eval_every: Option<u64>,
 }
 
 /// The number format of the activations; weights, statistics and loss are always f32.
@@ -207,6 +189,7 @@ pub enum Precision {
 }
 
 pub use crate::device::DeviceChoice;
+pub use optimiser::{OptimiserConfig, OptimiserKind, Schedule};
 
 impl Default for ModelConfig {
     fn default() -> Self {
@@ -220,12 +203,6 @@ impl Default for ModelConfig {
             head_batch_norm: false,
             projection_dim: None,
         }
-    }
-}
-
-impl Default for OptimiserConfig {
-    fn default() -> Self {
-        Self { lr: 3e-4, weight_decay: 1e-5, schedule: Schedule::default() }
     }
 }
 
@@ -247,6 +224,7 @@ impl Default for RunConfig {
             seed: 0,
             log_every: 10,
             checkpoint_every: None,
+            eval_every: None,
         }
     }
 }
@@ -263,8 +241,16 @@ impl Config {
     /// # Errors
     /// One sentence that names the value and the cure.
     pub fn validate(&self) -> Result<(), TrainError> {
-        let RunConfig { epochs, max_steps, batch_size, grad_accum, log_every, checkpoint_every, .. } =
-            self.run;
+        let RunConfig {
+            epochs,
+            max_steps,
+            batch_size,
+            grad_accum,
+            log_every,
+            checkpoint_every,
+            eval_every,
+            ..
+        } = self.run;
         let checks = [
             (epochs.is_none() || max_steps.is_none(), "epochs and max-steps are both given; choose one"),
             (epochs != Some(0), "epochs is 0; use 1 or more, or max-steps 0 for the untrained encoder"),
@@ -275,10 +261,22 @@ impl Config {
             (grad_accum >= 1, "grad-accum must be 1 or more"),
             (log_every >= 1, "log-every must be 1 or more"),
             (checkpoint_every != Some(0), "checkpoint-every must be 1 or more"),
+            (eval_every != Some(0), "eval-every must be 1 or more"),
+            (
+                eval_every.is_none() || self.data.holdout.is_some(),
+                "eval-every needs images that are not trained on; hold some out, e.g. with --holdout 0.1",
+            ),
+            (
+                self.data.holdout.is_none_or(|share| share > 0.0 && share < 1.0),
+                "holdout must be a share above 0 and below 1",
+            ),
+            (
+                // Known before 2.6 GB are downloaded for nothing.
+                self.data.holdout.is_none() || !self.is_unlabelled(),
+                "holdout needs labels, and the split unlabeled of stl10 has none; use --split train or train+unlabeled",
+            ),
             (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),
             (self.model.width > 0.0 && self.model.width <= 16.0, "width must be above 0 and at most 16"),
-            (self.optimiser.lr > 0.0 && self.optimiser.lr.is_finite(), "lr must be a positive number"),
-            (self.optimiser.weight_decay >= 0.0, "weight_decay must not be negative"),
             ((0.0..=1.0).contains(&self.target.gamma), "gamma must be between 0 and 1"),
             (self.target.update_gamma_every_n_steps >= 1, "update_gamma_every_n_steps must be 1 or more"),
         ];
@@ -288,9 +286,10 @@ impl Config {
         if toml::Table::try_from(self).is_err() {
             return Err(TrainError::Config(format!("a number is too large; use at most {}", i64::MAX)));
         }
+        self.optimiser.validate()?;
         self.data.image_size.map_or(Ok(()), check_image_size)?;
         self.check_objective()?;
-        self.views.validate().map_err(|error| TrainError::Config(error.to_string()))
+        self.augmentation.validate().map_err(|error| TrainError::Config(error.to_string()))
     }
 
     /// Whether objective, heads, prefixes and the part to train on go together.
@@ -338,6 +337,11 @@ impl Config {
         let natural =
             if stl10 && !self.objective.loss.needs_labels() { Split::Unlabeled } else { Split::Train };
         self.data.split.unwrap_or(natural)
+    }
+
+    /// Whether the images are known to have no labels.
+    fn is_unlabelled(&self) -> bool {
+        self.data.dataset == Some(DatasetKind::Stl10) && self.split() == Split::Unlabeled
     }
 
     /// The file's form.

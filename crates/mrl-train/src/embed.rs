@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use mrl_data::{Image, ImageSet, prepare};
 use mrl_embedding::{EmbeddingSet, Metadata};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 use tch::{Device, Kind};
@@ -12,15 +11,12 @@ use crate::{
     ResolvedConfig, TrainError,
     config::check_image_size,
     encoder_file,
-    model::{Active, Mode, Model, Network},
+    features::{Features, prepare_batch},
+    model::{Model, Network},
     run_folder::{checkpoints, encoder_path},
     tensor_file,
     torch_panic::catch_torch,
-    trainer::images,
 };
-
-/// Images that go through the encoder at once.
-const BATCH: usize = 256;
 
 /// Which of a run's two networks.
 #[derive(
@@ -100,8 +96,7 @@ impl Embedder {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<EmbeddingSet, TrainError> {
         let width = self.config.model.features();
-        let mut embeddings = vec![0.0; set.len() * width];
-        catch_torch(|| self.features(set, &mut embeddings, progress))?;
+        let embeddings = catch_torch(|| self.features().of_all(set, progress))?;
         describe(EmbeddingSet::new(embeddings, width)?, set, self.metadata.clone())
     }
 
@@ -113,35 +108,15 @@ impl Embedder {
         let (size, width) = (self.config.image_size(), self.config.model.features());
         let (mut pixels, mut embedding) = (vec![0.0; size * size * 3], vec![0.0; width]);
         prepare(image, size, &mut pixels);
-        let weights = self.network.activate(Mode::Eval, self.kind);
-        catch_torch(|| self.features_of(&weights, &pixels, &mut embedding))?;
+        catch_torch(|| self.features().of_batch(&pixels, &mut embedding))?;
         let mut set = EmbeddingSet::new(embedding, width)?;
         set.metadata = self.metadata.clone();
         Ok(set)
     }
 
-    /// Fills `embeddings`, `[n, d]`.
-    fn features(
-        &self,
-        set: &ImageSet,
-        embeddings: &mut [f32],
-        progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<(), TrainError> {
+    fn features(&self) -> Features<'_> {
         let (size, width) = (self.config.image_size(), self.config.model.features());
-        let weights = self.network.activate(Mode::Eval, self.kind);
-        for (index, rows) in embeddings.chunks_mut(BATCH * width).enumerate() {
-            let batch = prepare_batch(set, index * BATCH, rows.len() / width, size)?;
-            self.features_of(&weights, &batch, rows)?;
-            progress((index * BATCH + rows.len() / width).min(set.len()), set.len());
-        }
-        Ok(())
-    }
-
-    /// Fills `rows`, `[n, d]`, with the features of `batch`, `[n, size, size, 3]`.
-    fn features_of(&self, weights: &Active<'_>, batch: &[f32], rows: &mut [f32]) -> Result<(), TrainError> {
-        let batch = images(batch, self.config.image_size(), self.device);
-        let features = tch::no_grad(|| self.model.features(weights, &batch));
-        Ok(features.to_device(Device::Cpu).contiguous().f_copy_data(rows, rows.len())?)
+        Features::new(&self.model, &self.network, self.kind, self.device, [size, width])
     }
 }
 
@@ -163,16 +138,6 @@ pub fn embed_pixels(
         ..Metadata::default()
     };
     describe(EmbeddingSet::new(pixels, size * size * 3)?, set, metadata)
-}
-
-/// Images `first..first + count`, `[count, size, size, 3]`.
-fn prepare_batch(set: &ImageSet, first: usize, count: usize, size: usize) -> Result<Vec<f32>, TrainError> {
-    let mut batch = vec![0.0; count * size * size * 3];
-    batch.par_chunks_mut(size * size * 3).enumerate().try_for_each(|(index, pixels)| {
-        prepare(&set.image(first + index)?, size, pixels);
-        Ok::<_, TrainError>(())
-    })?;
-    Ok(batch)
 }
 
 fn describe(mut rows: EmbeddingSet, set: &ImageSet, metadata: Metadata) -> Result<EmbeddingSet, TrainError> {

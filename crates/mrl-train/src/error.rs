@@ -63,6 +63,9 @@ pub enum TrainError {
         /// The global step, counted from 1.
         step: u64,
     },
+    /// The held-out images could not be judged.
+    #[error("the held-out images cannot be evaluated: {0}")]
+    Evaluation(String),
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

@@ -30,6 +30,8 @@ mod device;
 mod embed;
 mod encoder_file;
 mod error;
+mod features;
+mod held_out;
 mod labels;
 mod loss_scale;
 mod model;
@@ -41,6 +43,7 @@ mod phase;
 mod pretrain;
 mod resolved;
 mod run_folder;
+mod schedule;
 mod step_bench;
 mod tensor_file;
 mod torch_panic;
@@ -49,11 +52,12 @@ mod trainer;
 pub use adapt::{AdaptObjective, AdaptOptions, AdaptStep, Adapter, AdapterForm};
 pub use config::{
     BarlowTwins, Byol, Config, DataConfig, DeviceChoice, Encoder, Head, ModelConfig, Objective,
-    ObjectiveConfig, OptimiserConfig, Precision, Relic, RunConfig, Schedule, SimClr, Stem, Supervised,
-    TargetConfig, VicReg,
+    ObjectiveConfig, OptimiserConfig, OptimiserKind, Precision, Relic, RunConfig, Schedule, SimClr, Stem,
+    Supervised, TargetConfig, VicReg,
 };
 pub use embed::{Embedder, NetworkChoice, embed_pixels};
 pub use error::TrainError;
+pub use held_out::EvalRecord;
 pub use pretrain::{Observer, Outcome, Start, pretrain};
 pub use resolved::ResolvedConfig;
 pub use run_folder::RunFolder;

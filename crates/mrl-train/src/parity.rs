@@ -11,10 +11,10 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     Config, Encoder, Precision, Stem,
-    config::ModelConfig,
+    config::{ModelConfig, OptimiserConfig},
     model::{LayoutBuilder, Mode, Model, Network, Projector},
     objective::relic_loss,
-    optimiser::Adam,
+    optimiser::Optimiser,
     trainer::{Batch, Horizon, Trainer},
 };
 
@@ -29,7 +29,7 @@ fn read(name: &str) -> Value {
 }
 
 /// The golden's formula for weights and inputs.
-fn fill(name: &str, shape: &[i64], offset: f64, scale: f64) -> Tensor {
+pub(crate) fn fill(name: &str, shape: &[i64], offset: f64, scale: f64) -> Tensor {
     let key =
         name.bytes().fold(2_166_136_261u32, |key, byte| (key ^ u32::from(byte)).wrapping_mul(16_777_619));
     let value = |place: u32| {
@@ -66,16 +66,16 @@ fn images(name: &str, n: i64, size: i64) -> Tensor {
     fill(name, &[n, 3, size, size], 0.5, 1.0)
 }
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
-fn flat(tensor: &Tensor) -> Vec<f64> {
+pub(crate) fn flat(tensor: &Tensor) -> Vec<f64> {
     Vec::try_from(tensor.to_kind(Kind::Double).contiguous().view(-1)).unwrap()
 }
 
 /// Equal but for `tolerance` of the largest expected number.
-fn assert_close(name: &str, actual: &[f64], expected: &[f64], tolerance: f64) {
+pub(crate) fn assert_close(name: &str, actual: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(actual.len(), expected.len(), "{name}");
     let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
@@ -187,7 +187,8 @@ fn five_steps_are_the_references() {
     let golden = &golden()["training"];
     let mut config = config(Encoder::ResNet18, Stem::Cifar);
     config.run.precision = Precision::F32;
-    let horizon = Horizon { total_steps: 5, gamma_steps: golden["horizon"].as_u64().unwrap() };
+    let horizon =
+        Horizon { total_steps: 5, gamma_steps: golden["horizon"].as_u64().unwrap(), warmup_steps: 0 };
     let mut trainer = Trainer::new(&config.resolve(32).unwrap(), horizon);
     fill_network(&trainer.online);
     trainer.target.copy_from(&trainer.online);
@@ -233,10 +234,16 @@ fn five_steps_are_the_references() {
 
 #[test]
 fn adam_is_torchs() {
-    let p = fill("adam.p", &[6], 0.0, 2.0);
-    let mut adam = Adam::new(&p, 1e-1);
+    let mut layout = LayoutBuilder::default();
+    layout.constant("adam.p", &[6], 0.0);
+    let network = Network::zeros(Arc::new(layout.finish()), Device::Cpu);
+    // The layout pads to whole cache lines.
+    let padded = |name: &str| fill(name, &[6], 0.0, 2.0).constant_pad_nd([0, 10]);
+    tch::no_grad(|| network.trainable().copy_(&padded("adam.p")));
+    let config = OptimiserConfig { weight_decay: 1e-1, ..OptimiserConfig::default() };
+    let mut adam = Optimiser::new(&config, &network);
     for (step, expected) in golden()["adam"].as_array().unwrap().iter().enumerate() {
-        adam.step(&p, &fill(&format!("adam.g.{step}"), &[6], 0.0, 2.0), 3e-2);
-        assert_close("parameters", &flat(&p), &numbers(expected), 1e-6);
+        adam.step(&network, &padded(&format!("adam.g.{step}")), 3e-2);
+        assert_close("parameters", &flat(&network.trainable().narrow(0, 0, 6)), &numbers(expected), 1e-6);
     }
 }

@@ -1,18 +1,20 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use mrl_data::{Batches, ImageSet, LoaderOptions, ViewLoader};
-use tch::Device;
+use mrl_data::{Batches, ImageSet, ImageSource, LoaderOptions, Part, ViewLoader};
+use mrl_embedding::EmbeddingSet;
+use tch::{Device, Tensor};
 
 use crate::{
-    NetworkChoice, ResolvedConfig, RunFolder, StepRecord, TrainError, encoder_file,
+    EvalRecord, NetworkChoice, ResolvedConfig, RunFolder, StepRecord, TrainError, encoder_file,
+    held_out::{HeldOut, Images},
     labels::{check_labels, labels_of},
     model::Network,
     phase::phase,
-    run_folder::encoder_path,
+    run_folder::{Metrics, encoder_path},
     torch_panic::catch_torch,
     trainer::{Batch, Horizon, Trainer, images},
 };
@@ -24,6 +26,23 @@ pub trait Observer {
 
     /// Called behind every step.
     fn stepped(&mut self, _record: &StepRecord, _images_per_s: f64) {}
+
+    /// The share of `queries` whose nearest row of `database`, by cosine, has their label, for each of the prefixes `dims`.
+    /// Asked for each network whenever `run.eval_every` says so.
+    ///
+    /// # Errors
+    /// When it cannot be told; this one cannot.
+    fn knn1(
+        &mut self,
+        _database: &EmbeddingSet,
+        _queries: &EmbeddingSet,
+        _dims: &[usize],
+    ) -> Result<Vec<f64>, TrainError> {
+        Err(TrainError::Evaluation("the run's observer has no knn1; leave eval_every out".to_owned()))
+    }
+
+    /// Called with what [`Observer::knn1`] has found of both networks.
+    fn evaluated(&mut self, _record: &EvalRecord) {}
 
     /// Asked before every step; `true` saves a checkpoint and ends the run.
     fn should_stop(&self) -> bool {
@@ -40,8 +59,10 @@ pub struct Start {
     pub total_steps: u64,
     /// Steps of an epoch; the incomplete last batch is dropped, and batches that make no whole step go to the next epoch.
     pub steps_per_epoch: u64,
-    /// Images in the data set.
+    /// Images to train on.
     pub images: usize,
+    /// Images that are held out.
+    pub held_out: usize,
     /// The checkpoint that the run continues from.
     pub resumed_from: Option<PathBuf>,
 }
@@ -82,8 +103,13 @@ pub fn pretrain(
 /// A run from its first step or its last checkpoint on.
 struct Run<'a> {
     config: &'a ResolvedConfig,
-    images: Arc<ImageSet>,
-    loader: ViewLoader<ImageSet>,
+    /// Images in the data set.
+    images: usize,
+    loader: ViewLoader<Part>,
+    /// What is evaluated, if anything is.
+    held_out: Option<HeldOut>,
+    /// Those of the images that are trained on, where the objective needs them.
+    labels: Option<Vec<i64>>,
     trainer: Trainer,
     folder: RunFolder,
     start: Start,
@@ -92,15 +118,18 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn begin(
         config: &'a ResolvedConfig,
-        images: Arc<ImageSet>,
+        set: Arc<ImageSet>,
         out: &Path,
         resume: bool,
     ) -> Result<Self, TrainError> {
-        let count = images.len();
-        check_labels(config, &images)?;
-        let loader = view_loader(config, Arc::clone(&images))?;
+        check_labels(config, &set)?;
+        let count = set.len();
+        let images = Images::split(config, set)?;
+        let (trained, held_out) = (images.trained.len(), images.held_out());
+        let labels = config.objective.loss.needs_labels().then(|| images.trained.labels()).flatten();
+        let loader = view_loader(config, images.trained)?;
         let steps_per_epoch = steps_per_epoch(config, loader.batches_per_epoch())?;
-        let horizon = Horizon::new(config, steps_per_epoch);
+        let horizon = Horizon::new(config, steps_per_epoch)?;
         let mut trainer = Trainer::new(config, horizon);
         let folder = RunFolder::open(out, config, resume)?;
         let resumed_from = folder.checkpoints().restore(&mut trainer, count, config)?;
@@ -108,8 +137,9 @@ impl<'a> Run<'a> {
             folder.check_unfinished()?;
         }
         let (first_step, total_steps) = (trainer.step, horizon.total_steps);
-        let start = Start { first_step, total_steps, steps_per_epoch, images: count, resumed_from };
-        Ok(Self { config, images, loader, trainer, folder, start })
+        let start =
+            Start { first_step, total_steps, steps_per_epoch, images: trained, held_out, resumed_from };
+        Ok(Self { config, images: count, loader, held_out: images.held_out, labels, trainer, folder, start })
     }
 
     fn train(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
@@ -126,13 +156,19 @@ impl<'a> Run<'a> {
                 self.save_checkpoint()?;
                 return Ok(Outcome::Interrupted { step: self.trainer.step });
             }
-            let next = |_| next_batch(&mut batches, config, &self.images);
+            let next = |_| next_batch(&mut batches, config, self.labels.as_deref());
             let record = self.trainer.step((0..accumulated).map(next))?;
             let images_per_s = speed.count(config.run.batch_size * accumulated);
             observer.stepped(&record, images_per_s);
             if record.step.is_multiple_of(config.run.log_every) || record.step == total_steps {
                 metrics.log(&record, images_per_s)?;
                 speed = Speed::new();
+            }
+            // Before the checkpoint, behind which a resumed run would not come back to it.
+            if self.is_evaluated() {
+                let since = Instant::now();
+                self.evaluate(&mut metrics, observer)?;
+                speed.leave_out(since.elapsed());
             }
             if record.step.is_multiple_of(checkpoint_every) && record.step < total_steps {
                 self.save_checkpoint()?;
@@ -142,9 +178,26 @@ impl<'a> Run<'a> {
         Ok(Outcome::Finished { encoders: self.write_encoders()? })
     }
 
+    /// Whether the held-out images are judged behind this step.
+    fn is_evaluated(&self) -> bool {
+        let Start { total_steps, steps_per_epoch, .. } = self.start;
+        let step = self.trainer.step;
+        self.config.run.eval_every.is_some_and(|epochs| {
+            step == total_steps || step.is_multiple_of(epochs.saturating_mul(steps_per_epoch))
+        })
+    }
+
+    fn evaluate(&self, metrics: &mut Metrics, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let Some(held_out) = &self.held_out else { return Ok(()) };
+        let dims = self.config.nesting().dims();
+        let record = held_out.evaluate(&self.trainer, dims, self.start.steps_per_epoch, observer)?;
+        observer.evaluated(&record);
+        metrics.log_evaluation(&record)
+    }
+
     fn save_checkpoint(&self) -> Result<(), TrainError> {
         let _phase = phase!("checkpoint", Device::Cpu);
-        self.folder.checkpoints().save(&self.trainer, self.start.images, &self.config.to_toml())
+        self.folder.checkpoints().save(&self.trainer, self.images, &self.config.to_toml())
     }
 
     /// The target network's file and the online network's.
@@ -172,24 +225,28 @@ fn steps_per_epoch(config: &ResolvedConfig, batches: usize) -> Result<u64, Train
 }
 
 /// Waits for the next batch and gives it to the device.
-fn next_batch(batches: &mut Batches, config: &ResolvedConfig, set: &ImageSet) -> Result<Batch, TrainError> {
+fn next_batch(
+    batches: &mut Batches,
+    config: &ResolvedConfig,
+    labels: Option<&[i64]>,
+) -> Result<Batch, TrainError> {
     let waiting = phase!("wait for views", Device::Cpu);
     let batch = batches.next_batch()?;
     drop(waiting);
     let device = config.run.device.torch();
     let _phase = phase!("views to device", device);
-    let labels = labels_of(config, set, &batch.indices, device);
+    let labels = labels.map(|labels| labels_of(labels, &batch.indices, device));
     Ok(Batch { views: batch.views.map(|view| images(&view, config.image_size(), device)), labels })
 }
 
-fn view_loader(config: &ResolvedConfig, images: Arc<ImageSet>) -> Result<ViewLoader<ImageSet>, TrainError> {
+fn view_loader(config: &ResolvedConfig, images: Arc<Part>) -> Result<ViewLoader<Part>, TrainError> {
     let options = LoaderOptions {
         size: config.image_size(),
         batch_size: config.run.batch_size,
         seed: config.run.seed,
         ..LoaderOptions::default()
     };
-    Ok(ViewLoader::new(images, config.views.clone(), options)?)
+    Ok(ViewLoader::new(images, config.augmentation.clone(), options)?)
 }
 
 /// Images a second, on average since the last line of `metrics.jsonl`.
@@ -201,6 +258,11 @@ struct Speed {
 impl Speed {
     fn new() -> Self {
         Self { since: Instant::now(), images: 0 }
+    }
+
+    /// Does not count a time in which nothing was trained.
+    fn leave_out(&mut self, time: Duration) {
+        self.since += time;
     }
 
     fn count(&mut self, images: usize) -> f64 {

@@ -119,18 +119,28 @@ pub(crate) fn check_same(file: &Path, stored: &Config, given: &Config) -> Result
 
 /// Every value of a configuration under its dotted key.
 fn flatten(config: &Config) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
     let table = toml::Table::try_from(config).expect("a configuration is plain TOML");
-    let sections =
-        table.into_iter().filter_map(|(section, value)| Some((section, value.as_table()?.clone())));
-    sections
-        .flat_map(|(section, keys)| {
-            keys.into_iter().map(move |(key, value)| (format!("{section}.{key}"), value.to_string()))
-        })
-        .collect()
+    flatten_into("", table, &mut values);
+    values
+}
+
+fn flatten_into(prefix: &str, table: toml::Table, values: &mut BTreeMap<String, String>) {
+    for (key, value) in table {
+        let key = format!("{prefix}{key}");
+        match value {
+            toml::Value::Table(table) => flatten_into(&format!("{key}."), table, values),
+            value => {
+                values.insert(key, value.to_string());
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use mrl_data::AugmentationPreset;
+
     use super::*;
 
     #[test]
@@ -145,6 +155,26 @@ mod tests {
         let read: Config = toml::from_str(&config.to_toml()).unwrap();
         assert_eq!(ResolvedConfig::stored(read).unwrap(), config);
         assert_eq!((config.image_size(), config.total_steps(39)), (32, 3900));
+    }
+
+    #[test]
+    fn the_difference_of_one_view_is_named() {
+        let with =
+            |preset: AugmentationPreset| Config { augmentation: preset.augmentations(), ..Config::default() };
+        let mut other = with(AugmentationPreset::Byol);
+        other.augmentation.second.blur_p = 0.3;
+        let error =
+            check_same(Path::new("here"), &with(AugmentationPreset::Byol), &other).unwrap_err().to_string();
+        let expected =
+            "here: the run has another configuration: augmentation.second.blur_p is 0.1 there and 0.3 now; ";
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn a_run_of_before_calls_the_augmentation_views() {
+        let old: Config = toml::from_str("[views]\nblur_p = 0.25").unwrap();
+        let new: Config = toml::from_str("[augmentation]\nblur_p = 0.25").unwrap();
+        assert_eq!((old.augmentation.first.blur_p, &old), (0.25, &new));
     }
 
     #[test]

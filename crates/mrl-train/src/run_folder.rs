@@ -7,7 +7,7 @@ use std::{
 use mrl_embedding::{remove_unfinished, write_atomically};
 
 use crate::{
-    Config, NetworkChoice, ResolvedConfig, StepRecord, TrainError, checkpoint::Checkpoints,
+    Config, EvalRecord, NetworkChoice, ResolvedConfig, StepRecord, TrainError, checkpoint::Checkpoints,
     resolved::check_same,
 };
 
@@ -154,7 +154,15 @@ impl Metrics {
             record: &'a StepRecord,
             images_per_s: f64,
         }
-        let mut line = serde_json::to_string(&Line { record, images_per_s }).expect("a record is plain JSON");
+        self.add(&Line { record, images_per_s })
+    }
+
+    pub(crate) fn log_evaluation(&mut self, record: &EvalRecord) -> Result<(), TrainError> {
+        self.add(record)
+    }
+
+    fn add(&mut self, record: &impl serde::Serialize) -> Result<(), TrainError> {
+        let mut line = serde_json::to_string(record).expect("a record is plain JSON");
         line.push('\n');
         // In one write, so that a reader never sees half a line unless the disk is full.
         self.file.write_all(line.as_bytes()).map_err(TrainError::io(&self.path))

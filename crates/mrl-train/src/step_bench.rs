@@ -18,7 +18,8 @@ impl StepBench {
     /// Networks and views as `config` says.
     #[must_use]
     pub fn new(config: &ResolvedConfig) -> Self {
-        let trainer = Trainer::new(config, Horizon { total_steps: u64::MAX, gamma_steps: u64::MAX });
+        let trainer =
+            Trainer::new(config, Horizon { total_steps: u64::MAX, gamma_steps: u64::MAX, warmup_steps: 0 });
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let size = config.image_size();
         let numbers = config.run.batch_size * size * size * 3;

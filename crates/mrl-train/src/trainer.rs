@@ -14,11 +14,13 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     ResolvedConfig, TrainError,
+    features::Features,
     loss_scale::LossScale,
     model::{Model, Network},
     objective::Partner,
-    optimiser::Adam,
+    optimiser::Optimiser,
     phase::phase,
+    schedule::{learning_rate, warmup_steps},
 };
 
 /// Everything that training changes, and one step of it.
@@ -27,7 +29,7 @@ pub(crate) struct Trainer {
     model: Model,
     pub(crate) online: Network,
     pub(crate) target: Network,
-    pub(crate) adam: Adam,
+    pub(crate) optimiser: Optimiser,
     pub(crate) loss_scale: LossScale,
     /// Steps done.
     pub(crate) step: u64,
@@ -43,15 +45,20 @@ pub(crate) struct Horizon {
     pub(crate) total_steps: u64,
     /// Where the target's decay reaches 1: two epochs behind the end, as the reference has it.
     pub(crate) gamma_steps: u64,
+    /// Steps in which the learning rate rises.
+    pub(crate) warmup_steps: u64,
 }
 
 impl Horizon {
-    pub(crate) fn new(config: &ResolvedConfig, steps_per_epoch: u64) -> Self {
+    /// # Errors
+    /// When the run ends before the learning rate has warmed up.
+    pub(crate) fn new(config: &ResolvedConfig, steps_per_epoch: u64) -> Result<Self, TrainError> {
         let total_steps = config.total_steps(steps_per_epoch);
         let gamma_steps = total_steps
             .saturating_add(2 * steps_per_epoch)
             .saturating_sub(config.target.update_gamma_after_step);
-        Self { total_steps, gamma_steps: gamma_steps.max(1) }
+        let warmup_steps = warmup_steps(&config.optimiser, steps_per_epoch, total_steps)?;
+        Ok(Self { total_steps, gamma_steps: gamma_steps.max(1), warmup_steps })
     }
 }
 
@@ -65,7 +72,7 @@ impl Trainer {
         let online = Network::new(Arc::clone(&layout), &mut rng, device);
         let target = Network::zeros(layout, device);
         target.copy_from(&online);
-        let adam = Adam::new(&online.trainable(), config.optimiser.weight_decay);
+        let optimiser = Optimiser::new(&config.optimiser, &online);
         let kind = config.run.precision.kind();
         let loss_scale = LossScale::new(kind);
         Self {
@@ -73,7 +80,7 @@ impl Trainer {
             model,
             online,
             target,
-            adam,
+            optimiser,
             loss_scale,
             step: 0,
             horizon,
@@ -98,11 +105,11 @@ impl Trainer {
         }
         let _ = gradient.shallow_clone().g_div_scalar_(self.loss_scale.factor());
         let grad_norm = gradient.norm().double_value(&[]);
-        let lr =
-            self.config.optimiser.schedule.lr(self.config.optimiser.lr, self.step, self.horizon.total_steps);
+        let Horizon { total_steps, warmup_steps, .. } = self.horizon;
+        let lr = learning_rate(&self.config.optimiser, warmup_steps, total_steps, self.step);
         if self.loss_scale.accept(grad_norm).ok_or(TrainError::GradientNotFinite { step: self.step + 1 })? {
             let _phase = phase!("optimiser", self.device);
-            self.adam.step(&self.online.trainable(), &gradient, lr);
+            self.optimiser.step(&self.online, &gradient, lr);
         }
         let gamma = self.update_target();
         self.step += 1;
@@ -116,6 +123,12 @@ impl Trainer {
         let dims = self.config.nesting().dims().len();
         let weights = self.config.objective.weights(dims);
         Prefixes::of_step(self.config.model.head, weights, self.config.run.seed, self.step)
+    }
+
+    /// The encoder of `network`, one of the two, for use.
+    pub(crate) fn encoder<'a>(&'a self, network: &'a Network) -> Features<'a> {
+        let (size, width) = (self.config.image_size(), self.config.model.features());
+        Features::new(&self.model, network, self.kind, self.device, [size, width])
     }
 
     /// Features of images in evaluation mode, `[n, d]`.

@@ -3,6 +3,7 @@
 mod adapt;
 mod embed;
 mod eval;
+mod held_out;
 mod index;
 mod input;
 mod thumbnails;

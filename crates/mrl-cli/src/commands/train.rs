@@ -5,9 +5,12 @@ use std::{
 
 use anyhow::Result;
 use mrl_data::{DatasetKind, OpenOptions};
-use mrl_train::{Config, Observer, Outcome, ResolvedConfig, RunFolder, Start, StepRecord, pretrain};
+use mrl_embedding::EmbeddingSet;
+use mrl_train::{
+    Config, EvalRecord, Observer, Outcome, ResolvedConfig, RunFolder, Start, StepRecord, TrainError, pretrain,
+};
 
-use super::{IMAGENET, native_size, open_images};
+use super::{IMAGENET, held_out, native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::TrainArgs,
@@ -60,7 +63,8 @@ pub(crate) fn run_config(
 
     // Until here a signal ends the program at once: nothing is lost.
     let stop = StopSignal::install()?;
-    let mut observer = Watcher { stop, progress: Progress::new("training"), total_steps: 0 };
+    let dims = config.nesting().dims().to_vec();
+    let mut observer = Watcher { stop, progress: Progress::new("training"), total_steps: 0, dims };
     let outcome = pretrain(&config, Arc::new(images), out, resume, &mut observer);
     observer.progress.finish();
     match outcome? {
@@ -112,13 +116,16 @@ struct Watcher {
     stop: StopSignal,
     progress: Progress,
     total_steps: u64,
+    /// The nesting dims.
+    dims: Vec<usize>,
 }
 
 impl Observer for Watcher {
     fn started(&mut self, start: &Start) {
-        let Start { first_step, total_steps, steps_per_epoch, images, resumed_from } = start;
+        let Start { first_step, total_steps, steps_per_epoch, images, held_out, resumed_from } = start;
+        let held_out = if *held_out > 0 { format!(", {held_out} held out") } else { String::new() };
         note(&format!(
-            "{}, {} an epoch, {} in all",
+            "{}{held_out}, {} an epoch, {} in all",
             count(*images as u64, "image"),
             count(*steps_per_epoch, "step"),
             count(*total_steps, "step")
@@ -133,6 +140,19 @@ impl Observer for Watcher {
         let message =
             format!("loss {:.4}, top1 {:.1} %, {images_per_s:.1} images/s", record.loss, record.top1);
         self.progress.at(record.step, self.total_steps, &message);
+    }
+
+    fn knn1(
+        &mut self,
+        database: &EmbeddingSet,
+        queries: &EmbeddingSet,
+        dims: &[usize],
+    ) -> Result<Vec<f64>, TrainError> {
+        held_out::knn1(database, queries, dims).map_err(|error| TrainError::Evaluation(error.to_string()))
+    }
+
+    fn evaluated(&mut self, record: &EvalRecord) {
+        self.progress.note(&held_out::table(record, &self.dims));
     }
 
     fn should_stop(&self) -> bool {

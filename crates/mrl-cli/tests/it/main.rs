@@ -6,12 +6,14 @@ mod common;
 mod docs;
 mod errors;
 mod evaluation;
+mod held_out;
 mod index;
 mod measured;
 mod objectives;
 mod pipeline;
 #[cfg(unix)]
 mod postgres;
+mod recipe;
 mod reference;
 mod resume;
 mod steps;

@@ -10,15 +10,19 @@ mod colour;
 mod crop;
 mod hue;
 mod level;
+mod pair;
 mod params;
 #[cfg(test)]
 mod plain;
 mod planes;
+mod preset;
 mod render;
 mod resample;
 mod taps;
 mod vector;
 
 pub use crop::CropBox;
+pub use pair::Augmentations;
 pub use params::{Augmentation, ColourJitter, ColourOperator, ViewParams};
+pub use preset::AugmentationPreset;
 pub use render::{Scratch, render};

@@ -1,15 +1,14 @@
 use rand::{RngExt, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::crop::{CropBox, sample_crop};
 use crate::DataError;
 
 /// How views are drawn: the distributions of torchvision's `RandomResizedCrop`, `RandomHorizontalFlip`, `ColorJitter`,
-/// `RandomGrayscale`, `GaussianBlur` and `RandomSolarize`, applied in this order. The default is the reference's recipe
-/// (that of `BYOL`, arXiv 2006.07733, appendix B, with its own strengths).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// `RandomGrayscale`, `GaussianBlur` and `RandomSolarize`, applied in this order. The default is the reference's recipe:
+/// [`AugmentationPreset::Reference`](crate::AugmentationPreset).
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Augmentation {
     /// The crop's share of the image's area, between these.
     pub crop_scale: [f64; 2],
@@ -29,7 +28,7 @@ pub struct Augmentation {
     pub hue: f64,
     /// Probability of grayscale.
     pub grayscale_p: f64,
-    /// Probability of a Gaussian blur.
+    /// Probability of a Gaussian blur, whose kernel is a tenth of the view's side wide.
     pub blur_p: f64,
     /// The blur's standard deviation in pixels, between these.
     pub blur_sigma: [f64; 2],
@@ -104,39 +103,56 @@ pub enum ColourOperator {
     Hue,
 }
 
+/// The largest factor of brightness, contrast and saturation is 1 more; beyond it all is black or white.
+const MOST_STRENGTH: f64 = 10.0;
+
 const OPERATORS: [ColourOperator; 4] =
     [ColourOperator::Brightness, ColourOperator::Contrast, ColourOperator::Saturation, ColourOperator::Hue];
 
 impl Augmentation {
-    /// Checks the ranges.
+    /// Checks the ranges; `section` is where the settings stand, for the error.
     ///
     /// # Errors
-    /// One sentence that names the setting and what it may be.
-    pub fn validate(&self) -> Result<(), DataError> {
-        let ordered = |[low, high]: [f64; 2]| low > 0.0 && low <= high && high.is_finite();
-        let probability = |p: f64| (0.0..=1.0).contains(&p);
-        let strength = |factor: f64| factor >= 0.0 && factor.is_finite();
-        let checks = [
-            (
-                ordered(self.crop_scale) && self.crop_scale[1] <= 1.0,
-                "views.crop_scale must be two increasing shares above 0, up to 1",
-            ),
-            (ordered(self.crop_ratio), "views.crop_ratio must be two increasing ratios above 0"),
-            (ordered(self.blur_sigma), "views.blur_sigma must be two increasing lengths above 0"),
-            (probability(self.flip_p), "views.flip_p must be a probability from 0 to 1"),
-            (probability(self.jitter_p), "views.jitter_p must be a probability from 0 to 1"),
-            (probability(self.grayscale_p), "views.grayscale_p must be a probability from 0 to 1"),
-            (probability(self.blur_p), "views.blur_p must be a probability from 0 to 1"),
-            (probability(self.solarize_p), "views.solarize_p must be a probability from 0 to 1"),
-            (strength(self.brightness), "views.brightness must not be negative"),
-            (strength(self.contrast), "views.contrast must not be negative"),
-            (strength(self.saturation), "views.saturation must not be negative"),
-            ((0.0..=0.5).contains(&self.hue), "views.hue must be from 0 to 0.5"),
+    /// One sentence that names the setting, its value and what it may be.
+    pub fn validate(&self, section: &str) -> Result<(), DataError> {
+        self.check_pairs(section)?;
+        let probabilities = [
+            ("flip_p", self.flip_p),
+            ("jitter_p", self.jitter_p),
+            ("grayscale_p", self.grayscale_p),
+            ("blur_p", self.blur_p),
+            ("solarize_p", self.solarize_p),
         ];
-        match checks.iter().find(|(holds, _)| !holds) {
-            None => Ok(()),
-            Some((_, problem)) => Err(DataError::Setting((*problem).to_owned())),
+        for (key, p) in probabilities {
+            check((0.0..=1.0).contains(&p), section, key, &p, "a probability from 0 to 1")?;
         }
+        let strengths =
+            [("brightness", self.brightness), ("contrast", self.contrast), ("saturation", self.saturation)];
+        for (key, strength) in strengths {
+            let holds = (0.0..=MOST_STRENGTH).contains(&strength);
+            check(holds, section, key, &strength, "a strength from 0 to 10")?;
+        }
+        check(
+            (0.0..=0.5).contains(&self.hue),
+            section,
+            "hue",
+            &self.hue,
+            "a share of the circle from 0 to 0.5",
+        )
+    }
+
+    fn check_pairs(&self, section: &str) -> Result<(), DataError> {
+        let within =
+            |[low, high]: [f64; 2], [least, most]: [f64; 2]| least <= low && low <= high && high <= most;
+        let pairs = [
+            ("crop_scale", self.crop_scale, [1e-6, 1.0], "two increasing shares from 0.000001 to 1"),
+            ("crop_ratio", self.crop_ratio, [0.01, 100.0], "two increasing ratios from 0.01 to 100"),
+            ("blur_sigma", self.blur_sigma, [0.01, 100.0], "two increasing lengths from 0.01 to 100 pixels"),
+        ];
+        for (key, pair, limits, what) in pairs {
+            check(within(pair, limits), section, key, &format_args!("{pair:?}"), what)?;
+        }
+        Ok(())
     }
 
     /// Draws the parameters of one view of an image of this size.
@@ -161,4 +177,18 @@ impl Augmentation {
             (factor(self.brightness), factor(self.contrast), factor(self.saturation));
         ColourJitter { order, brightness, contrast, saturation, hue: rng.random_range(-self.hue..=self.hue) }
     }
+}
+
+/// An error unless the setting `key` of `section` holds.
+fn check(
+    holds: bool,
+    section: &str,
+    key: &str,
+    value: &dyn std::fmt::Display,
+    allowed: &str,
+) -> Result<(), DataError> {
+    if holds {
+        return Ok(());
+    }
+    Err(DataError::Setting(format!("{section}.{key} is {value}; it must be {allowed}")))
 }

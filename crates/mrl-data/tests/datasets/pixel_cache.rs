@@ -9,7 +9,7 @@ use std::{
 
 use image::{Rgb, RgbImage};
 use mrl_data::{
-    Augmentation, DataError, DatasetKind, ImageSet, LoaderOptions, OpenOptions, Progress, Split, ViewLoader,
+    Augmentations, DataError, DatasetKind, ImageSet, LoaderOptions, OpenOptions, Progress, Split, ViewLoader,
     open,
 };
 use proptest::{prelude::*, sample::Index};
@@ -297,7 +297,7 @@ fn the_loader_gives_the_same_views() {
     world.write("cat/photo.png", 90, 40);
     let views = |set: ImageSet| -> Vec<_> {
         let options = LoaderOptions { size: VIEW, batch_size: 3, seed: 4, workers: 2, prefetch: 2 };
-        let loader = ViewLoader::new(Arc::new(set), Augmentation::default(), options).unwrap();
+        let loader = ViewLoader::new(Arc::new(set), Augmentations::default(), options).unwrap();
         loader.start(0).take(4).map(|batch| batch.unwrap().views).collect()
     };
     assert_eq!(views(world.open().0), views(world.decoded()));

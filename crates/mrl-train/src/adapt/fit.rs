@@ -12,7 +12,7 @@ use super::{
     form::{Map, Residual},
     loss::{cosines, label_loss, same_label, similarity_loss},
 };
-use crate::{Schedule, TrainError};
+use crate::{OptimiserConfig, Schedule, TrainError, schedule::learning_rate};
 
 /// The map that `options` ask for, fitted to the rows of `set`.
 pub(super) fn fit(
@@ -34,6 +34,7 @@ pub(super) fn fit(
     // Rows that do not fill a batch wait for another order.
     let size = options.batch_size.min(set.len());
     let steps = set.len() / size * options.epochs;
+    let rate = OptimiserConfig { lr: options.lr, schedule: Schedule::Cosine, ..OptimiserConfig::default() };
     let mut step = 0;
     for epoch in 0..options.epochs {
         let order: Vec<i64> =
@@ -42,7 +43,7 @@ pub(super) fn fit(
             let batch = Tensor::from_slice(batch).to_device(device);
             let loss = objective.loss(&rows, &batch, &learnt, nesting);
             let value = finite(&loss, step + 1)?;
-            adam.set_lr(Schedule::Cosine.lr(options.lr, step as u64, steps as u64));
+            adam.set_lr(learning_rate(&rate, 0, steps as u64, step as u64));
             adam.backward_step(&loss);
             step += 1;
             progress(AdaptStep { step, steps, loss: value });

@@ -164,7 +164,7 @@ fn half_precision_scales_the_loss_of_every_objective() {
         assert!(cosine.double_value(&[]) > 0.99, "{objective}: {cosine:?}");
         let ratio = step_on(&mut scaled, 0).grad_norm / plain.norm().double_value(&[]);
         assert!((ratio - 1.0).abs() < 0.05, "{objective}: {ratio}");
-        assert_eq!((scaled.adam.updates, scaled.loss_scale.factor), (1, 4.0));
+        assert_eq!((scaled.optimiser.updates, scaled.loss_scale.factor), (1, 4.0));
     }
 }
 

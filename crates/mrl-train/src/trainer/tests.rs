@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Config, Encoder, Head, Precision, Schedule, Stem, model::Mode, objective::relic_loss};
+use crate::{Config, Encoder, Head, Precision, Stem, model::Mode, objective::relic_loss};
 
 pub(super) fn config() -> Config {
     let mut config = Config::default();
@@ -10,7 +10,10 @@ pub(super) fn config() -> Config {
 }
 
 pub(super) fn trainer(config: &Config) -> Trainer {
-    Trainer::new(&config.clone().resolve(8).unwrap(), Horizon { total_steps: 4, gamma_steps: 6 })
+    Trainer::new(
+        &config.clone().resolve(8).unwrap(),
+        Horizon { total_steps: 4, gamma_steps: 6, warmup_steps: 0 },
+    )
 }
 
 /// Two views of six images, `[6, 3, 8, 8]`, another pair each step.
@@ -36,7 +39,7 @@ pub(super) fn state(trainer: &Trainer) -> Vec<u32> {
     let tensors = [trainer.online.flat(), trainer.target.flat()];
     let bits = tensors.into_iter().flat_map(|flat| Vec::<f32>::try_from(flat).unwrap()).map(f32::to_bits);
     let passes = [&trainer.online, &trainer.target].map(|network| network.batches_tracked().get() as u32);
-    bits.chain(passes).chain([trainer.step as u32, trainer.adam.updates as u32]).collect()
+    bits.chain(passes).chain([trainer.step as u32, trainer.optimiser.updates as u32]).collect()
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn accumulated_batches_step_along_their_mean_gradient() {
     let norm = mean.norm().double_value(&[]);
     assert!((record.grad_norm / norm - 1.0).abs() < 1e-5, "{} and {norm}", record.grad_norm);
     assert!((record.loss_per_dim[0].unwrap() - f64::midpoint(losses[0][0], losses[1][0])).abs() < 1e-5);
-    assert_eq!((record.step, trainer.adam.updates), (1, 1));
+    assert_eq!((record.step, trainer.optimiser.updates), (1, 1));
 }
 
 #[test]
@@ -182,15 +185,6 @@ fn separate_heads_are_plain_two_layer_networks_on_their_prefix() {
         let plain = features.narrow(1, 0, dim).matmul(&hidden.tr()).relu().matmul(&output.tr());
         assert!(projection.allclose(&plain, 1e-6, 1e-6, false), "dim {dim}");
     }
-}
-
-#[test]
-fn learning_rates_follow_their_schedule() {
-    assert_eq!(Schedule::Constant.lr(0.1, 7, 10), 0.1);
-    assert_eq!(Schedule::Cosine.lr(0.1, 0, 10), 0.1);
-    assert!((Schedule::Cosine.lr(0.1, 5, 10) - 0.05).abs() < 1e-15);
-    let rates: Vec<f64> = (0..10).map(|step| Schedule::Cosine.lr(0.1, step, 10)).collect();
-    assert!(rates.is_sorted_by(|a, b| a > b) && rates[9] > 0.0, "{rates:?}");
 }
 
 /// The reference's loop: it averages with its current decay, and then computes the next one.
