@@ -85,8 +85,8 @@ fn benchmarks(workspace: &Workspace, packages: &[&str], names: &[&str]) -> Resul
     let messages: Vec<serde_json::Value> =
         messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let program = |name: &&str| {
-        let of_name = messages.iter().filter(|message| message["target"]["name"] == *name);
-        let program = of_name.filter_map(|message| message["executable"].as_str()).next();
+        let mut of_name = messages.iter().filter(|message| message["target"]["name"] == *name);
+        let program = of_name.find_map(|message| message["executable"].as_str());
         program
             .map(PathBuf::from)
             .ok_or_else(|| anyhow!("`cargo {}` failed; its messages are above", words.join(" ")))

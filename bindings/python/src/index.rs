@@ -197,7 +197,7 @@ impl Index {
     ) -> PyResult<Tuning> {
         let graph = match graph {
             Some(graph) => {
-                graph.str()?.to_str()?.parse().map_err(|problem| value(&format!("graph: {problem}")))?
+                graph.str()?.to_str()?.parse().map_err(|problem| value(format!("graph: {problem}")))?
             }
             None => GraphChoice::Auto,
         };

@@ -45,10 +45,12 @@ mod peak {
         };
         let (wide, bf16) = (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx512bf16"));
         let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        // SAFETY: the processor has the instruction sets, here and below.
+        // SAFETY: the processor has both instruction sets.
         let bf16 = (wide && bf16).then(|| best(|| unsafe { bf16_products() }, 64)).flatten();
         let f32 = match (wide, narrow) {
+            // SAFETY: the processor has AVX-512.
             (true, _) => best(|| unsafe { f32_products() }, 32),
+            // SAFETY: the processor has AVX2 and FMA.
             (false, true) => best(|| unsafe { narrow_f32_products() }, 16),
             (false, false) => None,
         };

@@ -38,7 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train an encoder, on images without labels or by their labels.
-    Train(TrainArgs),
+    Train(Box<TrainArgs>),
     /// Turn images into an embedding set.
     Embed(EmbedArgs),
     /// Measure what each length of an embedding is worth: probe, neighbours, retrieval, beside PCA and chance.

@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_share_of_each_class_is_held_out_and_the_rest_is_trained_on() {
-        let labels: Vec<i64> = (0..100).map(|image| if image < 20 { 0 } else { 1 }).collect();
+        let labels: Vec<i64> = (0..100).map(|image| i64::from(image >= 20)).collect();
         let set = set(Some(labels), 100);
         let [trained, held_out] = Part::hold_out(&set, 0.1).unwrap();
         let (trained_places, held_out_places) = (places(&trained), places(&held_out));

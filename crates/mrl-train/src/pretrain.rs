@@ -6,7 +6,7 @@ use std::{
 
 use mrl_data::{Batches, ImageSet, ImageSource, LoaderOptions, Part, ViewLoader};
 use mrl_embedding::EmbeddingSet;
-use tch::{Device, Tensor};
+use tch::Device;
 
 use crate::{
     EvalRecord, NetworkChoice, ResolvedConfig, RunFolder, StepRecord, TrainError, encoder_file,

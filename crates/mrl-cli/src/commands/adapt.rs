@@ -4,11 +4,12 @@ use std::{fmt::Write, path::Path};
 
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
-use mrl_eval::{EvalOptions, Measure, Method, Searched, evaluate, neighbours_kept};
+use mrl_eval::{Searched, neighbours_kept};
 use mrl_train::{AdaptObjective, AdaptOptions, Adapter};
 
 use super::{
     check_file,
+    held_out::knn1,
     input::{self, has_extension},
 };
 use crate::{
@@ -121,7 +122,7 @@ fn compare(
             None => (fitted.clone(), held_out.clone()),
         };
         if options.objective == AdaptObjective::Labels {
-            return nearest_agree(&adapted.0, &adapted.1, dims);
+            return Ok(knn1(&adapted.0, &adapted.1, dims)?);
         }
         Ok(neighbours_kept(whole, Searched { database: &adapted.0, queries: &adapted.1 }, dims, K))
     };
@@ -135,19 +136,6 @@ fn compare(
         AdaptObjective::Labels => "% of 1-NN that have the label".to_owned(),
     };
     Ok(table(&format!("{title}, by {} vectors held out", held_out.len()), dims, &lines))
-}
-
-/// Accuracy of 1-NN, for each of `dims`.
-fn nearest_agree(database: &EmbeddingSet, queries: &EmbeddingSet, dims: &[usize]) -> Result<Vec<f64>> {
-    let options = EvalOptions {
-        dims: Some(dims.to_vec()),
-        methods: vec![Method::Prefix],
-        measures: vec![Measure::Knn1],
-        resamples: 0,
-        ..EvalOptions::default()
-    };
-    let mut report = evaluate(database, queries, &options, &mut |_| {})?;
-    Ok(report.methods.remove(&Method::Prefix).map(|measures| measures.knn1).unwrap_or_default())
 }
 
 /// A line for each of `lines`, the last of which is compared with the one before.

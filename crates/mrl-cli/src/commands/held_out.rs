@@ -23,7 +23,8 @@ pub(super) fn knn1(
 
 /// A line of dims, and one of accuracies in % for each network.
 pub(super) fn table(record: &EvalRecord, dims: &[usize]) -> String {
-    let cells = |cells: Vec<String>| cells.iter().map(|cell| format!("{cell:>6}")).collect::<String>();
+    let cells =
+        |cells: Vec<String>| cells.iter().map(|cell| format!("{cell:>6}")).collect::<Vec<_>>().concat();
     let percent =
         |shares: &[f64]| cells(shares.iter().map(|share| format!("{:.1}", 100.0 * share)).collect());
     format!(

@@ -92,7 +92,7 @@ mod tests {
     fn args(words: &str) -> TrainArgs {
         let words = ["mrl", "train", "--out", "run"].into_iter().chain(words.split_whitespace());
         match Cli::try_parse_from(words).unwrap().command {
-            Command::Train(args) => args,
+            Command::Train(args) => *args,
             other => panic!("{other:?}"),
         }
     }

@@ -171,7 +171,7 @@ pub(crate) fn add_graph(
     let index = Index::read(path, file)?;
     let mut appender = Appender::new(path, file, index.end());
     let graph = Some(index.searcher()?.build_graph(dim)?.write(&mut appender)?);
-    appender.commit(&Manifest { graph, schedule, ..index.manifest().clone() }, index.generation() + 1)
+    appender.commit(&Manifest { schedule, graph, ..index.manifest().clone() }, index.generation() + 1)
 }
 
 /// Refuses a source that no index can hold behind `positions` rows.

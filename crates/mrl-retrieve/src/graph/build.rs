@@ -17,7 +17,7 @@ const BREADTH: usize = 96;
 /// Rows that a new row leads to, at most. Others that come later may add themselves.
 const OWN: usize = 20;
 
-/// A row is left out if another that is kept is so many times nearer to it, by squared distance: DiskANN's alpha.
+/// A row is left out if another that is kept is so many times nearer to it, by squared distance: `DiskANN`'s alpha.
 const ALPHA: f32 = 1.2;
 
 /// The share of rows that are inserted at a time, at most; they do not see each other.
@@ -122,7 +122,9 @@ fn order(rows: usize) -> Vec<u32> {
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let mut order: Vec<u32> = starts(rows).map(|row| row as u32).collect();
     let mut is_start = vec![false; rows];
-    order.iter().for_each(|&row| is_start[row as usize] = true);
+    for &row in &order {
+        is_start[row as usize] = true;
+    }
     order.shuffle(&mut random);
     let mut others: Vec<u32> = (0..rows as u32).filter(|&row| !is_start[row as usize]).collect();
     others.shuffle(&mut random);

@@ -9,14 +9,14 @@ const LARGEST: i32 = 127;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Levels<'a> {
     dim: usize,
-    levels: &'a [i8],
+    rows: &'a [i8],
     /// `[rows]`.
     scales: &'a [f32],
 }
 
 impl<'a> Levels<'a> {
     pub(super) fn new(dim: usize, levels: &'a [i8], scales: &'a [f32]) -> Self {
-        Self { dim, levels, scales }
+        Self { dim, rows: levels, scales }
     }
 
     pub(super) fn dim(&self) -> usize {
@@ -25,7 +25,7 @@ impl<'a> Levels<'a> {
 
     #[inline(always)]
     fn row(&self, row: usize) -> &'a [i8] {
-        &self.levels[row * self.dim..][..self.dim]
+        &self.rows[row * self.dim..][..self.dim]
     }
 
     /// Row `row` as a query, put into `query`.

@@ -1,7 +1,7 @@
 //! A graph of near rows: walking along it finds a query's nearest and reads few of the others.
 //!
-//! Each row leads to some of those near it, as in Vamana (Subramanya et al., 2019, DiskANN) and the lowest layer of HNSW (Malkov and
-//! Yashunin, arXiv 1603.09320). Rows are inserted in batches (Manohar et al., arXiv 2305.04359, ParlayANN), whose order and sizes do not
+//! Each row leads to some of those near it, as in Vamana (Subramanya et al., 2019, `DiskANN`) and the lowest layer of HNSW (Malkov and
+//! Yashunin, arXiv 1603.09320). Rows are inserted in batches (Manohar et al., arXiv 2305.04359, `ParlayANN`), whose order and sizes do not
 //! depend on the number of threads, so that neither does the graph. Instead of upper layers, walks start at the best of some evenly
 //! spaced rows.
 
@@ -72,7 +72,7 @@ impl Graph<'_> {
 
 /// Rows among which a walk looks for its start, of `rows`: evenly spaced.
 fn starts(rows: usize) -> impl Iterator<Item = usize> {
-    let count = (rows.isqrt() / 2).clamp(1, 256);
+    let count = rows.isqrt().clamp(32, 512).min(rows);
     (0..count).map(move |index| index * rows / count)
 }
 
