@@ -151,19 +151,16 @@ fn table(title: &str, dims: &[usize], lines: &[(&str, Vec<f64>)]) -> String {
         }
     }
     let [.., (base, before), (_, after)] = lines else { return text };
-    let of = |is_better: bool| -> Vec<String> {
-        let pairs = dims.iter().zip(before.iter().zip(after));
-        pairs
-            .filter(|(_, (before, after))| (after > before) == is_better)
-            .map(|(dim, _)| dim.to_string())
-            .collect()
+    let at = |is_so: fn(&f64, &f64) -> bool| -> Vec<String> {
+        let pairs = dims.iter().zip(after.iter().zip(before));
+        pairs.filter(|(_, (after, before))| is_so(after, before)).map(|(dim, _)| dim.to_string()).collect()
     };
-    let verdict = match (of(true), of(false)) {
-        (_, worse) if worse.is_empty() => format!("better than {base} at every length"),
-        (better, _) if better.is_empty() => format!("better than {base} at no length: they serve as well"),
-        (better, worse) => {
-            format!("better than {base} at {}; not at {}", better.join(", "), worse.join(", "))
-        }
+    let (better, worse) = (at(f64::gt), at(f64::lt));
+    let verdict = match (better.len(), worse.len()) {
+        (0, _) => format!("better than {base} at no length: they serve as well"),
+        (all, _) if all == dims.len() => format!("better than {base} at every length"),
+        (_, 0) => format!("better than {base} at {}; as good elsewhere", better.join(", ")),
+        _ => format!("better than {base} at {}; worse at {}", better.join(", "), worse.join(", ")),
     };
     text + "\n" + &verdict
 }
@@ -179,7 +176,8 @@ mod tests {
             table("title", &[8, 16], &lines).lines().last().unwrap().to_owned()
         };
         assert_eq!(verdict([0.6, 0.7]), "better than principal components at every length");
-        assert_eq!(verdict([0.6, 0.6]), "better than principal components at 8; not at 16");
+        assert_eq!(verdict([0.6, 0.6]), "better than principal components at 8; as good elsewhere");
+        assert_eq!(verdict([0.6, 0.5]), "better than principal components at 8; worse at 16");
         assert_eq!(verdict([0.4, 0.6]), "better than principal components at no length: they serve as well");
     }
 
