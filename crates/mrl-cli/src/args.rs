@@ -135,7 +135,7 @@ pub struct TrainArgs {
     /// How gradients change weights, and how fast.
     #[command(flatten)]
     pub optimiser: OptimiserArgs,
-    /// How the two views of an image are made, all of it; a preset's section [augmentation] can also change parts of one of
+    /// How the two views of an image are made, all of it; a preset's augmentation section can also change parts of one of
     /// these [default: reference].
     #[arg(long, value_parser = choice::<AugmentationPreset>())]
     pub augmentation: Option<AugmentationPreset>,
