@@ -168,6 +168,9 @@ const MISSING: usize = usize::MAX;
 
 impl<'s> Trial<'s> {
     fn new(searcher: &'s Searcher<'s>, queries: Option<&EmbeddingSet>, k: usize) -> Result<Self, Error> {
+        if k == 0 {
+            return Err(Error::NoK);
+        }
         let database = &searcher.database;
         let (values, own) = match queries {
             Some(queries) if queries.width() != database.width() => {
