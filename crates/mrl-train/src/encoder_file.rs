@@ -4,7 +4,6 @@ use std::path::Path;
 
 use mrl_embedding::Metadata;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tch::Tensor;
 
 use crate::{
@@ -42,16 +41,9 @@ pub(crate) fn metadata(config: &ResolvedConfig, choice: NetworkChoice, network: 
     }
 }
 
-/// SHA-256 of the encoder's weights, its first 16 hexadecimal digits: the same run has other weights later.
+/// Tells the encoder's weights from others: the same run has other weights later.
 fn fingerprint(network: &Network) -> String {
-    let mut hash = Sha256::new();
-    for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
-        hash.update(name);
-        hash.update(tensor_file::bytes(&tensor));
-    }
-    let digest = hash.finalize();
-    let first = digest.first_chunk().expect("SHA-256 has 32 bytes");
-    format!("{:016x}", u64::from_be_bytes(*first))
+    tensor_file::fingerprint(network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)))
 }
 
 /// Writes the encoder of `network`, without the projector.

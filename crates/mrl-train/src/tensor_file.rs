@@ -9,6 +9,7 @@ use std::{
 
 use mrl_embedding::write_tensors;
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
+use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use crate::{ResolvedConfig, TrainError};
@@ -103,6 +104,18 @@ pub(crate) fn bytes(tensor: &Tensor) -> Vec<u8> {
     let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
     tensor.to_device(Device::Cpu).contiguous().copy_data_u8(&mut bytes, tensor.numel());
     bytes
+}
+
+/// SHA-256 of named tensors, its first 16 hexadecimal digits.
+pub(crate) fn fingerprint<'a>(tensors: impl Iterator<Item = (&'a str, Tensor)>) -> String {
+    let mut hash = Sha256::new();
+    for (name, tensor) in tensors {
+        hash.update(name);
+        hash.update(bytes(&tensor));
+    }
+    let digest = hash.finalize();
+    let first = digest.first_chunk().expect("SHA-256 has 32 bytes");
+    format!("{:016x}", u64::from_be_bytes(*first))
 }
 
 pub(crate) fn read(path: &Path) -> Result<TensorFile, TrainError> {

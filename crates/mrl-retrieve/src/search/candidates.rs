@@ -24,6 +24,15 @@ impl Candidate {
     }
 }
 
+/// Leaves the `keep` best, in no order.
+#[inline(always)]
+pub(super) fn keep_best(candidates: &mut Vec<Candidate>, keep: usize) {
+    if candidates.len() > keep {
+        candidates.select_nth_unstable_by(keep - 1, |a, b| b.cmp(a));
+        candidates.truncate(keep);
+    }
+}
+
 /// Candidates beyond twice those to keep, before they are thinned out.
 const SLACK: usize = 64;
 

@@ -1,7 +1,7 @@
 //! Shortlists by short prefixes, ranked by a longer one.
 
 use super::{
-    candidates::Candidate,
+    candidates::{Candidate, keep_best},
     database::Kind,
     for_each_query,
     graph::{Walk, Walkers},
@@ -88,11 +88,7 @@ impl Step<'_> {
             let known = if from > 0 { previous.prefix.row(row).undivided(candidate.score()) } else { 0.0 };
             narrowed.push(Candidate::new(rows.go_on(known, from, query), row));
         }
-        let keep = self.stage.keep;
-        if narrowed.len() > keep {
-            narrowed.select_nth_unstable_by(keep - 1, |a, b| b.cmp(a));
-            narrowed.truncate(keep);
-        }
+        keep_best(&mut narrowed, self.stage.keep);
         Ok(narrowed)
     }
 }

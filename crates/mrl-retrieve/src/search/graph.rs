@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::{
+    candidates::keep_best,
     database::Database,
     prefix::Prefix,
     scan::{FEW, Found, scan},
@@ -56,7 +57,8 @@ impl Walk<'_> {
         if width.saturating_mul(FEWEST) > rows {
             return Ok((scan(self.prefix, queries, 0..rows, keep)?, rows as f64));
         }
-        let queries: Vec<&[f32]> = queries.chunks_exact(self.prefix.extent()).collect();
+        let all = queries;
+        let queries: Vec<&[f32]> = all.chunks_exact(self.prefix.extent()).collect();
         let walk = |query: &&[f32]| self.along(query, width);
         let walks: Vec<(Found, usize)> = if queries.len() < FEW {
             queries.iter().map(walk).collect::<Result<_, _>>()?
@@ -68,8 +70,7 @@ impl Walk<'_> {
         let mean = met as f64 / queries.len().max(1) as f64;
         let mut found: Vec<Found> = walks.into_iter().map(|(found, _)| found).collect();
         if behind > 0 {
-            let all: Vec<f32> = queries.concat();
-            let scanned = scan(self.prefix, &all, self.graph.rows()..rows, keep)?;
+            let scanned = scan(self.prefix, all, self.graph.rows()..rows, keep)?;
             found
                 .iter_mut()
                 .zip(scanned)
@@ -80,7 +81,7 @@ impl Walk<'_> {
                 // A walk may end in a corner.
                 found.candidates = scan(self.prefix, query, 0..rows, keep)?.remove(0).candidates;
             }
-            found.keep_best(keep);
+            keep_best(&mut found.candidates, keep);
         }
         Ok((found, mean))
     }

@@ -129,14 +129,6 @@ impl Found {
         let (candidates, least) = top.finish();
         Self { candidates, least }
     }
-
-    /// Leaves the `keep` best.
-    pub(super) fn keep_best(&mut self, keep: usize) {
-        if self.candidates.len() > keep {
-            self.candidates.select_nth_unstable_by(keep - 1, |a, b| b.cmp(a));
-            self.candidates.truncate(keep);
-        }
-    }
 }
 
 /// One query and some rows as they lie.

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, path::Path};
 
 use mrl_embedding::{Metadata, Nesting};
-use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
 };
 use crate::{
     TrainError,
-    tensor_file::{self, TensorFile, bytes},
+    tensor_file::{self, TensorFile},
 };
 
 /// What its text entries are called.
@@ -73,14 +72,7 @@ fn tensor(file: &TensorFile, name: &str, shape: &[i64]) -> Result<Tensor, TrainE
     Ok(tensor)
 }
 
-/// SHA-256 of the tensors, its first 16 hexadecimal digits.
+/// Tells the map from others.
 pub(super) fn fingerprint(map: &Map) -> String {
-    let mut hash = Sha256::new();
-    for (name, tensor) in map.tensors() {
-        hash.update(name);
-        hash.update(bytes(tensor));
-    }
-    let digest = hash.finalize();
-    let first = digest.first_chunk().expect("SHA-256 has 32 bytes");
-    format!("{:016x}", u64::from_be_bytes(*first))
+    tensor_file::fingerprint(map.tensors().into_iter().map(|(name, tensor)| (name, tensor.shallow_clone())))
 }
