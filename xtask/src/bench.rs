@@ -28,16 +28,40 @@ const SEARCH: Environment = Environment {
     folder: "bench-python-search",
 };
 
+const RECIPES: Environment = Environment {
+    packages: &["numpy==2.4.*", "safetensors==0.*"],
+    imports: "import safetensors.numpy",
+    folder: "bench-python-recipes",
+};
+
 /// Benchmarks of evaluation: a script under `bench/eval`.
 ///
 /// # Errors
 /// Set-up, the build, pip or the benchmark fails; its messages are above.
 pub(crate) fn eval(workspace: &Workspace, script: &str, options: &[&str]) -> Result<()> {
+    beside_mrl(workspace, &EVALUATION, &format!("bench/eval/{script}"), options)
+}
+
+/// Recipes of training beside each other: `bench/recipes/compare.py`.
+///
+/// # Errors
+/// As [`eval`].
+pub(crate) fn recipes(workspace: &Workspace, options: &[&str]) -> Result<()> {
+    beside_mrl(workspace, &RECIPES, "bench/recipes/compare.py", options)
+}
+
+/// A script that starts the program itself.
+fn beside_mrl(
+    workspace: &Workspace,
+    environment: &Environment,
+    script: &str,
+    options: &[&str],
+) -> Result<()> {
     setup::ensure(workspace)?;
-    let python = EVALUATION.python(workspace)?;
+    let python = environment.python(workspace)?;
     workspace.cargo(&["build", "--release", "--package", "mrl-cli"], &[])?;
     let mrl = target_folder(workspace)?.join("release/mrl");
-    let script = workspace.root().join("bench/eval").join(script);
+    let script = workspace.root().join(script);
     let mut command = workspace.command(&python);
     command.arg(&script).arg("--mrl").arg(&mrl).args(options);
     run(&mut command, &format!("{} {}", script.display(), options.join(" ")))

@@ -132,6 +132,9 @@ pub struct TrainArgs {
     /// 1].
     #[arg(long, value_name = "N")]
     pub grad_accum: Option<usize>,
+    /// The sides of the views in equal parts of the run: small ones are trained on faster [default: --image-size throughout].
+    #[arg(long, value_name = "16,24,…", value_delimiter = ',')]
+    pub view_sizes: Option<Vec<usize>>,
     /// How gradients change weights, and how fast.
     #[command(flatten)]
     pub optimiser: OptimiserArgs,

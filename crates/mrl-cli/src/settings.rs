@@ -81,6 +81,7 @@ fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
     }
     set(&mut run.batch_size, args.batch_size.as_ref());
     set(&mut run.grad_accum, args.grad_accum.as_ref());
+    set_option(&mut run.view_sizes, args.view_sizes.as_ref());
     set(&mut run.precision, args.precision.as_ref());
     set(&mut run.device, args.device.as_ref());
     set(&mut run.seed, args.seed.as_ref());

@@ -50,7 +50,7 @@ fn epoch(folder: &Path, cache: Option<&Path>) -> Result<(f64, f64), Box<dyn Erro
     };
     let images = open(DatasetKind::Folder, folder, Split::Train, &options, &|_| {})?;
     let (open_s, batch_size) = (start.elapsed().as_secs_f64(), BATCH.min(images.len()));
-    let options = LoaderOptions { size: SIZE, batch_size, ..LoaderOptions::default() };
+    let options = LoaderOptions { size: SIZE.into(), batch_size, ..LoaderOptions::default() };
     let loader = ViewLoader::new(Arc::new(images), Augmentations::default(), options)?;
     let (batches, start) = (loader.batches_per_epoch(), Instant::now());
     for batch in loader.start(0).take(batches) {

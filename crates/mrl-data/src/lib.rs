@@ -30,6 +30,7 @@ mod resize;
 mod sampler;
 mod thumbnail;
 mod view;
+mod view_size;
 
 pub use dataset::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, open, read_image};
 pub use error::DataError;
@@ -42,3 +43,4 @@ pub use view::{
     Augmentation, AugmentationPreset, Augmentations, ColourJitter, ColourOperator, CropBox, Scratch,
     ViewParams, render,
 };
+pub use view_size::ViewSize;

@@ -12,7 +12,8 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::{
-    Augmentations, DataError, Image, ImageSet, Scratch, epoch_order, render, sampler::view_generator,
+    Augmentations, DataError, Image, ImageSet, Scratch, ViewSize, epoch_order, render,
+    sampler::view_generator,
 };
 
 /// Each thread holds a batch in memory, so that their number has a limit.
@@ -46,10 +47,10 @@ impl ImageSource for ImageSet {
 }
 
 /// How batches are made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LoaderOptions {
-    /// The side of a view in pixels.
-    pub size: usize,
+    /// The side of a view.
+    pub size: ViewSize,
     /// Images in a batch.
     pub batch_size: usize,
     /// Order and views follow from it.
@@ -64,7 +65,7 @@ impl Default for LoaderOptions {
     fn default() -> Self {
         // Threads sleep once enough batches wait, so that more of them cost memory alone: one waiting batch each.
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS);
-        Self { size: 32, batch_size: 256, seed: 0, workers, prefetch: 2 }
+        Self { size: 32.into(), batch_size: 256, seed: 0, workers, prefetch: 2 }
     }
 }
 
@@ -72,6 +73,8 @@ impl Default for LoaderOptions {
 pub struct ViewBatch {
     /// Which images.
     pub indices: Vec<usize>,
+    /// The side of a view in pixels.
+    pub size: usize,
     /// Both `[batch, size, size, 3]`, values in `[0, 1]`.
     pub views: [Vec<f32>; 2],
 }
@@ -108,12 +111,8 @@ impl<S: ImageSource> ViewLoader<S> {
             );
             return Err(DataError::Setting(problem));
         }
-        let workers = options.workers.max(1);
-        Ok(Self {
-            maker: Arc::new(Maker { source, augmentations, options }),
-            workers,
-            prefetch: options.prefetch.max(1),
-        })
+        let (workers, prefetch) = (options.workers.max(1), options.prefetch.max(1));
+        Ok(Self { maker: Arc::new(Maker { source, augmentations, options }), workers, prefetch })
     }
 
     /// Whole batches in an epoch.
@@ -159,7 +158,8 @@ impl<S: ImageSource> Maker<S> {
         scratch: &mut Scratch,
     ) -> Result<ViewBatch, DataError> {
         let _phase = tracing::info_span!("make views").entered();
-        let LoaderOptions { size, batch_size, seed, .. } = self.options;
+        let LoaderOptions { batch_size, seed, .. } = self.options;
+        let size = self.options.size.at(step);
         let batches = (self.source.len() / batch_size) as u64;
         let (epoch, batch) = (step / batches, (step % batches) as usize);
         if order.0 != epoch {
@@ -177,7 +177,7 @@ impl<S: ImageSource> Maker<S> {
                 render(&params, &image, size, scratch, &mut view[place * numbers..][..numbers]);
             }
         }
-        Ok(ViewBatch { indices, views })
+        Ok(ViewBatch { indices, size, views })
     }
 }
 

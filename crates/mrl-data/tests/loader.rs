@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use mrl_data::{Augmentations, DataError, Image, ImageSource, LoaderOptions, ViewBatch, ViewLoader};
+use mrl_data::{
+    Augmentations, DataError, Image, ImageSource, LoaderOptions, ViewBatch, ViewLoader, ViewSize,
+};
 
 /// Images of a pattern each; the one called `broken` cannot be read.
 struct Patterns {
@@ -25,7 +27,16 @@ impl ImageSource for Patterns {
 }
 
 fn loader(source: Patterns, workers: usize, seed: u64) -> Result<ViewLoader<Patterns>, DataError> {
-    let options = LoaderOptions { size: 8, batch_size: 4, seed, workers, prefetch: 2 };
+    sized(source, 8.into(), workers, seed)
+}
+
+fn sized(
+    source: Patterns,
+    size: ViewSize,
+    workers: usize,
+    seed: u64,
+) -> Result<ViewLoader<Patterns>, DataError> {
+    let options = LoaderOptions { size, batch_size: 4, seed, workers, prefetch: 2 };
     ViewLoader::new(Arc::new(source), Augmentations::default(), options)
 }
 
@@ -59,6 +70,17 @@ fn seeds_epochs_and_views_differ() {
     assert_ne!(first[0].views[0], first[0].views[1]);
     // Two whole batches of 4 make an epoch of 10; the third batch begins the next.
     assert_ne!(first[0].indices, first[2].indices);
+}
+
+#[test]
+fn views_grow_at_the_same_batch_wherever_a_stream_is_taken_up() {
+    let growing = || ViewSize::growing(vec![4, 8], 4).unwrap();
+    let stream = |first| sized(Patterns { count: 10, broken: None }, growing(), 2, 5).unwrap().start(first);
+    let sizes = |first| stream(first).take(3).map(|batch| batch.unwrap().size).collect::<Vec<_>>();
+    assert_eq!((sizes(0), sizes(1)), (vec![4, 4, 8], vec![4, 8, 8]));
+    let (large, of_large) = (stream(2).next().unwrap().unwrap(), batches(1, 5, 2, 1));
+    assert!(same(&large, &of_large[0]));
+    assert_eq!(stream(1).next().unwrap().unwrap().views[0].len(), 4 * 4 * 4 * 3);
 }
 
 #[test]

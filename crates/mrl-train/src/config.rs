@@ -154,6 +154,10 @@ pub struct RunConfig {
     /// Batches whose gradients make one step. The loss compares the images of a batch alone, so that more of them make the
     /// gradient steadier, and not what a larger batch would make of it: the images to compare with stay as few.
     pub grad_accum: usize,
+    /// The sides of the views in equal parts of the run, in pixels: small ones are trained on faster. The encoder is judged at
+    /// `data.image_size`, which is the side of all of them by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view_sizes: Option<Vec<usize>>,
     /// The number format of the activations.
     pub precision: Precision,
     /// `auto`, `cpu`, `cuda:N` or `mps`.
@@ -219,6 +223,7 @@ impl Default for RunConfig {
             max_steps: None,
             batch_size: 256,
             grad_accum: 1,
+            view_sizes: None,
             precision: Precision::default(),
             device: DeviceChoice::default(),
             seed: 0,
@@ -288,6 +293,7 @@ impl Config {
         }
         self.optimiser.validate()?;
         self.data.image_size.map_or(Ok(()), check_image_size)?;
+        self.run.check_view_sizes()?;
         self.check_objective()?;
         self.augmentation.validate().map_err(|error| TrainError::Config(error.to_string()))
     }
@@ -344,6 +350,13 @@ impl Config {
         self.data.dataset == Some(DatasetKind::Stl10) && self.split() == Split::Unlabeled
     }
 
+    /// The largest side that a view of the run has, of images whose side is `native_size`.
+    #[must_use]
+    pub fn largest_view(&self, native_size: usize) -> usize {
+        let judged = self.data.image_size.unwrap_or(native_size);
+        self.run.view_sizes.iter().flatten().fold(judged, |largest, &side| largest.max(side))
+    }
+
     /// The file's form.
     ///
     /// # Panics
@@ -354,15 +367,30 @@ impl Config {
     }
 }
 
+impl RunConfig {
+    fn check_view_sizes(&self) -> Result<(), TrainError> {
+        let Some(sides) = &self.view_sizes else { return Ok(()) };
+        if sides.is_empty() {
+            let problem = "view-sizes is empty; give sides such as 16,24,32, or leave it out";
+            return Err(TrainError::Config(problem.to_owned()));
+        }
+        sides.iter().try_for_each(|&side| check_side("view-sizes", side))
+    }
+}
+
 /// Whether images can be scaled to `size` × `size` pixels.
 ///
 /// # Errors
 /// One sentence that names the limits.
 pub(crate) fn check_image_size(size: usize) -> Result<(), TrainError> {
-    if (1..=MAX_IMAGE_SIZE).contains(&size) {
+    check_side("image-size", size)
+}
+
+fn check_side(setting: &str, side: usize) -> Result<(), TrainError> {
+    if (1..=MAX_IMAGE_SIZE).contains(&side) {
         return Ok(());
     }
-    Err(TrainError::Config(format!("image-size {size} must be between 1 and {MAX_IMAGE_SIZE}")))
+    Err(TrainError::Config(format!("{setting} {side} must be between 1 and {MAX_IMAGE_SIZE}")))
 }
 
 impl ModelConfig {

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mrl_data::{Batches, ImageSet, ImageSource, LoaderOptions, Part, ViewLoader};
+use mrl_data::{Batches, ImageSet, ImageSource, LoaderOptions, Part, ViewLoader, ViewSize};
 use mrl_embedding::EmbeddingSet;
 use tch::Device;
 
@@ -236,17 +236,27 @@ fn next_batch(
     let device = config.run.device.torch();
     let _phase = phase!("views to device", device);
     let labels = labels.map(|labels| labels_of(labels, &batch.indices, device));
-    Ok(Batch { views: batch.views.map(|view| images(&view, config.image_size(), device)), labels })
+    Ok(Batch { views: batch.views.map(|view| images(&view, batch.size, device)), labels })
 }
 
 fn view_loader(config: &ResolvedConfig, images: Arc<Part>) -> Result<ViewLoader<Part>, TrainError> {
+    let batch_size = config.run.batch_size;
     let options = LoaderOptions {
-        size: config.image_size(),
-        batch_size: config.run.batch_size,
+        size: view_size(config, images.len() / batch_size),
+        batch_size,
         seed: config.run.seed,
         ..LoaderOptions::default()
     };
     Ok(ViewLoader::new(images, config.augmentation.clone(), options)?)
+}
+
+/// The side of the views of a run whose epochs have so many batches.
+fn view_size(config: &ResolvedConfig, batches: usize) -> ViewSize {
+    let accumulated = config.run.grad_accum;
+    let steps = config.total_steps((batches / accumulated) as u64);
+    let growing =
+        |sides: &Vec<usize>| ViewSize::growing(sides.clone(), steps.saturating_mul(accumulated as u64));
+    config.run.view_sizes.as_ref().and_then(growing).unwrap_or_else(|| config.image_size().into())
 }
 
 /// Images a second, on average since the last line of `metrics.jsonl`.

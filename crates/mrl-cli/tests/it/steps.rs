@@ -31,6 +31,27 @@ fn batches_that_no_epoch_has_are_refused() {
 }
 
 #[test]
+fn growing_views_train_and_resume_to_the_same_bits() {
+    let world = World::new();
+    succeed(world.train("run", "--view-sizes 8,12"));
+    let whole = world.results("run");
+    succeed(world.train("plain", ""));
+    assert!(whole != world.results("plain"));
+    fs::remove_file(world.path("run/checkpoints/step-000000009.safetensors")).unwrap();
+    succeed(world.train("run", "--view-sizes 8,12 --resume"));
+    assert!(world.results("run") == whole, "the resumed run ends differently");
+    succeed(world.train("same", "--view-sizes 12"));
+    assert!(world.results("same").2 == world.results("plain").2, "12 is the images' own size");
+    for (options, part) in [
+        ("--view-sizes 0", "view-sizes 0 must be between 1 and 4096"),
+        ("--view-sizes 16,5000", "view-sizes 5000 must be between 1 and 4096"),
+    ] {
+        let message = fail(world.train("refused", options), 2);
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
 fn a_profile_shows_the_phases_of_each_step_and_changes_nothing() {
     let world = World::new();
     succeed(world.train("plain", ""));
