@@ -2,7 +2,8 @@
 //! `bench/search/peers.py` measures faiss and usearch doing the same.
 //!
 //! `cargo bench -p mrl-retrieve --bench search -- [BASE QUERIES [DTYPE [DIMS [GRAPH [SCHEDULE…]]]]]` with two embedding
-//! sets; without them, rows made up of few directions. Without `--bench`, as under `cargo test`, few rows are searched once.
+//! sets; without them, rows made up of few directions. The schedules `tuned` and `tuned-graph` are what tuning finds with a tenth of the
+//! queries that recall is measured by, without a graph and with one. Without `--bench`, as under `cargo test`, few rows are searched once.
 
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -14,7 +15,7 @@ use std::{
 };
 
 use mrl_embedding::{EmbeddingSet, Nesting};
-use mrl_retrieve::{BuildOptions, Dtype, Index, Rotate, Schedule, Searcher};
+use mrl_retrieve::{BuildOptions, Dtype, GraphChoice, Index, Rotate, Schedule, Searcher, TuneOptions};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -30,7 +31,7 @@ const SINGLE: usize = 200;
 /// The prefix of the graph.
 const GRAPH: usize = 64;
 
-const SCHEDULES: [&str; 11] = [
+const SCHEDULES: [&str; 13] = [
     "exact",
     "16:100,512",
     "16:200,512",
@@ -42,7 +43,12 @@ const SCHEDULES: [&str; 11] = [
     "g64:32,512",
     "g64:64,512",
     "g64:128,512",
+    TUNED,
+    TUNED_GRAPH,
 ];
+
+const TUNED: &str = "tuned";
+const TUNED_GRAPH: &str = "tuned-graph";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -81,18 +87,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     let schedules: Vec<&str> =
         given.map_or(SCHEDULES.to_vec(), |given| given.iter().map(String::as_str).collect());
     for text in schedules {
-        let schedule: Schedule = text.parse()?;
+        let schedule: Schedule = match text {
+            TUNED => tuned(&searcher, sample, GraphChoice::None)?,
+            TUNED_GRAPH => tuned(&searcher, sample, GraphChoice::On(graph))?,
+            text => text.parse()?,
+        };
         let found = searcher.search(sample, K, &schedule)?;
         let recall = recall(truth.positions(), found.positions());
         let single = single(&searcher, sample, &schedule, measure)?;
         let batch = batch(&searcher, queries, &schedule, measure)?;
-        let name = format!("`mrl` {text}");
-        let build_s = if text.starts_with('g') { graph_s } else { plain_s };
+        let name = if text.starts_with(TUNED) {
+            format!("`mrl` tuned, {schedule}")
+        } else {
+            format!("`mrl` {schedule}")
+        };
+        let build_s = if schedule.graph().is_some() { graph_s } else { plain_s };
         let line =
             json!({ "name": name, "build_s": build_s, "recall": recall, "single": single, "batch": batch });
         println!("{line}");
     }
     Ok(())
+}
+
+/// What `mrl index tune --recall 0.99` would find with a tenth of `queries`.
+fn tuned(searcher: &Searcher<'_>, queries: &[f32], graph: GraphChoice) -> Result<Schedule, Box<dyn Error>> {
+    let few = queries.chunks_exact(512).step_by(10).flatten().copied().collect();
+    let options = TuneOptions { graph, ..TuneOptions::default() };
+    Ok(searcher.tune(Some(&EmbeddingSet::new(few, 512)?), &options)?.best)
 }
 
 fn single(
