@@ -2,8 +2,8 @@
 //! `bench/search/peers.py` measures faiss and usearch doing the same.
 //!
 //! `cargo bench -p mrl-retrieve --bench search -- [BASE QUERIES [DTYPE [DIMS [GRAPH [SCHEDULE…]]]]]` with two embedding
-//! sets; without them, rows made up of few directions. The schedules `tuned` and `tuned-graph` are what tuning finds with a tenth of the
-//! queries that recall is measured by, without a graph and with one. Without `--bench`, as under `cargo test`, few rows are searched once.
+//! sets; without them, rows made up of few directions. The schedules `tuned` and `tuned-graph` are what tuning finds for these
+//! queries, without a graph and with one. Without `--bench`, as under `cargo test`, few rows are searched once.
 
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -96,24 +96,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         let recall = recall(truth.positions(), found.positions());
         let single = single(&searcher, sample, &schedule, measure)?;
         let batch = batch(&searcher, queries, &schedule, measure)?;
-        let name = if text.starts_with(TUNED) {
-            format!("`mrl` tuned, {schedule}")
-        } else {
-            format!("`mrl` {schedule}")
-        };
+        let name = format!("`mrl` {text}");
         let build_s = if schedule.graph().is_some() { graph_s } else { plain_s };
-        let line =
-            json!({ "name": name, "build_s": build_s, "recall": recall, "single": single, "batch": batch });
+        let line = json!({
+            "name": name, "schedule": schedule, "build_s": build_s, "recall": recall, "single": single, "batch": batch,
+        });
         println!("{line}");
     }
     Ok(())
 }
 
-/// What `mrl index tune --recall 0.99` would find with a tenth of `queries`.
+/// What `mrl index tune --recall 0.99` would find with some of `queries`.
 fn tuned(searcher: &Searcher<'_>, queries: &[f32], graph: GraphChoice) -> Result<Schedule, Box<dyn Error>> {
-    let few = queries.chunks_exact(512).step_by(10).flatten().copied().collect();
-    let options = TuneOptions { graph, ..TuneOptions::default() };
-    Ok(searcher.tune(Some(&EmbeddingSet::new(few, 512)?), &options)?.best)
+    let queries = EmbeddingSet::new(queries.to_vec(), 512)?;
+    Ok(searcher.tune(Some(&queries), &TuneOptions { graph, ..TuneOptions::default() })?.best)
 }
 
 fn single(
