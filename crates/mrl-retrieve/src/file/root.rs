@@ -10,7 +10,7 @@ use crate::Error;
 const MAGIC: [u8; 8] = *b"mrl-ndx\n";
 
 /// Of the file; a program reads the one that it writes.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Where the roots lie: on pages of their own, so that writing one cannot tear the other.
 const SLOTS: [u64; 2] = [0, HEAD / 2];

@@ -2,7 +2,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{DEGREE, END, Graph, Levels, Query, Visited, starts, walk};
+use super::{DEGREE, END, Frame, Graph, Levels, Query, Visited, frame::fit, starts, walk};
 use crate::{
     Error,
     quantise::{Dtype, Numbers, encode},
@@ -26,7 +26,8 @@ const BATCH: usize = 50;
 /// A graph in memory.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BuiltGraph {
-    pub(super) dim: usize,
+    /// `[2, dim]`.
+    pub(super) frame: Vec<f32>,
     pub(super) levels: Vec<i8>,
     pub(super) scales: Vec<f32>,
     pub(super) links: Vec<[u32; DEGREE]>,
@@ -41,17 +42,20 @@ impl Guard for () {
 impl BuiltGraph {
     /// Of `values` `[rows, dim]`.
     pub(crate) fn build(values: &[f32], dim: usize) -> Result<Self, Error> {
-        let Numbers::Int8 { levels, scales } = encode(values, dim, Dtype::Int8).numbers else {
+        let frame = fit(values, dim);
+        let placed = Frame::new(&frame);
+        let placed: Vec<f32> = values.chunks_exact(dim).flat_map(|row| placed.place(row)).collect();
+        let Numbers::Int8 { levels, scales } = encode(&placed, dim, Dtype::Int8).numbers else {
             unreachable!("encoded in 8 bits")
         };
         let links = vec![[END; DEGREE]; scales.len()];
-        let mut graph = Self { dim, levels, scales, links };
+        let mut graph = Self { frame, levels, scales, links };
         graph.connect()?;
         Ok(graph)
     }
 
     pub(crate) fn view(&self) -> Graph<'_> {
-        let levels = Levels::new(self.dim, &self.levels, &self.scales);
+        let levels = Levels::new(Frame::new(&self.frame), &self.levels, &self.scales);
         Graph { levels, links: &self.links, guard: &() }
     }
 
@@ -59,8 +63,12 @@ impl BuiltGraph {
         let rows = self.links.len();
         let order = order(rows);
         let squares: Vec<f32> = {
-            let graph = self.view();
-            (0..rows).into_par_iter().map(|row| graph.levels.product_of(row, row)).collect()
+            let levels = self.view().levels;
+            let square = |query: &mut Query, row: usize| {
+                levels.query_of(row, query);
+                levels.product(query, row)
+            };
+            (0..rows).into_par_iter().map_init(Query::default, square).collect()
         };
         let mut place = vec![u32::MAX; rows];
         order.iter().zip(0..).for_each(|(&row, index)| place[row as usize] = index);
@@ -149,7 +157,7 @@ impl Near<'_> {
         may_start: impl Fn(usize) -> bool,
     ) -> Result<Vec<u32>, Error> {
         let mut query = Query::default();
-        self.graph.levels.query(row, &mut query);
+        self.graph.levels.query_of(row, &mut query);
         let mut met = Vec::new();
         let best = walk(
             &self.graph,
@@ -185,7 +193,7 @@ impl Near<'_> {
             return links;
         }
         let mut query = Query::default();
-        self.graph.levels.query(row, &mut query);
+        self.graph.levels.query_of(row, &mut query);
         let mut candidates = Vec::with_capacity(links.len());
         for other in links {
             let other = other as usize;
@@ -206,7 +214,7 @@ impl Near<'_> {
                 continue;
             }
             let distance = self.squares[row] - candidate.score();
-            self.graph.levels.query(other, &mut query);
+            self.graph.levels.query_of(other, &mut query);
             let mut is_nearer = false;
             for &keeper in &kept {
                 let to_keeper = self.squares[other] - self.nearness(&query, keeper as usize);

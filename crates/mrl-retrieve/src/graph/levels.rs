@@ -1,51 +1,54 @@
 //! Rows in 8 bits and queries in 16: their products are sums of whole numbers.
 
+use super::Frame;
 use crate::vector::prefetch;
 
 /// The largest level of a row.
 const LARGEST: i32 = 127;
 
-/// Rows `[rows, dim]`: a number is its level times the scale of its row.
+/// Rows `[rows, dim]`: a number, in a frame, is its level times the scale of its row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Levels<'a> {
-    dim: usize,
+    frame: Frame<'a>,
     rows: &'a [i8],
     /// `[rows]`.
     scales: &'a [f32],
 }
 
 impl<'a> Levels<'a> {
-    pub(super) fn new(dim: usize, levels: &'a [i8], scales: &'a [f32]) -> Self {
-        Self { dim, rows: levels, scales }
+    pub(super) fn new(frame: Frame<'a>, levels: &'a [i8], scales: &'a [f32]) -> Self {
+        Self { frame, rows: levels, scales }
     }
 
     pub(super) fn dim(&self) -> usize {
-        self.dim
+        self.frame.dim()
     }
 
     #[inline(always)]
     fn row(&self, row: usize) -> &'a [i8] {
-        &self.rows[row * self.dim..][..self.dim]
+        &self.rows[row * self.dim()..][..self.dim()]
     }
 
-    /// Row `row` as a query, put into `query`.
+    /// `values` `[dim]` as a query.
+    pub(super) fn query(&self, values: &[f32]) -> Query {
+        let mut query = Query::default();
+        let (numbers, lacking) = self.frame.face(values);
+        query.set(numbers, 1.0, lacking);
+        query
+    }
+
+    /// Row `row` less the centre as a query, put into `query`.
     #[inline(always)]
-    pub(super) fn query(&self, row: usize, query: &mut Query) {
-        query.numbers.clear();
-        query.numbers.extend(self.row(row).iter().map(|&level| i16::from(level)));
-        query.scale = self.scales[row];
+    pub(super) fn query_of(&self, row: usize, query: &mut Query) {
+        let weighed =
+            self.row(row).iter().zip(self.frame.weights()).map(|(&level, weight)| f32::from(level) * weight);
+        query.set(weighed, self.scales[row], 0.0);
     }
 
-    /// The product of `query` and `row`.
+    /// The product of `query` and `row`; of a query that is a row, both less the centre.
     #[inline(always)]
     pub(super) fn product(&self, query: &Query, row: usize) -> f32 {
-        product(self.row(row), &query.numbers) as f32 * self.scales[row] * query.scale
-    }
-
-    /// The product of two rows.
-    #[inline(always)]
-    pub(super) fn product_of(&self, a: usize, b: usize) -> f32 {
-        product(self.row(a), self.row(b)) as f32 * self.scales[a] * self.scales[b]
+        product(self.row(row), &query.numbers) as f32 * self.scales[row] * query.scale + query.lacking
     }
 
     /// Asks for `row`, which is to be read soon.
@@ -61,23 +64,33 @@ impl<'a> Levels<'a> {
 pub(crate) struct Query {
     numbers: Vec<i16>,
     scale: f32,
+    /// The product with the centre of rows.
+    lacking: f32,
 }
 
 impl Query {
-    pub(crate) fn new(values: &[f32]) -> Self {
-        let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-        let finest = (i32::MAX / (LARGEST * values.len() as i32)).min(i32::from(i16::MAX));
+    /// Makes it `times` as much as `values`.
+    #[inline(always)]
+    fn set(&mut self, values: impl Iterator<Item = f32> + Clone, times: f32, lacking: f32) {
+        let (mut largest, mut len) = (0.0f32, 0);
+        for value in values.clone() {
+            largest = largest.max(value.abs());
+            len += 1;
+        }
+        let finest = (i32::MAX / (LARGEST * len)).min(i32::from(i16::MAX));
         let scale = if largest > 0.0 { largest / finest as f32 } else { 1.0 };
-        let numbers = values.iter().map(|value| (value / scale).round_ties_even() as i16).collect();
-        Self { numbers, scale }
+        self.numbers.clear();
+        self.numbers.extend(values.map(|value| (value / scale).round_ties_even() as i16));
+        self.scale = scale * times;
+        self.lacking = lacking;
     }
 }
 
 #[inline(always)]
-fn product<T: Copy + Into<i32>>(row: &[i8], query: &[T]) -> i32 {
+fn product(row: &[i8], query: &[i16]) -> i32 {
     let mut sum = 0;
     for (&a, &b) in row.iter().zip(query) {
-        sum += i32::from(a) * b.into();
+        sum += i32::from(a) * i32::from(b);
     }
     sum
 }

@@ -8,11 +8,12 @@
 #![expect(clippy::inline_always, reason = "what is not inlined is compiled for the narrowest vectors")]
 
 mod build;
+mod frame;
 mod levels;
 mod stored;
 mod walk;
 
-use self::levels::Levels;
+use self::{frame::Frame, levels::Levels};
 use crate::{Error, space::Guard};
 
 pub(crate) use self::{
@@ -40,6 +41,11 @@ pub(crate) struct Graph<'a> {
 impl<'a> Graph<'a> {
     pub(crate) fn dim(&self) -> usize {
         self.levels.dim()
+    }
+
+    /// `values` `[dim]` as walks take it.
+    pub(crate) fn query(&self, values: &[f32]) -> Query {
+        self.levels.query(values)
     }
 
     /// How many rows it is of: the first of the index.

@@ -2,7 +2,7 @@ use std::{ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuiltGraph, DEGREE, Graph, Levels};
+use super::{BuiltGraph, DEGREE, Frame, Graph, Levels};
 use crate::{
     Error,
     file::{Appender, Checked, Column, Disk, Extent, Mapped, Region},
@@ -22,13 +22,14 @@ pub(crate) struct GraphEntry {
 
 /// A graph in a mapped file.
 pub(crate) struct StoredGraph {
-    dim: usize,
     region: Checked,
     columns: Columns,
 }
 
 /// Where the numbers of a graph lie. This follows from its dim and rows.
 struct Columns {
+    /// f32, centre and units in one record.
+    frame: Column,
     /// i8, all of a row in one record.
     levels: Column,
     /// f32.
@@ -41,10 +42,11 @@ impl Columns {
     /// Nothing if the sizes are beyond reason.
     fn of(dim: usize, rows: usize) -> Option<(Extent, Self)> {
         let mut extent = Extent::default();
+        let frame = extent.push(1, dim.checked_mul(2 * size_of::<f32>())?)?;
         let levels = extent.push(rows, dim)?;
         let scales = extent.push(rows, size_of::<f32>())?;
         let links = extent.push(rows, DEGREE * size_of::<u32>())?;
-        Some((extent, Self { levels, scales, links }))
+        Some((extent, Self { frame, levels, scales, links }))
     }
 }
 
@@ -58,15 +60,16 @@ impl StoredGraph {
             ))
         };
         let (extent, columns) = Columns::of(entry.dim, entry.rows).ok_or_else(beyond)?;
-        Ok(Self { dim: entry.dim, region: Checked::new(file, entry.region, extent)?, columns })
+        Ok(Self { region: Checked::new(file, entry.region, extent)?, columns })
     }
 
-    /// What search reads; the guard knows whether it is whole.
-    pub(crate) fn view(&self) -> Graph<'_> {
+    /// What search reads. The frame is known to be whole, and the guard knows of the rest.
+    pub(crate) fn view(&self) -> Result<Graph<'_>, Error> {
+        let frame = Frame::new(self.region.all(self.columns.frame)?);
         let (levels, scales) =
             (self.region.unchecked(self.columns.levels), self.region.unchecked(self.columns.scales));
         let links: &[u32] = self.region.unchecked(self.columns.links);
-        Graph { levels: Levels::new(self.dim, levels, scales), links: links.as_chunks().0, guard: self }
+        Ok(Graph { levels: Levels::new(frame, levels, scales), links: links.as_chunks().0, guard: self })
     }
 
     pub(crate) fn verify(&self) -> Result<(), Error> {
@@ -77,7 +80,7 @@ impl StoredGraph {
 impl Guard for StoredGraph {
     #[inline]
     fn check(&self, rows: Range<usize>) -> Result<(), Error> {
-        let Columns { levels, scales, links } = self.columns;
+        let Columns { levels, scales, links, .. } = self.columns;
         [levels, scales, links].into_iter().try_for_each(|column| self.region.check(column, rows.clone()))
     }
 }
@@ -85,12 +88,13 @@ impl Guard for StoredGraph {
 impl BuiltGraph {
     /// Appends the graph.
     pub(crate) fn write<D: Disk>(&self, appender: &mut Appender<'_, D>) -> Result<GraphEntry, Error> {
-        let rows = self.scales.len();
-        let (extent, columns) = Columns::of(self.dim, rows).ok_or(Error::TooMany(rows))?;
+        let (dim, rows) = (self.frame.len() / 2, self.scales.len());
+        let (extent, columns) = Columns::of(dim, rows).ok_or(Error::TooMany(rows))?;
         let mut region = appender.region(&extent);
+        region.append(columns.frame, &self.frame)?;
         region.append(columns.levels, &self.levels)?;
         region.append(columns.scales, &self.scales)?;
         region.append(columns.links, self.links.as_flattened())?;
-        Ok(GraphEntry { dim: self.dim, rows, region: region.finish()? })
+        Ok(GraphEntry { dim, rows, region: region.finish()? })
     }
 }

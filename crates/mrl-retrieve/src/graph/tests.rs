@@ -16,7 +16,8 @@ fn recall(values: &[f32], queries: &[f32], width: usize) -> f64 {
     let mut visited = Visited::default();
     let mut found = 0;
     for query in queries.chunks_exact(DIM) {
-        let (graph, query) = (built.view(), Query::new(query));
+        let graph = built.view();
+        let query = graph.query(query);
         let best = graph.nearest(&query, width, &mut visited).unwrap();
         let score = |row: usize| Candidate::new(graph.levels.product(&query, row), row);
         let mut truth: Vec<Candidate> = (0..values.len() / DIM).map(score).collect();
@@ -87,7 +88,7 @@ proptest! {
         let values = rows(n, DIM, seed);
         let built = BuiltGraph::build(&values, DIM).unwrap();
         let mut visited = Visited::default();
-        let query = Query::new(&rows(1, DIM, seed ^ 1));
+        let query = built.view().query(&rows(1, DIM, seed ^ 1));
         let best = built.view().nearest(&query, width, &mut visited).unwrap();
         prop_assert!(best.len() <= width.min(n) && !best.is_empty());
         prop_assert!(best.windows(2).all(|pair| pair[0] > pair[1]));
@@ -102,7 +103,7 @@ proptest! {
         for row in 0..4 {
             let norm = |values: &[f32]| values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
             let bound = 0.02 * norm(&query) * norm(&values[row * DIM..][..DIM]);
-            let product = f64::from(built.view().levels.product(&Query::new(&query), row));
+            let product = f64::from(built.view().levels.product(&built.view().query(&query), row));
             prop_assert!((product - plain(&values, &query, row)).abs() <= bound + 1e-40);
         }
     }
@@ -115,7 +116,7 @@ proptest! {
         let mut built = BuiltGraph::build(&rows(20, DIM, 7), DIM).unwrap();
         built.links = links;
         built.links.iter_mut().zip(near).for_each(|(links, row)| links[0] = row);
-        let best = built.view().nearest(&Query::new(&rows(1, DIM, 8)), 9, &mut Visited::default()).unwrap();
+        let best = built.view().nearest(&built.view().query(&rows(1, DIM, 8)), 9, &mut Visited::default()).unwrap();
         let found: Vec<usize> = best.iter().map(|candidate: &Candidate| candidate.row()).collect();
         prop_assert!(found.iter().all(|&row| row < 20));
     }
