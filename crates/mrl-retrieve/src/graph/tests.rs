@@ -82,6 +82,26 @@ fn rows_lead_to_others_and_nearly_all_are_reached() {
     assert!(reached.iter().filter(|reached| **reached).count() > 2_970);
 }
 
+#[test]
+fn what_all_rows_share_and_a_wide_axis_cost_the_others_no_bits() {
+    let mut values = rows(500, DIM, 9);
+    for row in values.chunks_exact_mut(DIM) {
+        row[0] = 100.0 * row[0] + 1000.0;
+        row[1] += 1000.0;
+        row[2] = 7.0;
+    }
+    let built = BuiltGraph::build(&values, DIM).unwrap();
+    let mut query = vec![0.0; DIM];
+    query[1] = 0.2;
+    query[3..].copy_from_slice(&rows(1, DIM, 10)[3..]);
+    for row in 0..500 {
+        let (graph, plain) = (built.view(), plain(&values, &query, row));
+        // All numbers but the first, which the query does not ask for, lie between -1 and 1 from where they are centred.
+        let off = (f64::from(graph.levels.product(&graph.query(&query), row)) - plain).abs();
+        assert!(off < 0.1, "row {row} is off by {off} of {plain}");
+    }
+}
+
 proptest! {
     #[test]
     fn small_graphs_are_walked_whole(n in 1usize..40, width in 1usize..50, seed: u64) {
