@@ -280,8 +280,8 @@ impl Index {
         Ok(Layout { metric: self.metric(), dims: self.dims(), shortlist })
     }
 
-    pub(crate) fn graph(&self) -> Result<Option<Graph<'_>>, Error> {
-        self.graph.as_ref().map(StoredGraph::view).transpose()
+    pub(crate) fn graph(&self) -> Option<Graph<'_>> {
+        self.graph.as_ref().map(StoredGraph::view)
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {

@@ -41,11 +41,10 @@ impl Guard for () {
 
 impl BuiltGraph {
     /// Of `values` `[rows, dim]`.
-    pub(crate) fn build(values: &[f32], dim: usize) -> Result<Self, Error> {
-        let frame = fit(values, dim);
-        let placed = Frame::new(&frame);
-        let placed: Vec<f32> = values.chunks_exact(dim).flat_map(|row| placed.place(row)).collect();
-        let Numbers::Int8 { levels, scales } = encode(&placed, dim, Dtype::Int8).numbers else {
+    pub(crate) fn build(mut values: Vec<f32>, dim: usize) -> Result<Self, Error> {
+        let frame = fit(&values, dim);
+        values.chunks_exact_mut(dim).for_each(|row| Frame::new(&frame).place(row));
+        let Numbers::Int8 { levels, scales } = encode(&values, dim, Dtype::Int8).numbers else {
             unreachable!("encoded in 8 bits")
         };
         let links = vec![[END; DEGREE]; scales.len()];
@@ -56,7 +55,7 @@ impl BuiltGraph {
 
     pub(crate) fn view(&self) -> Graph<'_> {
         let levels = Levels::new(Frame::new(&self.frame), &self.levels, &self.scales);
-        Graph { levels, links: &self.links, guard: &() }
+        Graph { levels, links: &self.links, guard: &(), frame_guard: &() }
     }
 
     fn connect(&mut self) -> Result<(), Error> {
@@ -206,18 +205,16 @@ impl Near<'_> {
     /// At most `most` of `candidates`, from the nearest, so that none is much nearer to another than to `row`.
     #[inline(always)]
     fn prune(&self, row: usize, candidates: &[Candidate], most: usize) -> Vec<u32> {
-        let mut kept: Vec<u32> = Vec::with_capacity(most);
-        let mut query = Query::default();
+        let (mut kept, mut keepers): (Vec<u32>, Vec<Query>) = (Vec::with_capacity(most), Vec::new());
         for candidate in candidates {
             let other = candidate.row();
             if other == row {
                 continue;
             }
             let distance = self.squares[row] - candidate.score();
-            self.graph.levels.query_of(other, &mut query);
             let mut is_nearer = false;
-            for &keeper in &kept {
-                let to_keeper = self.squares[other] - self.nearness(&query, keeper as usize);
+            for (&keeper, query) in kept.iter().zip(&keepers) {
+                let to_keeper = self.squares[keeper as usize] - self.nearness(query, other);
                 is_nearer |= ALPHA * to_keeper < distance;
                 if is_nearer {
                     break;
@@ -228,6 +225,9 @@ impl Near<'_> {
                 if kept.len() == most {
                     break;
                 }
+                let mut query = Query::default();
+                self.graph.levels.query_of(other, &mut query);
+                keepers.push(query);
             }
         }
         kept

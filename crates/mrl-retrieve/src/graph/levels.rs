@@ -3,8 +3,8 @@
 use super::Frame;
 use crate::vector::prefetch;
 
-/// The largest level of a row.
-const LARGEST: i32 = 127;
+/// The largest level that a row may have, be it of a file that was made to harm.
+const LARGEST: i32 = 128;
 
 /// Rows `[rows, dim]`: a number, in a frame, is its level times the scale of its row.
 #[derive(Clone, Copy, Debug)]
@@ -33,22 +33,24 @@ impl<'a> Levels<'a> {
     pub(super) fn query(&self, values: &[f32]) -> Query {
         let mut query = Query::default();
         let (numbers, lacking) = self.frame.face(values);
-        query.set(numbers, 1.0, lacking);
+        query.set(numbers);
+        query.lacking = lacking;
         query
     }
 
-    /// Row `row` less the centre as a query, put into `query`.
+    /// Row `row` as a query, put into `query`: for products with rows, as [`Frame::weights`] has them.
     #[inline(always)]
     pub(super) fn query_of(&self, row: usize, query: &mut Query) {
         let weighed =
             self.row(row).iter().zip(self.frame.weights()).map(|(&level, weight)| f32::from(level) * weight);
-        query.set(weighed, self.scales[row], 0.0);
+        query.set(weighed);
+        query.scale *= self.scales[row];
     }
 
-    /// The product of `query` and `row`; of a query that is a row, both less the centre.
+    /// The product of `query` and `row` less the centre.
     #[inline(always)]
     pub(super) fn product(&self, query: &Query, row: usize) -> f32 {
-        product(self.row(row), &query.numbers) as f32 * self.scales[row] * query.scale + query.lacking
+        product(self.row(row), &query.numbers) as f32 * self.scales[row] * query.scale
     }
 
     /// Asks for `row`, which is to be read soon.
@@ -65,24 +67,22 @@ pub(crate) struct Query {
     numbers: Vec<i16>,
     scale: f32,
     /// The product with the centre of rows.
-    lacking: f32,
+    pub(super) lacking: f32,
 }
 
 impl Query {
-    /// Makes it `times` as much as `values`.
     #[inline(always)]
-    fn set(&mut self, values: impl Iterator<Item = f32> + Clone, times: f32, lacking: f32) {
+    fn set(&mut self, values: impl Iterator<Item = f32> + Clone) {
         let (mut largest, mut len) = (0.0f32, 0);
         for value in values.clone() {
             largest = largest.max(value.abs());
             len += 1;
         }
         let finest = (i32::MAX / (LARGEST * len)).min(i32::from(i16::MAX));
-        let scale = if largest > 0.0 { largest / finest as f32 } else { 1.0 };
+        self.scale = (largest / finest as f32).max(f32::MIN_POSITIVE);
+        let scale = self.scale;
         self.numbers.clear();
         self.numbers.extend(values.map(|value| (value / scale).round_ties_even() as i16));
-        self.scale = scale * times;
-        self.lacking = lacking;
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) struct Graph<'a> {
     /// `[rows, DEGREE]`.
     links: &'a [[u32; DEGREE]],
     guard: &'a dyn Guard,
+    frame_guard: &'a dyn Guard,
 }
 
 impl<'a> Graph<'a> {
@@ -44,8 +45,9 @@ impl<'a> Graph<'a> {
     }
 
     /// `values` `[dim]` as walks take it.
-    pub(crate) fn query(&self, values: &[f32]) -> Query {
-        self.levels.query(values)
+    pub(crate) fn query(&self, values: &[f32]) -> Result<Query, Error> {
+        self.frame_guard.check(0..0)?;
+        Ok(self.levels.query(values))
     }
 
     /// How many rows it is of: the first of the index.
@@ -71,6 +73,7 @@ impl<'a> Graph<'a> {
 impl Graph<'_> {
     /// All that is stored, if it is whole.
     pub(crate) fn contents(&self) -> Result<String, Error> {
+        self.frame_guard.check(0..0)?;
         self.guard.check(0..self.rows())?;
         Ok(format!("{:?} {:?}", self.levels, self.links))
     }

@@ -22,8 +22,21 @@ pub(crate) struct GraphEntry {
 
 /// A graph in a mapped file.
 pub(crate) struct StoredGraph {
-    region: Checked,
+    region: Arc<Checked>,
     columns: Columns,
+    frame: FrameGuard,
+}
+
+/// Vouches for the frame.
+struct FrameGuard {
+    region: Arc<Checked>,
+    column: Column,
+}
+
+impl Guard for FrameGuard {
+    fn check(&self, _: Range<usize>) -> Result<(), Error> {
+        self.region.check(self.column, 0..1)
+    }
 }
 
 /// Where the numbers of a graph lie. This follows from its dim and rows.
@@ -60,16 +73,23 @@ impl StoredGraph {
             ))
         };
         let (extent, columns) = Columns::of(entry.dim, entry.rows).ok_or_else(beyond)?;
-        Ok(Self { region: Checked::new(file, entry.region, extent)?, columns })
+        let region = Arc::new(Checked::new(file, entry.region, extent)?);
+        let frame = FrameGuard { region: Arc::clone(&region), column: columns.frame };
+        Ok(Self { region, columns, frame })
     }
 
-    /// What search reads. The frame is known to be whole, and the guard knows of the rest.
-    pub(crate) fn view(&self) -> Result<Graph<'_>, Error> {
-        let frame = Frame::new(self.region.all(self.columns.frame)?);
+    /// What search reads; the guards know whether it is whole.
+    pub(crate) fn view(&self) -> Graph<'_> {
+        let frame = Frame::new(self.region.unchecked(self.columns.frame));
         let (levels, scales) =
             (self.region.unchecked(self.columns.levels), self.region.unchecked(self.columns.scales));
         let links: &[u32] = self.region.unchecked(self.columns.links);
-        Ok(Graph { levels: Levels::new(frame, levels, scales), links: links.as_chunks().0, guard: self })
+        Graph {
+            levels: Levels::new(frame, levels, scales),
+            links: links.as_chunks().0,
+            guard: self,
+            frame_guard: &self.frame,
+        }
     }
 
     pub(crate) fn verify(&self) -> Result<(), Error> {

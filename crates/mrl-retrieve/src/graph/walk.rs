@@ -124,7 +124,7 @@ impl Graph<'_> {
         width: usize,
         visited: &mut Visited,
     ) -> Result<Vec<Candidate>, Error> {
-        walk(
+        let mut best = walk(
             self,
             width,
             visited,
@@ -132,6 +132,12 @@ impl Graph<'_> {
             |row| self.levels.product(query, row),
             |_| true,
             |_| (),
-        )
+        )?;
+        for candidate in &mut best {
+            *candidate = Candidate::new(candidate.score() + query.lacking, candidate.row());
+        }
+        // What was rounded to the same score goes by the rows.
+        best.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(best)
     }
 }

@@ -144,7 +144,8 @@ impl<'a> Database<'a> {
         let starts: Vec<usize> = (0..self.rows()).step_by(TURNED).collect();
         let blocks: Vec<Vec<f64>> = starts.into_par_iter().map(turn).collect::<Result<_, Error>>()?;
         let values: Vec<f32> = blocks.iter().flatten().map(|&value| value as f32).collect();
-        BuiltGraph::build(&values, dim)
+        drop(blocks);
+        BuiltGraph::build(values, dim)
     }
 
     fn parts(&self, kind: Kind, dim: usize, rank: usize) -> Vec<Part<'_>> {

@@ -88,7 +88,7 @@ impl Walk<'_> {
 
     /// The best `width` rows that are met on the way to `query`, without those that were removed, and how many were multiplied.
     fn along(&self, query: &[f32], width: usize) -> Result<(Found, usize), Error> {
-        let query = self.graph.query(query);
+        let query = self.graph.query(query)?;
         self.walkers.with(|visited| {
             let mut candidates = vectorised(
                 #[inline(always)]

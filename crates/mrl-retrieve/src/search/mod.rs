@@ -91,7 +91,7 @@ impl Index {
         let rotation = self.layout()?.shortlist.and_then(|shortlist| shortlist.rotation);
         let database = Database::new(self.segments()?, self.metric(), self.dims(), rotation);
         let labelled = self.manifest().labels.then_some(self);
-        Ok(Searcher { labelled, ..Searcher::new(database.with_graph(self.graph()?)) })
+        Ok(Searcher { labelled, ..Searcher::new(database.with_graph(self.graph())) })
     }
 }
 

@@ -100,6 +100,6 @@ fn contents(index: &Index) -> Result<Contents, Error> {
         }
         bands.push(format!("{:?}", segment.largest_norm));
     }
-    let graph = index.graph()?.map(|graph| graph.contents()).transpose()?;
+    let graph = index.graph().map(|graph| graph.contents()).transpose()?;
     Ok(Contents { rows, bands, rotation: format!("{:?}", index.layout()?.shortlist), graph })
 }
