@@ -1,7 +1,7 @@
 """Recipes at the same cost, judged at every length: which helps?
 
 Run by `cargo xtask bench recipes --data-dir DIR [RECIPE.toml …]`, where DIR holds cifar-10-batches-bin. A recipe is a preset of
-`mrl train`. Each trains on the first 1,000 images of each class; the next 1,000 of each, which nothing is trained on, choose. The
+`mrl train`; one in bench/recipes/changes is what differs from base.toml there. Each trains on the first 1,000 images of each class; the next 1,000 of each, which nothing is trained on, choose. The
 test images are looked at with --test alone. Writes a folder for each recipe, and table.md of all that --out holds.
 """
 
@@ -28,7 +28,9 @@ LEARN_FROM_TARGET = {"relic", "byol"}
 # The budget in images of the reference's recipe: its 196 steps of 256.
 IMAGES = 196 * 256
 MEASURES = {"probe": "logreg", "1-NN": "knn1"}
+METHODS = ["prefix", "pca"]
 NETWORKS = ["target", "online"]
+HELD_OUT, TEST = "held out", "test"
 
 
 def mrl(args, *words):
@@ -37,9 +39,24 @@ def mrl(args, *words):
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
 
 
+def preset(recipe, scratch):
+    """The recipe as a whole. An objective is not changed but replaced, for the settings of another are not its own."""
+    if recipe.resolve().parent != HERE / "changes":
+        return recipe
+    base, changes = (tomllib.loads(path.read_text()) for path in (HERE / "base.toml", recipe))
+    whole = {name: changes[name] if name == "objective" and name in changes else base.get(name, {}) | changes.get(name, {})
+             for name in base | changes}
+    lines = [f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items()) for name, table in whole.items()]
+    out = scratch / "recipe.toml"
+    out.write_text("\n".join(lines))
+    return out
+
+
 def train(args, recipe, run, *more):
+    """Goes on where it was interrupted, if it was."""
     data = ["--dataset", "cifar10", "--data-dir", args.data_dir, "--subset-per-class", PER_CLASS]
-    mrl(args, "train", "--preset", recipe, *data, "--out", run, "--seed", args.seed, *(["--width", args.width] if args.width else []), *more)
+    width = ["--width", args.width] if args.width else []
+    mrl(args, "train", "--preset", recipe, *data, *width, "--seed", args.seed, "--resume", "--out", run, *more)
     return tomllib.loads((run / "config.toml").read_text())
 
 
@@ -75,89 +92,103 @@ def of_each_class(path, start, end):
 
 
 def judge(args, run, network, scratch):
-    """Accuracies by measure on the images that choose, and with --test on the test images."""
+    """Accuracies on the images that choose, and with --test on the test images."""
     embed = lambda split, *more: mrl(args, "embed", "--run", run, "--network", network, "--split", split, "--data-dir", args.data_dir, *more,
                                      "--out", scratch / f"{split}.safetensors")
     embed("train", "--subset-per-class", 2 * PER_CLASS)
     both = scratch / "train.safetensors"
     trained = part(both, of_each_class(both, 0, PER_CLASS), scratch / "trained.safetensors")
-    sets = {"held out": part(both, of_each_class(both, PER_CLASS, 2 * PER_CLASS), scratch / "held-out.safetensors")}
+    sets = {HELD_OUT: part(both, of_each_class(both, PER_CLASS, 2 * PER_CLASS), scratch / "held-out.safetensors")}
     if args.test:
         embed("test")
-        sets["test"] = scratch / "test.safetensors"
+        sets[TEST] = scratch / "test.safetensors"
     return {name: evaluate(args, trained, images, scratch) for name, images in sets.items()}
 
 
 def evaluate(args, trained, judged, scratch):
-    methods = ["prefix", "pca"] if args.pca else ["prefix"]
-    mrl(args, "eval", "--train", trained, "--test", judged, "--methods", ",".join(methods), "--measures", "probe,knn1", "--l2", 1, "--resamples", 0,
+    mrl(args, "eval", "--train", trained, "--test", judged, "--methods", ",".join(METHODS), "--measures", "probe,knn1", "--l2", 1, "--resamples", 0,
         "--out", scratch / "report")
     report = json.loads((scratch / "report/report.json").read_text())
-    accuracies = {f"{method} {measure}": report["methods"][method][key] for method in methods for measure, key in MEASURES.items()}
-    return {"dims": report["dims"], **accuracies}
+    of_method = lambda method: {measure: report["methods"][method][key] for measure, key in MEASURES.items()}
+    return {"dims": report["dims"], **{method: of_method(method) for method in METHODS}}
 
 
 def run_recipe(args, recipe):
     name = recipe.stem if args.seed == 0 else f"{recipe.stem}-seed{args.seed}"
-    folder, scratch = args.out / name, args.scratch / name
-    if (folder / "result.json").exists():
-        return
+    folder, scratch = args.out / name, args.out / "runs" / name
     scratch.mkdir(parents=True, exist_ok=True)
-    number = steps(train(args, recipe, scratch / "begun", "--max-steps", 0), args.images)
-    run = scratch / "run"
-    start = time.perf_counter()
-    train(args, recipe, run, "--max-steps", number, "--resume")
-    seconds = time.perf_counter() - start
-    result = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "steps": number, "seconds": seconds,
-              **{network: judge(args, run, network, scratch) for network in NETWORKS}}
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in ("config.toml", "metrics.jsonl"):
-        (folder / file).write_text((run / file).read_text())
-    (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n")
+    folder.mkdir(exist_ok=True)
+    path, run, whole = folder / "result.json", scratch / "run", preset(recipe, scratch)
+    result = json.loads(path.read_text()) if path.exists() else {}
+    if not result:
+        number = steps(train(args, whole, scratch / "begun", "--max-steps", 0), args.images)
+        start = time.perf_counter()
+        train(args, whole, run, "--max-steps", number)
+        result = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "images": args.images, "width": args.width, "steps": number,
+                  "seconds": time.perf_counter() - start}
+        for file in ("config.toml", "metrics.jsonl"):
+            (folder / file).write_text((run / file).read_text())
+    wanted = TEST if args.test else HELD_OUT
+    if any(wanted not in result.get(network, {}) for network in NETWORKS):
+        result |= {network: judge(args, run, network, scratch) for network in NETWORKS}
+        path.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def results(out):
+    return {path.parent.name: json.loads(path.read_text()) for path in sorted(out.glob("*/result.json"))}
+
+
+def check(args, recipes):
+    """One table is of one cost, one encoder, and recipes of different names."""
+    for name, result in results(args.out).items():
+        if (result["images"], result["width"]) != (args.images, args.width):
+            sys.exit(f"{args.out / name} is of {result['images']} images at width {result['width']}; give another --out, or the same cost")
+    names = [recipe.stem for recipe in recipes]
+    if len(set(names)) < len(names):
+        sys.exit("two recipes have the same name; rename one")
 
 
 def mean(numbers):
     return sum(numbers) / len(numbers)
 
 
-def table(out, judged, method="prefix"):
-    """All recipes, the best first: by the mean of probe and 1-NN over the lengths, of the better network."""
+def table(out, judged):
+    """All recipes, the best first: by the mean of probe and 1-NN over the lengths."""
     rows = []
-    for path in out.glob("*/result.json"):
-        result = json.loads(path.read_text())
+    for name, result in results(out).items():
         for network in NETWORKS:
-            if judged in result[network]:
-                found = result[network][judged]
-                accuracies = [found[f"{method} {measure}"] for measure in MEASURES]
-                rows.append((mean([mean(of_measure) for of_measure in accuracies]), path.parent.name, network, result, found["dims"], accuracies))
+            found = result[network].get(judged)
+            for method in METHODS if found else []:
+                accuracies = [found[method][measure] for measure in MEASURES]
+                rows.append((mean([mean(of_measure) for of_measure in accuracies]), name, network, method, result, accuracies, found["dims"]))
     if not rows:
         return ""
     rows.sort(key=lambda row: -row[0])
-    dims = rows[0][4]
-    head = ["recipe", "network", "steps", "minutes", "mean", *(f"{measure} {dim}" for measure in MEASURES for dim in dims)]
+    dims = rows[0][-1]
+    head = ["recipe", "network", "method", "steps", "minutes", "mean", *(f"{measure} {dim}" for measure in MEASURES for dim in dims)]
     lines = [f"## {judged.capitalize()} images, %", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for score, name, network, result, _, accuracies in rows:
-        numbers = [f"{100 * score:.1f}", *(f"{100 * value:.1f}" for of_measure in accuracies for value in of_measure)]
-        lines.append("| " + " | ".join([name, network, str(result["steps"]), f"{result['seconds'] / 60:.0f}", *numbers]) + " |")
+    for score, name, network, method, result, accuracies, _ in rows:
+        numbers = [f"{100 * value:.1f}" for value in [score, *accuracies[0], *accuracies[1]]]
+        lines.append("| " + " | ".join([name, network, method, str(result["steps"]), f"{result['seconds'] / 60:.0f}", *numbers]) + " |")
     return "\n".join(lines) + "\n"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipes", nargs="*", type=Path, help="presets; without any, those in bench/recipes")
+    parser.add_argument("recipes", nargs="*", type=Path, help="presets; without any, those of bench/recipes")
     parser.add_argument("--mrl", type=Path, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--images", type=int, default=IMAGES, help="the cost: that of the reference's recipe for so many images")
     parser.add_argument("--width", type=float, help="a narrower encoder: cheaper, and not the one that results are about")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--test", action="store_true", help="judge by the test images too: only what is already chosen")
-    parser.add_argument("--pca", action="store_true", help="beside principal components")
     parser.add_argument("--out", type=Path, default=Path("bench-recipes"))
     args = parser.parse_args()
-    args.scratch = args.out / "runs"
-    for recipe in args.recipes or sorted(HERE.glob("*.toml")):
+    recipes = args.recipes or sorted([*HERE.glob("*.toml"), *HERE.glob("changes/*.toml")])
+    check(args, recipes)
+    for recipe in recipes:
         run_recipe(args, recipe)
-    text = "\n".join(table(args.out, judged) for judged in ("held out", "test"))
+    text = "\n".join(table(args.out, judged) for judged in (HELD_OUT, TEST))
     (args.out / "table.md").write_text(text)
     print(text)
 

@@ -60,9 +60,8 @@ def repeated(path, rows, out):
 
 
 def medians(measured):
-    """Of numbers; of the schedules that tuning found, the most common."""
-    middle = lambda key: statistics.mode if key == "schedule" else statistics.median
-    return {name: {key: middle(key)(entry[key] for entry in entries) for key in entries[0]} for name, entries in measured.items()}
+    return {name: {key: statistics.median(entry[key] for entry in entries) for key in entries[0]}
+            for name, entries in measured.items()}
 
 
 def counted(entry):
@@ -75,8 +74,6 @@ def table(result):
     lines = ["| | recall@10 | one at a time, queries/s | × Flat | in batches, queries/s | × Flat | build, s | build counted, queries/s | own memory, MiB |",
              "|---|---|---|---|---|---|---|---|---|"]
     for name, entry in result.items():
-        if "tuned" in name:
-            name += f": {entry['schedule']}"
         lines.append(
             f"| {name} | {entry['recall']:.4f} | {entry['single']:,.0f} | {entry['single'] / flat['single']:.1f} | {entry['batch']:,.0f} | "
             f"{entry['batch'] / flat['batch']:.1f} | {entry['build_s']:.2f} | {counted(entry):,.0f} | {entry['own_mib']:,.0f} |")
