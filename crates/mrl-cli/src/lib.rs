@@ -9,6 +9,7 @@ mod progress;
 pub mod reference;
 mod settings;
 mod signals;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,9 @@ impl std::error::Error for UsageError {}
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     prepare_process();
+    if matches!(cli.command, Command::Train(_) | Command::Embed(_) | Command::Adapt(_)) {
+        waiting::sleep_while_waiting();
+    }
     exit_code(match cli.command {
         Command::Train(args) => commands::train(&args),
         Command::Embed(args) => commands::embed(&args),

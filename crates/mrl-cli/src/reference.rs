@@ -82,6 +82,7 @@ enum EncoderName {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     crate::prepare_process();
     let args = ReferenceArgs::parse_from(args.into_iter().map(double_dash));
+    crate::waiting::sleep_while_waiting();
     let (out, resume) = match &args.ckpt_path {
         Some(run) => (run.clone(), true),
         None => (args.save_model_dir.clone(), false),

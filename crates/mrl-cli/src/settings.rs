@@ -152,7 +152,7 @@ mod tests {
     fn the_examples_in_the_presets_readme_are_valid() {
         let page = include_str!("../../../presets/README.md");
         let sections: Vec<&str> = page.split("\n## ").skip(1).collect();
-        assert_eq!(sections.len(), 2);
+        assert_eq!(sections.len(), 3);
         for section in sections {
             let example: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    ")).collect();
             let config = parse("README.md", &example.join("\n")).unwrap();
