@@ -81,7 +81,7 @@ pub struct TrainArgs {
     /// Never train on this share of each class: always the same images, whatever the seed.
     #[arg(long, value_name = "SHARE")]
     pub holdout: Option<f64>,
-    /// The side of a view in pixels [default: that of the images].
+    /// The side at which images are embedded, and of views without --view-sizes, in pixels [default: that of the images].
     #[arg(long, value_name = "N")]
     pub image_size: Option<usize>,
     /// Where the decoded pixels of a folder are kept, so that later epochs and runs need not decode

@@ -59,7 +59,7 @@ pub struct DataConfig {
     /// The share of each class that is never trained on, to judge the encoder by while it trains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holdout: Option<f64>,
-    /// The side of a view in pixels. Default: that of the data set.
+    /// The side at which images are embedded, and of views without `run.view_sizes`, in pixels. Default: that of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<usize>,
 }
