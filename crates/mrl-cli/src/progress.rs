@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::IsTerminal,
+    io::{self, IsTerminal, Write},
     time::{Duration, Instant},
 };
 
@@ -11,10 +11,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// How far apart lines are when there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// A message in its own line.
-#[expect(clippy::print_stderr, reason = "this is where the program speaks")]
+/// A message in its own line. That nobody reads it any more is no reason to end.
 pub(crate) fn note(message: &str) {
-    eprintln!("{message}");
+    let _ = writeln!(io::stderr(), "{message}");
 }
 
 /// The error that ends the program, with its causes, in one line. The libraries' errors name their causes themselves.
