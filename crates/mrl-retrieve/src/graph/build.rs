@@ -61,10 +61,11 @@ impl BuiltGraph {
     fn connect(&mut self) -> Result<(), Error> {
         let rows = self.links.len();
         let order = order(rows);
+        let weights = Frame::new(&self.frame).weights();
         let squares: Vec<f32> = {
             let levels = self.view().levels;
             let square = |query: &mut Query, row: usize| {
-                levels.query_of(row, query);
+                levels.query_of(row, &weights, query);
                 levels.product(query, row)
             };
             (0..rows).into_par_iter().map_init(Query::default, square).collect()
@@ -74,7 +75,7 @@ impl BuiltGraph {
         let mut done = 1;
         while done < rows {
             let batch = &order[done..rows.min(done + done.min((rows / BATCH).max(1)))];
-            let near = Near { graph: self.view(), squares: &squares };
+            let near = Near { graph: self.view(), weights: &weights, squares: &squares };
             let insert = |visited: &mut Visited, &row: &u32| {
                 vectorised(
                     #[inline(always)]
@@ -95,15 +96,15 @@ impl BuiltGraph {
             for (&row, links) in batch.iter().zip(&links) {
                 set(&mut self.links[row as usize], links);
             }
-            self.link_back(&back, &squares);
+            self.link_back(&back, &weights, &squares);
             done += batch.len();
         }
         Ok(())
     }
 
     /// Lets rows lead to those that lead to them: `back` holds both, sorted.
-    fn link_back(&mut self, back: &[(u32, u32)], squares: &[f32]) {
-        let near = Near { graph: self.view(), squares };
+    fn link_back(&mut self, back: &[(u32, u32)], weights: &[f32], squares: &[f32]) {
+        let near = Near { graph: self.view(), weights, squares };
         let groups: Vec<&[(u32, u32)]> = back.chunk_by(|a, b| a.0 == b.0).collect();
         let links = |group: &&[(u32, u32)]| {
             vectorised(
@@ -142,6 +143,8 @@ fn order(rows: usize) -> Vec<u32> {
 /// Rows by the distances between them.
 struct Near<'a> {
     graph: Graph<'a>,
+    /// Of the frame, `[dim]`.
+    weights: &'a [f32],
     /// Of the norms, `[rows]`.
     squares: &'a [f32],
 }
@@ -156,7 +159,7 @@ impl Near<'_> {
         may_start: impl Fn(usize) -> bool,
     ) -> Result<Vec<u32>, Error> {
         let mut query = Query::default();
-        self.graph.levels.query_of(row, &mut query);
+        self.graph.levels.query_of(row, self.weights, &mut query);
         let mut met = Vec::new();
         let best = walk(
             &self.graph,
@@ -192,7 +195,7 @@ impl Near<'_> {
             return links;
         }
         let mut query = Query::default();
-        self.graph.levels.query_of(row, &mut query);
+        self.graph.levels.query_of(row, self.weights, &mut query);
         let mut candidates = Vec::with_capacity(links.len());
         for other in links {
             let other = other as usize;
@@ -226,7 +229,7 @@ impl Near<'_> {
                     break;
                 }
                 let mut query = Query::default();
-                self.graph.levels.query_of(other, &mut query);
+                self.graph.levels.query_of(other, self.weights, &mut query);
                 keepers.push(query);
             }
         }

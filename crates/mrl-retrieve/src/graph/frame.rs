@@ -38,10 +38,9 @@ impl<'a> Frame<'a> {
 
     /// Products of rows in this frame, so weighed, are those of rows less the centre, over the square of the widest unit: of numbers
     /// about 1, whatever the rows are.
-    #[inline(always)]
-    pub(super) fn weights(&self) -> impl Iterator<Item = f32> + Clone + use<'a> {
+    pub(super) fn weights(&self) -> Vec<f32> {
         let widest = self.units.iter().fold(0.0f32, |widest, &unit| widest.max(unit));
-        self.units.iter().map(move |unit| (unit / widest) * (unit / widest))
+        self.units.iter().map(|unit| (unit / widest) * (unit / widest)).collect()
     }
 }
 

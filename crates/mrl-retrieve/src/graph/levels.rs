@@ -38,11 +38,10 @@ impl<'a> Levels<'a> {
         query
     }
 
-    /// Row `row` as a query, put into `query`: for products with rows, as [`Frame::weights`] has them.
+    /// Row `row` as a query, put into `query`: for products with rows, by the [`Frame::weights`] of the frame.
     #[inline(always)]
-    pub(super) fn query_of(&self, row: usize, query: &mut Query) {
-        let weighed =
-            self.row(row).iter().zip(self.frame.weights()).map(|(&level, weight)| f32::from(level) * weight);
+    pub(super) fn query_of(&self, row: usize, weights: &[f32], query: &mut Query) {
+        let weighed = self.row(row).iter().zip(weights).map(|(&level, &weight)| f32::from(level) * weight);
         query.set(weighed);
         query.scale *= self.scales[row];
     }
