@@ -5,7 +5,7 @@ use std::io;
 use mrl_retrieve::Error;
 use pyo3::{
     PyErr,
-    exceptions::{PyBlockingIOError, PyOSError, PyValueError},
+    exceptions::{PyBlockingIOError, PyFileExistsError, PyOSError, PyValueError},
 };
 
 /// The exception that `error` is. Those of the operating system carry its number and the file, from which Python makes
@@ -16,6 +16,7 @@ pub(crate) fn retrieval(error: Error) -> PyErr {
             Some(code) => PyOSError::new_err((code, words(&source, code), path.into_os_string())),
             None => io::Error::new(source.kind(), format!("{}: {source}", path.display())).into(),
         },
+        Error::Occupied(_) => PyFileExistsError::new_err(error.to_string()),
         Error::Busy(_) => PyBlockingIOError::new_err(error.to_string()),
         Error::Damaged { .. } => PyOSError::new_err(error.to_string()),
         _ => value(error),

@@ -8,6 +8,8 @@ pub(crate) struct Point {
     schedule: String,
     /// How many of the true best rows it finds on average, from 0 to 1.
     recall: f64,
+    /// The standard error of the recall: by how much other queries of the same kind would typically differ.
+    recall_error: f64,
     /// Seconds for a query, on all cores.
     query_s: f64,
     /// Multiplications of two numbers for a query, at least.
@@ -23,7 +25,7 @@ pub(crate) struct Point {
 pub(crate) struct Tuning {
     /// All schedules that were measured, from the fastest.
     points: Vec<Py<Point>>,
-    /// The fastest that finds enough.
+    /// The fastest that finds enough: at least the recall, with a confidence of 95 %.
     best: Py<Point>,
     /// Seconds that building a graph took, where one was built.
     graph_build_s: Option<f64>,
@@ -56,6 +58,7 @@ impl Tuning {
                 Point {
                     schedule: point.schedule.to_string(),
                     recall: point.recall,
+                    recall_error: point.recall_error,
                     query_s: point.query_s,
                     multiply_adds: point.multiply_adds,
                     map: point.map,

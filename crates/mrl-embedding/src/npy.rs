@@ -19,12 +19,19 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
     let damaged = |problem: String| Error::damaged(path, problem);
     let mut cursor = Cursor::new(&map[..]);
     let header = NpyHeader::from_reader(&mut cursor)
-        .map_err(|error| damaged(format!("is not a .npy file ({error})")))?;
+        .map_err(|error| damaged(format!("is not a .npy file ({error}); save it with numpy.save")))?;
     let &[n, d] = header.shape() else {
-        return Err(damaged(format!("has shape {:?}; embeddings are a matrix [n, d]", header.shape())));
+        return Err(damaged(format!(
+            "has shape {:?}; embeddings are a matrix [n, d], so reshape it",
+            header.shape()
+        )));
     };
     if header.order() != Order::C {
         return Err(damaged("is in Fortran order; save it with numpy.ascontiguousarray".into()));
+    }
+    let descr = header.dtype().descr();
+    if !["'<f4'", "'>f4'"].contains(&&*descr) {
+        return Err(damaged(format!("holds numbers of type {descr}; save it with astype(numpy.float32)")));
     }
     // Checked before anything is allocated: a damaged header may claim any number of rows.
     let start = cursor.position();
@@ -33,12 +40,12 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
     else {
         return Err(damaged(format!("says it holds {n} x {d} numbers, more than the file has; it was cut")));
     };
-    let values = if header.dtype().descr() == "'<f4'" {
+    let values = if descr == "'<f4'" {
         Values::in_map(&map, start as usize, end as usize)
     } else {
-        let values = NpyFile::with_header(header, cursor).into_vec::<f32>().map_err(|error| {
-            damaged(format!("does not hold whole float32 rows ({error}); save it with astype(numpy.float32)"))
-        })?;
+        let values = NpyFile::with_header(header, cursor)
+            .into_vec::<f32>()
+            .map_err(|error| damaged(format!("does not hold whole rows ({error}); save it again")))?;
         Values::Owned(values)
     };
     EmbeddingSet::of(values, d as usize).map_err(|error| damaged(error.to_string()))
@@ -87,6 +94,23 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         let other = folder.path().join("other.npy");
         assert_eq!(read(&path).unwrap(), sample(&other));
+    }
+
+    #[test]
+    fn numbers_of_another_type_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.npy");
+        sample(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let at = whole.windows(4).position(|bytes| bytes == b"'<f4").expect("the header says its type");
+        for kind in ["f2", "f8", "i4"] {
+            let mut bytes = whole.clone();
+            bytes[at + 2..at + 4].copy_from_slice(kind.as_bytes());
+            std::fs::write(&path, &bytes).unwrap();
+            let message = read(&path).unwrap_err().to_string();
+            let expected = format!("holds numbers of type '<{kind}'; save it with astype(numpy.float32)");
+            assert!(message.ends_with(&expected), "{message}");
+        }
     }
 
     proptest! {

@@ -32,6 +32,9 @@ pub enum Error {
         .0.display()
     )]
     Busy(PathBuf),
+    /// Where an index is to be built there is another file.
+    #[error("{}: is there and is no index; it stays as it is: name another file, or delete it first", .0.display())]
+    Occupied(PathBuf),
     /// The bands are not usable.
     #[error(transparent)]
     Nesting(#[from] NestingError),
@@ -148,6 +151,14 @@ pub enum Error {
         /// The prefix that the graph of the index is on, if it has one.
         graph: Option<usize>,
     },
+    /// A graph cannot be on a prefix that does not shortlist.
+    #[error("a graph cannot be on {dim} dims; it can be on a prefix that shortlists: {}", list(.dims))]
+    NoGraphHere {
+        /// The dims.
+        dim: usize,
+        /// The prefixes that shortlist.
+        dims: Vec<usize>,
+    },
     /// A schedule leaves fewer rows than are asked for.
     #[error("stage {stage} of the schedule keeps fewer rows than k = {k}; let it keep at least {k}")]
     KeepsTooFew {
@@ -180,8 +191,29 @@ impl Error {
                 | Self::NoK
                 | Self::NoDim { .. }
                 | Self::NoGraph { .. }
+                | Self::NoGraphHere { .. }
                 | Self::KeepsTooFew { .. }
                 | Self::Recall(_)
+        )
+    }
+
+    /// Whether it speaks of rows or queries that were given, which the caller knows the file of.
+    #[must_use]
+    pub fn is_of_rows(&self) -> bool {
+        matches!(
+            self,
+            Self::Empty
+                | Self::Width { .. }
+                | Self::OtherEncoder { .. }
+                | Self::NotFinite { .. }
+                | Self::Count { .. }
+                | Self::Present(_)
+                | Self::Duplicate(_)
+                | Self::IdKind { .. }
+                | Self::Labels { .. }
+                | Self::QueryWidth { .. }
+                | Self::QueryNotFinite { .. }
+                | Self::QueryZero { .. }
         )
     }
 

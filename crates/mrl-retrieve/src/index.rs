@@ -71,6 +71,8 @@ pub struct Info {
     pub schedule: Option<Schedule>,
     /// Of the file, in bytes.
     pub bytes: usize,
+    /// How many of the two copies of what leads to all parts are whole; one is enough, and the next change writes both.
+    pub roots: usize,
     /// How often the file was changed.
     pub generation: u64,
     /// The version of the program that changed it last.
@@ -124,6 +126,7 @@ impl Index {
             metadata: manifest.metadata,
             schedule: manifest.schedule,
             bytes: self.file.len(),
+            roots: self.file.roots(),
             generation: self.root.generation,
             version: manifest.version,
             dims: manifest.dims,

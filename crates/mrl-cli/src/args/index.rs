@@ -76,7 +76,7 @@ pub struct BuildArgs {
     /// A prefix that shortlists, which gets a graph to walk along (--schedule g64:100,512); tune adds one where it is faster.
     #[arg(long, value_name = "DIM")]
     pub graph: Option<usize>,
-    /// The index to write; one that is there is replaced when the new one is whole.
+    /// The index to write; an index that is there is replaced when the new one is whole, any other file is not.
     #[arg(long, value_name = "INDEX")]
     pub out: PathBuf,
 }
@@ -159,7 +159,8 @@ pub struct TuneArgs {
     /// some rows of the index, none of which may find itself].
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
-    /// How many of the true nearest a search must find on average, from 0 to 1.
+    /// How many of the true nearest a search must find on average, from 0 to 1: with a confidence of 95 %, as queries are few and
+    /// those to come are others.
     #[arg(long, value_name = "SHARE", default_value_t = 0.99)]
     pub recall: f64,
     /// Vectors to find for each query.

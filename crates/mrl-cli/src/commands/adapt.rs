@@ -1,6 +1,9 @@
 //! `mrl adapt`: frozen vectors whose prefixes become useful.
 
-use std::{fmt::Write, path::Path};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
@@ -34,7 +37,7 @@ pub(crate) fn adapt(command: &AdaptCommand) -> Result<Ending> {
 }
 
 fn apply(args: &ApplyArgs) -> Result<()> {
-    check_out(&args.out, &["safetensors", "npy"])?;
+    check_out(&args.out, &["safetensors", "npy"], [&args.input.input, &args.adapter])?;
     let adapted = Adapter::read(&args.adapter)?.apply(&input::read(&args.input)?)?;
     adapted.write(&args.out)?;
     answer(&format!("{}: {} vectors of {} numbers", args.out.display(), adapted.len(), adapted.width()));
@@ -42,7 +45,7 @@ fn apply(args: &ApplyArgs) -> Result<()> {
 }
 
 fn fit(args: &FitArgs) -> Result<()> {
-    check_out(&args.out, &["safetensors"])?;
+    check_out(&args.out, &["safetensors"], [&args.input.input])?;
     if !(0.0..=0.5).contains(&args.holdout) {
         return Err(
             UsageError(format!("--holdout {} cannot be; use a share from 0 to 0.5", args.holdout)).into()
@@ -75,12 +78,12 @@ fn fit(args: &FitArgs) -> Result<()> {
 }
 
 /// Refuses a file that could not be written, before anything is fitted.
-fn check_out(out: &Path, extensions: &[&str]) -> Result<()> {
+fn check_out<const N: usize>(out: &Path, extensions: &[&str], inputs: [&PathBuf; N]) -> Result<()> {
     if !has_extension(out, extensions) {
         let problem = format!("--out {} must end in .{}", out.display(), extensions.join(" or ."));
         return Err(UsageError(problem).into());
     }
-    check_file(out)
+    check_file(out, inputs)
 }
 
 /// The rows of `set` to fit to, and about a share of them, evenly spaced, to compare with.

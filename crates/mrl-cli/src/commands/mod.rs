@@ -20,7 +20,10 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
 
-use crate::progress::{DataProgress, note};
+use crate::{
+    UsageError,
+    progress::{DataProgress, note},
+};
 
 /// The side of `ImageNet`'s crops, for images that differ in size.
 const IMAGENET: usize = 224;
@@ -32,10 +35,17 @@ fn check_out(folder: &Path) -> Result<()> {
     })
 }
 
-/// Whether a file can be written at `out`, as far as can be told; said before hours of embedding.
-fn check_file(out: &Path) -> Result<()> {
+/// Whether a file can be written at `out`, as far as can be told, and is none of `inputs`, which would be lost; said before hours
+/// of embedding.
+fn check_file<P: AsRef<Path>>(out: &Path, inputs: impl IntoIterator<Item = P>) -> Result<()> {
     if out.is_dir() {
         return Err(anyhow!("{}: is a folder; name a file", out.display()));
+    }
+    if let Ok(there) = out.canonicalize()
+        && inputs.into_iter().any(|input| input.as_ref().canonicalize().is_ok_and(|input| input == there))
+    {
+        let problem = "is read, and writing to it would replace it; name another file";
+        return Err(UsageError(format!("{}: {problem}", out.display())).into());
     }
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.exists() {

@@ -176,7 +176,7 @@ fn a_graph_is_built_walked_and_kept() {
         text(&succeed(world.mrl("index tune pixels.index --k 3 --recall 0.5 --graph 16 --dry-run")).stdout);
     assert!(shown.contains("building the graph took"), "{shown}");
     let message = fail(world.mrl("index tune pixels.index --graph 7"), 2);
-    says(&message, &["no prefix of 7 dims", "16, 64"]);
+    says(&message, &["cannot be on 7 dims", "16, 64"]);
     says(&fail(world.mrl("index tune pixels.index --graph some"), 2), &["auto, none or the dims"]);
 }
 
@@ -202,6 +202,86 @@ fn what_cannot_be_meant_is_said_with_its_cure() {
         says(&message, parts);
     }
     assert!(!world.path("other.index").exists());
+}
+
+#[test]
+fn no_file_that_is_read_is_written_over() {
+    let world = indexed("");
+    fs::copy(world.path("train.safetensors"), world.path("notes.txt")).unwrap();
+    for (words, code, parts) in [
+        ("index build --input train.safetensors --out train.safetensors", 2, ["train.safetensors: is read"]),
+        (
+            "index build --input train.safetensors --out ./notes.txt",
+            1,
+            ["notes.txt: is there and is no index"],
+        ),
+        ("index search pixels.index --queries test.npy --out ./test.npy", 2, ["test.npy: is read"]),
+        ("index tune pixels.index --chart pixels.svg", 2, ["pixels.svg: is read"]),
+    ] {
+        let read = world.path(words.rsplit(' ').next().unwrap());
+        if words.contains("--chart") {
+            std::os::unix::fs::symlink(world.path("pixels.index"), &read).unwrap();
+        } else if words.contains("test.npy") {
+            let test = EmbeddingSet::read(world.path("test.safetensors")).unwrap();
+            EmbeddingSet::new(test.embeddings().to_vec(), test.width()).unwrap().write(&read).unwrap();
+        }
+        let before = fs::read(&read).unwrap();
+        says(&fail(world.mrl(words), code), &parts);
+        assert_eq!(fs::read(&read).unwrap(), before, "{words}");
+    }
+    // An index may be built anew, damaged or not.
+    let mut index = world.read("pixels.index");
+    index[20] ^= 1;
+    index[5000] ^= 1;
+    fs::write(world.path("pixels.index"), index).unwrap();
+    succeed(world.mrl("index build --input train.safetensors --out pixels.index"));
+}
+
+#[test]
+fn the_file_at_fault_is_named() {
+    let world = indexed("");
+    let write = |name: &str, bad: f32| {
+        let mut rows = vec![0.5; 3 * 432];
+        rows[432..864].fill(bad);
+        EmbeddingSet::new(rows, 432).unwrap().write(world.path(name)).unwrap();
+    };
+    write("nan.npy", f32::NAN);
+    write("zero.npy", 0.0);
+    for (words, parts) in [
+        ("index search pixels.index --queries nan.npy", ["nan.npy: number 0 of query 1 is not finite"]),
+        ("index search pixels.index --queries zero.npy", ["zero.npy: query 1 is zero"]),
+        ("index tune pixels.index --queries nan.npy", ["nan.npy: number 0 of query 1"]),
+        ("index bench pixels.index --queries nan.npy", ["nan.npy: number 0 of query 1"]),
+        ("index add pixels.index --input nan.npy", ["nan.npy: the source has none but the index has labels"]),
+        ("index build --input nan.npy --out other.index", ["nan.npy: row 1 of the source"]),
+        ("index remove pixels.index --ids-from pixels.index", ["pixels.index: give a text file"]),
+    ] {
+        says(&fail(world.mrl(words), 1), &parts);
+    }
+}
+
+#[test]
+fn fewer_vectors_than_were_asked_for_are_told() {
+    let world = indexed("");
+    let words = "index search pixels.index --queries test.safetensors --out hits.json --k 50";
+    let output = succeed(world.mrl(words));
+    says(&text(&output.stderr), &["the index has 40 vectors, fewer than --k 50"]);
+    let ids = (0..40).map(|id| id.to_string()).collect::<Vec<_>>().join(" ");
+    succeed(world.mrl(&format!("index remove pixels.index {ids}")));
+    let shown = text(&succeed(world.mrl(words)).stdout);
+    assert!(shown.contains(" queries, 0 hits each") && !shown.contains(": 0 queries"), "{shown}");
+}
+
+#[test]
+fn a_damaged_head_is_told() {
+    let world = indexed("");
+    let mut index = world.read("pixels.index");
+    index[4100] ^= 1;
+    fs::write(world.path("pixels.index"), index).unwrap();
+    let info = |world: &World| text(&succeed(world.mrl("index info pixels.index --verify")).stdout);
+    assert!(info(&world).contains("one of the two heads"), "{}", info(&world));
+    succeed(world.mrl("index remove pixels.index 3"));
+    assert!(!info(&world).contains("heads"), "{}", info(&world));
 }
 
 #[test]

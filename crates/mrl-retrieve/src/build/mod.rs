@@ -13,7 +13,7 @@ use strum::{Display, EnumString, VariantNames};
 
 use crate::{
     Dtype, Error, Ids, Index, Metric, Schedule, VERSION,
-    file::{Appender, HEAD, Manifest, write_whole},
+    file::{Appender, HEAD, Manifest, is_replaceable, write_whole},
     layout::{Layout, Shortlist},
     rotation::Rotation,
     segment::write_segment,
@@ -83,8 +83,8 @@ impl BuildOptions {
     /// Builds an index of the rows of `source` in the place of what may be at `path`, which stays as it is until all is written.
     ///
     /// # Errors
-    /// When the dims are not usable, a row is not finite, an id comes twice, another process is changing an index at `path`, or
-    /// the file cannot be written.
+    /// When the dims are not usable, a row is not finite, an id comes twice, another process is changing an index at `path`,
+    /// another file is there, or the file cannot be written.
     pub fn build(&self, source: &dyn Source, path: impl AsRef<Path>) -> Result<Index, Error> {
         let path = path.as_ref();
         check(source, 0)?;
@@ -94,7 +94,7 @@ impl BuildOptions {
         let dtype = stored_apart.then_some(self.shortlist_dtype);
         let short = shortlist_dims(&dims, dtype);
         if let Some(dim) = self.graph.filter(|dim| !short.contains(dim)) {
-            return Err(Error::NoDim { dim, dims: short.to_vec() });
+            return Err(Error::NoGraphHere { dim, dims: short.to_vec() });
         }
         let ids = ids(source, None)?;
         let metadata = source.metadata();
@@ -206,10 +206,15 @@ pub(crate) fn ids(source: &dyn Source, largest: Option<u64>) -> Result<Cow<'_, I
 }
 
 /// Keeps writers from an index that is there already, if there is one, until it is dropped: what they would write from now on
-/// is lost.
+/// is lost. Refuses any other file, which nobody means to lose.
 fn lock_existing(path: &Path) -> Result<Option<File>, Error> {
     match File::open(path) {
-        Ok(file) => lock(path, file).map(Some),
+        Ok(file) => {
+            if !is_replaceable(&file).map_err(Error::io(path))? {
+                return Err(Error::Occupied(path.to_owned()));
+            }
+            lock(path, file).map(Some)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io(path)(error)),
     }

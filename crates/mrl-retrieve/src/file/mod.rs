@@ -25,7 +25,7 @@ pub(crate) use checked::{Checked, Mapped};
 pub(crate) use disk::Disk;
 pub(crate) use geometry::{Column, Extent, Region};
 pub(crate) use manifest::{Manifest, RemovedEntry, SegmentEntry};
-pub(crate) use root::Root;
+pub(crate) use root::{Root, is_replaceable};
 pub(crate) use whole::write_whole;
 pub(crate) use writing::{Appender, RegionWriter};
 

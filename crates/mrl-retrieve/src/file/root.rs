@@ -31,6 +31,21 @@ pub(crate) struct Root {
     pub(crate) checksum: u64,
 }
 
+/// How many of the two roots in `file`, all bytes of an index, are whole.
+pub(crate) fn whole_roots(file: &[u8]) -> usize {
+    let is_whole = |&&at: &&u64| {
+        let bytes = file[at as usize..].first_chunk().expect("a file that was opened has both");
+        matches!(Slot::decode(bytes), Slot::Root(_))
+    };
+    SLOTS.iter().filter(is_whole).count()
+}
+
+/// Whether nothing but an index is lost with `file`: it is one, of whatever format and whether or not it is damaged, or empty.
+pub(crate) fn is_replaceable(file: &File) -> io::Result<bool> {
+    let is_index = || Ok(!Slot::of(file)?.iter().all(|slot| matches!(slot, Slot::Foreign)));
+    if file.metadata()?.len() == 0 { Ok(true) } else { is_index() }
+}
+
 /// What a slot holds.
 enum Slot {
     Root(Root),
@@ -44,16 +59,8 @@ enum Slot {
 
 impl Root {
     /// The newest whole root of the file at `path`.
-    pub(crate) fn read(path: &Path, mut file: &File) -> Result<Self, Error> {
-        let mut slot = |at| {
-            let mut bytes = [0; BYTES];
-            file.seek(SeekFrom::Start(at))?;
-            match file.read_exact(&mut bytes) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Slot::Foreign),
-                result => result.map(|()| Slot::decode(&bytes)),
-            }
-        };
-        let slots = [slot(SLOTS[0]).map_err(Error::io(path))?, slot(SLOTS[1]).map_err(Error::io(path))?];
+    pub(crate) fn read(path: &Path, file: &File) -> Result<Self, Error> {
+        let slots = Slot::of(file).map_err(Error::io(path))?;
         let newest =
             slots.iter().filter_map(|slot| if let Slot::Root(root) = slot { Some(*root) } else { None });
         newest.max_by_key(|root| root.generation).ok_or_else(|| Error::damaged(path, Slot::complaint(&slots)))
@@ -81,6 +88,19 @@ impl Root {
 }
 
 impl Slot {
+    /// Both slots of `file`.
+    fn of(mut file: &File) -> io::Result<[Self; 2]> {
+        let mut slot = |at| {
+            let mut bytes = [0; BYTES];
+            file.seek(SeekFrom::Start(at))?;
+            match file.read_exact(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Self::Foreign),
+                result => result.map(|()| Self::decode(&bytes)),
+            }
+        };
+        Ok([slot(SLOTS[0])?, slot(SLOTS[1])?])
+    }
+
     fn decode(bytes: &[u8; BYTES]) -> Self {
         if bytes[..8] != MAGIC {
             return Self::Foreign;

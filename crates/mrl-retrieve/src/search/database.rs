@@ -97,6 +97,11 @@ impl<'a> Database<'a> {
         }
     }
 
+    /// The space whose prefixes shortlist.
+    pub(super) fn shortlist_kind(&self) -> Kind {
+        if self.ends(Kind::Shortlist).is_empty() { Kind::Trained } else { Kind::Shortlist }
+    }
+
     /// A bound of the norm of rows where products are compared.
     pub(super) fn largest_norm(&self) -> f64 {
         match self.metric {

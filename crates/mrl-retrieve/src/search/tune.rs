@@ -18,7 +18,7 @@ pub use self::{
     bench::{Bench, BenchOptions, Benchmark, Pace},
     graph::GraphChoice,
 };
-use super::{Searcher, database::Kind, queries::Queries, scan::scan};
+use super::{Searcher, queries::Queries, scan::scan};
 use crate::{By, Error, Schedule, Stage, graph::BuiltGraph};
 
 /// What to tune for.
@@ -26,7 +26,8 @@ use crate::{By, Error, Schedule, Stage, graph::BuiltGraph};
 pub struct TuneOptions {
     /// Rows that a search is to find.
     pub k: usize,
-    /// How many of the true `k` best rows a search must find on average, from 0 to 1.
+    /// How many of the true `k` best rows a search must find on average, from 0 to 1, of queries in general: those that are measured
+    /// must show it beyond their chance.
     pub recall: f64,
     /// How queries will come.
     pub workload: Workload,
@@ -60,6 +61,8 @@ pub struct Point {
     pub schedule: Schedule,
     /// How many of the true best rows it finds on average, from 0 to 1.
     pub recall: f64,
+    /// The standard error of the recall: by how much other queries of the same kind would typically differ.
+    pub recall_error: f64,
     /// The mean average precision of the `k` rows that it finds, from 0 to 1, where queries and rows have labels: a row is relevant
     /// when it has the label of its query. The average precision of a query is the sum of the precision at each relevant hit (the
     /// share of relevant ones among the hits up to there), divided by `k`, or by the relevant rows of the index where these are
@@ -71,12 +74,20 @@ pub struct Point {
     pub multiply_adds: f64,
 }
 
+impl Point {
+    /// Whether it finds a share of `recall` on average, with a confidence of 95 %.
+    #[must_use]
+    pub fn finds(&self, recall: f64) -> bool {
+        self.recall - CONFIDENT * self.recall_error >= recall
+    }
+}
+
 /// What was measured, and the best of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tuning {
     /// All schedules that were measured, from the fastest.
     pub points: Vec<Point>,
-    /// The schedule of the fastest that finds enough.
+    /// The schedule of the fastest that finds enough, as [`Point::finds`] has it.
     pub best: Schedule,
     /// Seconds that building a graph took, where one was built.
     pub graph_build_s: Option<f64>,
@@ -97,13 +108,19 @@ const DURATION: Duration = Duration::from_millis(60);
 /// The longest shortlist that is considered.
 const LONGEST: usize = 4096;
 
+/// Standard errors that 95 % of a normal distribution lie above.
+const CONFIDENT: f64 = 1.645;
+
+/// How much of what may be lost is aimed at: the recall is to be reached on other queries too.
+const AIMS: [f64; 3] = [1.0, 0.75, 0.5];
+
 /// Recalls that are measured beside the one that is asked for, to show what each costs.
 const RECALLS: [f64; 5] = [0.8, 0.9, 0.95, 0.99, 0.999];
 
 /// How much of what may be lost the first of two stages loses.
 const FIRST_LOSES: [f64; 3] = [0.25, 0.5, 0.75];
 
-/// Schedules of two stages that are measured: those with the fewest multiplications.
+/// Schedules of two stages that are measured for each aim: those with the fewest multiplications.
 const PAIRS: usize = 8;
 
 impl Searcher<'_> {
@@ -117,6 +134,7 @@ impl Searcher<'_> {
         if !(0.0..=1.0).contains(&options.recall) {
             return Err(Error::Recall(options.recall));
         }
+        self.check_graph(options.graph)?;
         let trial = Trial::new(self, queries, options.k)?;
         let measure = |schedule: &Schedule| trial.measure(schedule, options.workload);
         let mut points = vec![measure(&Schedule::exact())?];
@@ -136,10 +154,10 @@ impl Searcher<'_> {
     }
 }
 
-/// Sorts `points` from the fastest; the first that reaches `recall`.
+/// Sorts `points` from the fastest; the first that finds `recall`.
 fn fastest(points: &mut [Point], recall: f64) -> Schedule {
     points.sort_by(|a, b| a.query_s.total_cmp(&b.query_s));
-    let best = points.iter().find(|point| point.recall >= recall);
+    let best = points.iter().find(|point| point.finds(recall));
     best.map_or_else(Schedule::exact, |point| point.schedule.clone())
 }
 
@@ -213,17 +231,20 @@ impl<'s> Trial<'s> {
             self.relevance.as_ref().map(|relevance| relevance.map(&found, self.k)).transpose()?.flatten();
         let query_s = self.fastest(schedule, workload)?.as_secs_f64();
         let multiply_adds = self.multiply_adds(schedule)?;
-        Ok(Point { schedule: schedule.clone(), recall: self.recall(&found), map, query_s, multiply_adds })
+        let (recall, recall_error) = self.recall(&found);
+        Ok(Point { schedule: schedule.clone(), recall, recall_error, map, query_s, multiply_adds })
     }
 
-    /// How many of the true best rows are among those `found` for each query.
-    fn recall(&self, found: &[Vec<usize>]) -> f64 {
+    /// The share of the true best rows that are among those `found` for each query, and its standard error.
+    fn recall(&self, found: &[Vec<usize>]) -> (f64, f64) {
         let both = |(truth, found): (&Vec<usize>, &Vec<usize>)| {
             truth.iter().filter(|row| found.contains(row)).count()
         };
-        let hits: usize = self.truth.iter().zip(found).map(both).sum();
-        let all: usize = self.truth.iter().map(Vec::len).sum();
-        hits as f64 / all as f64
+        let hits: Vec<usize> = self.truth.iter().zip(found).map(both).collect();
+        let (n, each) = (hits.len() as f64, self.truth[0].len() as f64);
+        let recall = hits.iter().sum::<usize>() as f64 / (n * each);
+        let squares: f64 = hits.iter().map(|&hits| (hits as f64 / each - recall).powi(2)).sum();
+        (recall, (squares / (n * (n - 1.0).max(1.0))).sqrt())
     }
 
     /// For a query, of several passes the fastest.
@@ -272,13 +293,8 @@ impl<'s> Trial<'s> {
             sum += rows * (stage.dim - dim);
             (rows, dim) = (stage.keep.get().min(rows), stage.dim);
         }
-        let turning = if database.rotation(self.kind()).is_some() { width * dim } else { 0 };
+        let turning = if database.rotation(database.shortlist_kind()).is_some() { width * dim } else { 0 };
         Ok((sum + rows * width + turning) as f64)
-    }
-
-    /// The space whose prefixes shortlist.
-    fn kind(&self) -> Kind {
-        if self.searcher.database.ends(Kind::Shortlist).is_empty() { Kind::Trained } else { Kind::Shortlist }
     }
 
     /// Rows that are searched for, so that enough are left without a query's own.
@@ -288,44 +304,53 @@ impl<'s> Trial<'s> {
 
     /// Schedules of one stage that reach several recalls, and of two stages that reach `recall`, as far as shortlists tell.
     fn candidates(&self, recall: f64) -> Result<Vec<Schedule>, Error> {
-        let width = self.searcher.database.width();
-        let dims = self.searcher.database.ends(self.kind()).iter().filter(|&&dim| dim < width);
+        let database = &self.searcher.database;
+        let dims = database.ends(database.shortlist_kind()).iter().filter(|&&dim| dim < database.width());
         let ranks: Vec<Ranks> = dims.map(|&dim| self.ranks(dim)).collect::<Result<_, _>>()?;
-        let mut single = Vec::new();
+        let aims = AIMS.map(|share| 1.0 - share * (1.0 - recall));
+        let mut candidates = Vec::new();
         for first in &ranks {
-            let keeps =
-                RECALLS.into_iter().chain([recall]).filter_map(|recall| self.keep(&first.places, recall));
-            single.extend(keeps.map(|keep| vec![(first.dim, keep)]));
+            let keeps = RECALLS.iter().chain(&aims).filter_map(|&recall| self.keep(&first.places, recall));
+            candidates.extend(keeps.map(|keep| schedule(&[(first.dim, keep)])));
         }
+        for aim in aims {
+            candidates.extend(self.pairs(&ranks, aim)?);
+        }
+        Ok(candidates)
+    }
+
+    /// Schedules of two stages that reach `recall`, those with the fewest multiplications.
+    fn pairs(&self, ranks: &[Ranks], recall: f64) -> Result<Vec<Schedule>, Error> {
         let mut pairs = Vec::new();
         for (index, first) in ranks.iter().enumerate() {
             for second in &ranks[index + 1..] {
-                pairs.extend(FIRST_LOSES.iter().filter_map(|share| {
-                    let first_keep = self.keep(&first.places, 1.0 - share * (1.0 - recall))?;
-                    let left = |(&first, &second): (&usize, &usize)| {
-                        if first < first_keep { second } else { MISSING }
+                for share in FIRST_LOSES {
+                    let Some((first_keep, second_keep)) = self.keep_two(first, second, recall, share) else {
+                        continue;
                     };
-                    let left: Vec<usize> = first.places.iter().zip(&second.places).map(left).collect();
-                    let second_keep = self.keep(&left, recall)?;
-                    (second_keep < first_keep)
-                        .then(|| vec![(first.dim, first_keep), (second.dim, second_keep)])
-                }));
+                    let pair = schedule(&[(first.dim, first_keep), (second.dim, second_keep)]);
+                    pairs.push((self.multiply_adds(&pair)?, pair));
+                }
             }
         }
-        let [mut single, pairs] =
-            [single, pairs].map(|all| all.iter().map(|stages| schedule(stages)).collect::<Vec<_>>());
-        let costs = pairs.iter().map(|pair| self.multiply_adds(pair)).collect::<Result<Vec<_>, _>>()?;
-        let mut pairs: Vec<(f64, Schedule)> = costs.into_iter().zip(pairs).collect();
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
         pairs.dedup_by(|a, b| a.1 == b.1);
-        single.dedup();
-        single.extend(pairs.into_iter().map(|(_, pair)| pair).take(PAIRS));
-        Ok(single)
+        Ok(pairs.into_iter().map(|(_, pair)| pair).take(PAIRS).collect())
+    }
+
+    /// How many rows two shortlists must keep, the second fewer, where the first loses a `share` of what may be lost.
+    fn keep_two(&self, first: &Ranks, second: &Ranks, recall: f64, share: f64) -> Option<(usize, usize)> {
+        let first_keep = self.keep(&first.places, 1.0 - share * (1.0 - recall))?;
+        let left = |(&first, &second): (&usize, &usize)| if first < first_keep { second } else { MISSING };
+        let left: Vec<usize> = first.places.iter().zip(&second.places).map(left).collect();
+        let second_keep = self.keep(&left, recall)?;
+        (second_keep < first_keep).then_some((first_keep, second_keep))
     }
 
     /// Where the first `dim` dims rank the true best rows.
     fn ranks(&self, dim: usize) -> Result<Ranks, Error> {
-        let (database, kind) = (&self.searcher.database, self.kind());
+        let database = &self.searcher.database;
+        let kind = database.shortlist_kind();
         let queries = Queries::new(database, &self.queries, database.width())?;
         let prefix = database.prefix(kind, dim);
         let extended = queries.turned(kind, dim, database.width()).all_extended(&prefix);

@@ -253,6 +253,33 @@ fn builds_refuse_what_they_cannot_use() {
 }
 
 #[test]
+fn a_build_replaces_an_index_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    let build = || BuildOptions::default().build(&set(20, 8, 1), &path);
+    for other in
+        [b"a letter".to_vec(), rows(4_000, 8, 1).iter().flat_map(|number| number.to_le_bytes()).collect()]
+    {
+        fs::write(&path, &other).unwrap();
+        assert!(message(build()).ends_with("it stays as it is: name another file, or delete it first"));
+        assert_eq!(fs::read(&path).unwrap(), other);
+    }
+    fs::write(&path, b"").unwrap();
+    build().unwrap();
+    let whole = fs::read(&path).unwrap();
+    // One of another version, and one whose heads are damaged, are indexes too.
+    for bytes in [&[8usize][..], &[20, 4116]] {
+        let mut damaged = whole.clone();
+        for &at in bytes {
+            damaged[at] ^= 1;
+        }
+        fs::write(&path, damaged).unwrap();
+        build().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+}
+
+#[test]
 fn vectors_of_two_encoders_are_not_mixed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index");

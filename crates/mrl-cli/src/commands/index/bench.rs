@@ -4,7 +4,7 @@ use anyhow::Result;
 use mrl_retrieve::{Bench, BenchOptions, Benchmark, Index, Pace, Schedule};
 use serde_json::{Value, json};
 
-use super::tune::queries;
+use super::{of_rows, tune::queries};
 use crate::{
     UsageError,
     args::BenchArgs,
@@ -22,7 +22,8 @@ pub(super) fn bench(args: &BenchArgs) -> Result<()> {
     let progress = Progress::new("timing");
     let bench = index.searcher()?.bench(queries.as_ref(), &schedules, &options, &mut |done, all| {
         progress.at(done as u64, all as u64, "");
-    })?;
+    });
+    let bench = of_rows(args.queries.as_deref().unwrap_or(&args.index), bench)?;
     progress.finish();
     answer(&if args.json { serde_json::to_string_pretty(&values(&bench))? } else { table(&bench, &index) });
     if args.schedule.is_empty() && index.schedule().is_none() {

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use super::of_rows;
 use anyhow::{Context, Result};
 use mrl_retrieve::{BuildOptions, Id, IdKind, Index, Writer};
 
@@ -11,7 +12,7 @@ use crate::{
 };
 
 pub(super) fn build(args: &BuildArgs) -> Result<()> {
-    check_file(&args.out)?;
+    check_file(&args.out, [&args.input.input])?;
     let options = BuildOptions {
         metric: args.metric,
         dims: args.dims.clone(),
@@ -19,20 +20,22 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
         shortlist_dtype: args.shortlist_dtype,
         graph: args.graph,
     };
-    let index = options.build(&*input::open(&args.input)?, &args.out)?;
+    let built = options.build(&*input::open(&args.input)?, &args.out);
+    let index = of_rows(&args.input.input, built)?;
     tell(&args.out, &index);
     Ok(())
 }
 
 pub(super) fn add(args: &AddArgs) -> Result<()> {
     let source = input::open(&args.input)?;
-    change(&args.index, |writer| Ok(writer.add(&*source)?))
+    change(&args.index, |writer| of_rows(&args.input.input, writer.add(&*source)))
 }
 
 pub(super) fn remove(args: &RemoveArgs) -> Result<()> {
     let mut ids = args.ids.clone();
     if let Some(file) = &args.ids_from {
-        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("{}: give a text file with an id in each line", file.display()))?;
         ids.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
     }
     change(&args.index, |writer| {

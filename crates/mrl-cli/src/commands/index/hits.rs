@@ -22,9 +22,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// What `hits` of `index` are called.
-    pub(super) fn new(index: &Index, hits: &Hits) -> Result<Self> {
-        let k = hits.k().max(1);
+    /// What the `hits` of so many queries are called in `index`.
+    pub(super) fn new(index: &Index, hits: &Hits, queries: usize) -> Result<Self> {
+        if hits.k() == 0 {
+            return Ok(Self { ids: vec![Vec::new(); queries], scores: vec![Vec::new(); queries] });
+        }
+        let k = hits.k();
         let name = |positions: &[usize]| positions.iter().map(|&position| index.id(position)).collect();
         let ids = hits.positions().chunks(k).map(name).collect::<Result<_, _>>()?;
         Ok(Self { ids, scores: hits.scores().chunks(k).map(<[f64]>::to_vec).collect() })

@@ -26,14 +26,24 @@ fn describe(path: &Path, info: &Info, verified: bool) -> String {
         (Some(dtype), false) => format!("by prefixes in {dtype}"),
         (Some(dtype), true) => format!("by principal components in {dtype}"),
     };
+    let segments = match info.segments {
+        1 => "1 segment".to_owned(),
+        several => format!("{several} segments"),
+    };
     let mut lines = vec![
         ("vectors", format!("{} of {} numbers, {}", info.rows, info.width, info.metric)),
         ("prefixes", list(&info.dims)),
         ("shortlists", shortlist),
         ("schedule", info.schedule.as_ref().map_or_else(|| "exact".to_owned(), ToString::to_string)),
         ("ids", info.ids.to_string() + if info.labels { ", with labels" } else { "" }),
-        ("file", format!("{:.1} MiB, {} segments", info.bytes as f64 / 1_048_576.0, info.segments)),
+        ("file", format!("{:.1} MiB, {segments}", info.bytes as f64 / 1_048_576.0)),
     ];
+    if info.roots < 2 {
+        lines.push((
+            "damaged",
+            "one of the two heads; the other serves, and any change writes both".to_owned(),
+        ));
+    }
     if let Some(dim) = info.graph {
         lines.push(("graph", format!("on {dim} dims")));
     }

@@ -9,9 +9,21 @@ mod search;
 mod tradeoff;
 mod tune;
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::{Ending, args::IndexCommand};
+
+/// Names the file whose rows, or queries, are at fault.
+fn of_rows<T>(file: &Path, result: Result<T, mrl_retrieve::Error>) -> Result<T> {
+    let name = |error: mrl_retrieve::Error| {
+        let is_of_rows = error.is_of_rows();
+        let error = anyhow::Error::new(error);
+        if is_of_rows { error.context(file.display().to_string()) } else { error }
+    };
+    result.map_err(name)
+}
 
 /// `mrl index`.
 pub(crate) fn index(command: &IndexCommand) -> Result<Ending> {

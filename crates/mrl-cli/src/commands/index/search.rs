@@ -5,12 +5,12 @@ use mrl_embedding::{EmbeddingSet, Metadata};
 use mrl_retrieve::{Index, Schedule, postgres::PostgresTable};
 use mrl_train::Embedder;
 
-use super::{hits::Rows, push};
+use super::{hits::Rows, of_rows, push};
 use crate::{
     UsageError,
     args::SearchArgs,
     commands::{check_file, input::has_extension},
-    progress::answer,
+    progress::{answer, note},
 };
 
 pub(super) fn search(args: &SearchArgs) -> Result<()> {
@@ -18,7 +18,7 @@ pub(super) fn search(args: &SearchArgs) -> Result<()> {
         if !has_extension(out, &["json", "npy"]) {
             return Err(UsageError(format!("--out {} must end in .json or .npy", out.display())).into());
         }
-        check_file(out)?;
+        check_file(out, args.index.iter().chain([&args.queries]))?;
     }
     let (rows, schedule) = match (&args.index, push::server(&args.table)?) {
         (_, Some(server)) => in_table(args, server.open(&args.table.table)?),
@@ -39,8 +39,12 @@ pub(super) fn search(args: &SearchArgs) -> Result<()> {
 fn in_file(args: &SearchArgs, index: &Index) -> Result<(Rows, Schedule)> {
     let queries = queries(args, index.width(), &index.metadata())?;
     let schedule = schedule(args, index.schedule());
-    let found = index.searcher()?.search(queries.embeddings(), args.k, &schedule)?;
-    Ok((Rows::new(index, &found)?, schedule))
+    let found = index.searcher()?.search(queries.embeddings(), args.k, &schedule);
+    let found = of_rows(&args.queries, found)?;
+    if found.k() < args.k {
+        note(&format!("the index has {} vectors, fewer than --k {}", found.k(), args.k));
+    }
+    Ok((Rows::new(index, &found, queries.len())?, schedule))
 }
 
 fn in_table(args: &SearchArgs, mut table: PostgresTable) -> Result<(Rows, Schedule)> {

@@ -208,7 +208,14 @@ mod tests {
     use super::*;
 
     fn point(schedule: &str, recall: f64, query_s: f64, multiply_adds: f64) -> Measured {
-        Measured { schedule: schedule.parse().unwrap(), recall, map: None, query_s, multiply_adds }
+        Measured {
+            schedule: schedule.parse().unwrap(),
+            recall,
+            recall_error: 0.0,
+            map: None,
+            query_s,
+            multiply_adds,
+        }
     }
 
     fn names(points: &[&Measured]) -> Vec<String> {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Index, TuneOptions, Tuning, Writer};
 
-use super::{search::check_alike, tradeoff::Tradeoff};
+use super::{of_rows, search::check_alike, tradeoff::Tradeoff};
 use crate::{
     UsageError,
     args::TuneArgs,
@@ -17,16 +17,17 @@ pub(super) fn tune(args: &TuneArgs) -> Result<()> {
         if !has_extension(chart, &["svg", "png"]) {
             return Err(UsageError(format!("--chart {} must end in .svg or .png", chart.display())).into());
         }
-        check_file(chart)?;
+        check_file(chart, [&args.index])?;
     }
     let index = Index::open(&args.index)?;
     let queries = queries(args.queries.as_deref(), &index)?;
     let options = TuneOptions { k: args.k, recall: args.recall, workload: args.workload, graph: args.graph };
     let tuning = if args.dry_run {
-        index.searcher()?.tune(queries.as_ref(), &options)?
+        index.searcher()?.tune(queries.as_ref(), &options)
     } else {
-        Writer::open(&args.index)?.tune(queries.as_ref(), &options)?
+        Writer::open(&args.index)?.tune(queries.as_ref(), &options)
     };
+    let tuning = of_rows(args.queries.as_deref().unwrap_or(&args.index), tuning)?;
     answer(&table(&tuning, args.k));
     if let Some(seconds) = tuning.graph_build_s {
         answer(&format!("building the graph took {seconds:.1} s"));
@@ -53,16 +54,19 @@ fn table(tuning: &Tuning, k: usize) -> String {
     let (recall, map) = (format!("recall@{k}"), format!("mAP@{k}"));
     let has_map = tuning.points.iter().any(|point| point.map.is_some());
     let map = if has_map { format!(" {map:>8}") } else { String::new() };
-    let mut text =
-        format!("{:<28} {recall:>10}{map} {:>12} {:>14}\n", "schedule", "queries/s", "multiply-adds");
+    let mut text = format!(
+        "{:<28} {recall:>10} {:>7}{map} {:>12} {:>14}\n",
+        "schedule", "±", "queries/s", "multiply-adds"
+    );
     for point in &tuning.points {
         let mark = if point.schedule == tuning.best { " <" } else { "" };
         let map = point.map.map(|map| format!(" {map:>8.4}")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "{:<28} {:>10.4}{map} {:>12.0} {:>14.0}{mark}",
+            "{:<28} {:>10.4} {:>7.4}{map} {:>12.0} {:>14.0}{mark}",
             point.schedule.to_string(),
             point.recall,
+            point.recall_error,
             point.query_s.recip(),
             point.multiply_adds
         );

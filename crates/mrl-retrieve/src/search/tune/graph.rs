@@ -62,15 +62,27 @@ const LEAST: usize = 32;
 const LONGER: f64 = 8.0;
 const STEP: f64 = 1.5;
 
+impl Searcher<'_> {
+    /// Refuses a graph on what does not shortlist.
+    pub(super) fn check_graph(&self, choice: GraphChoice) -> Result<(), Error> {
+        let dims = self.database.ends(self.database.shortlist_kind());
+        match choice {
+            GraphChoice::On(dim) if !dims.contains(&dim) => {
+                Err(Error::NoGraphHere { dim, dims: dims.to_vec() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Trial<'_> {
     /// The prefix of a graph that is worth trying after what was measured without one.
     pub(super) fn graph_dim(&self, options: &TuneOptions, tuning: &Tuning) -> Result<Option<usize>, Error> {
         let database = &self.searcher.database;
-        let dims = database.ends(self.kind());
+        let dims = database.ends(database.shortlist_kind());
         match options.graph {
             GraphChoice::None => Ok(None),
-            GraphChoice::On(dim) if dims.contains(&dim) => Ok(Some(dim)),
-            GraphChoice::On(dim) => Err(Error::NoDim { dim, dims: dims.to_vec() }),
+            GraphChoice::On(dim) => Ok(Some(dim)),
             GraphChoice::Auto => {
                 let fastest = tuning.points.iter().find(|point| point.schedule == tuning.best);
                 if fastest.is_some_and(|point| point.query_s <= SLOW.as_secs_f64()) {
@@ -126,7 +138,7 @@ impl Trial<'_> {
     pub(super) fn multiply_adds_of_walks(&self, schedule: &Schedule, dim: usize) -> Result<f64, Error> {
         let database = &self.searcher.database;
         let Some(graph) = database.graph() else { return Err(Error::NoGraph { dim, graph: None }) };
-        let (kind, width) = (self.kind(), database.width());
+        let (kind, width) = (database.shortlist_kind(), database.width());
         let prefix = database.prefix(kind, dim);
         let queries = Queries::new(database, &self.queries, width)?;
         let extended = queries.turned(kind, dim, width).all_extended(&prefix);
