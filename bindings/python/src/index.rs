@@ -169,8 +169,8 @@ impl Index {
     ///     queries: float32 [queries, width], like those to come; by default some rows of the index, none of which may find itself.
     ///         At most 500 are used, evenly spaced.
     ///     k: rows that a search is to find.
-    ///     recall: how many of the true k best rows a search must find on average, from 0 to 1: with a confidence of 95 %, as
-    ///         queries are few and those to come are others.
+    ///     recall: how many of the true k best rows a search must find on average, from 0 to 1. The recall_low of the best reaches it,
+    ///         so that it holds for queries to come, too.
     ///     workload: how queries will come: "batch" for many at once, "single" for one after the other.
     ///     store: whether searches follow the best from now on; then it is kept in the file.
     ///     labels: whole numbers [queries], those of the queries. With them, or without queries, map is measured too if the index

@@ -8,8 +8,9 @@ pub(crate) struct Point {
     schedule: String,
     /// How many of the true best rows it finds on average, from 0 to 1.
     recall: f64,
-    /// The standard error of the recall: by how much other queries of the same kind would typically differ.
-    recall_error: f64,
+    /// What the recall is at least for other queries of the same kind, with a confidence of 95 %; that of "exact" is 1. Of many
+    /// schedules that are measured by the same queries, some may still fall short of it.
+    recall_low: f64,
     /// Seconds for a query, on all cores.
     query_s: f64,
     /// Multiplications of two numbers for a query, at least.
@@ -25,7 +26,7 @@ pub(crate) struct Point {
 pub(crate) struct Tuning {
     /// All schedules that were measured, from the fastest.
     points: Vec<Py<Point>>,
-    /// The fastest that finds enough: at least the recall, with a confidence of 95 %.
+    /// The fastest whose recall_low reaches the recall that was asked for.
     best: Py<Point>,
     /// Seconds that building a graph took, where one was built.
     graph_build_s: Option<f64>,
@@ -58,7 +59,7 @@ impl Tuning {
                 Point {
                     schedule: point.schedule.to_string(),
                     recall: point.recall,
-                    recall_error: point.recall_error,
+                    recall_low: point.recall_low,
                     query_s: point.query_s,
                     multiply_adds: point.multiply_adds,
                     map: point.map,

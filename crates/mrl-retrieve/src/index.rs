@@ -24,6 +24,8 @@ use crate::{
 pub struct Index {
     file: Arc<Mapped>,
     root: Root,
+    /// How many of its two copies are whole.
+    roots: usize,
     manifest: Manifest,
     segments: Vec<StoredSegment>,
     /// The position of each segment's first row.
@@ -91,7 +93,7 @@ impl Index {
 
     /// The index in `file`, which `path` is the name of.
     pub(crate) fn read(path: &Path, file: &File) -> Result<Self, Error> {
-        let root = Root::read(path, file)?;
+        let (root, roots) = Root::read(path, file)?;
         let manifest = Manifest::read(path, file, &root)?;
         let file = Arc::new(Mapped::new(path, file, &root)?);
         let shape = manifest.shape();
@@ -105,7 +107,7 @@ impl Index {
         let starts = segments.iter().scan(0, start).collect();
         let rotation = StoredRotation::new(&file, &manifest)?;
         let graph = manifest.graph.map(|entry| StoredGraph::new(&file, entry)).transpose()?;
-        Ok(Self { file, root, manifest, segments, starts, rotation, graph })
+        Ok(Self { file, root, roots, manifest, segments, starts, rotation, graph })
     }
 
     /// What the index is.
@@ -126,7 +128,7 @@ impl Index {
             metadata: manifest.metadata,
             schedule: manifest.schedule,
             bytes: self.file.len(),
-            roots: self.file.roots(),
+            roots: self.roots,
             generation: self.root.generation,
             version: manifest.version,
             dims: manifest.dims,

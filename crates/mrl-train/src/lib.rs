@@ -60,7 +60,7 @@ pub use error::TrainError;
 pub use held_out::EvalRecord;
 pub use pretrain::{Observer, Outcome, Start, pretrain};
 pub use resolved::ResolvedConfig;
-pub use run_folder::{RunFolder, encoder_path};
+pub use run_folder::RunFolder;
 pub use step_bench::StepBench;
 pub use torch_panic::is_torch_panic;
 pub use trainer::StepRecord;

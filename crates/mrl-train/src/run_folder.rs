@@ -114,8 +114,7 @@ pub(crate) fn checkpoints(path: &Path) -> Checkpoints {
 }
 
 /// The file of a network's final encoder in the run folder `path`.
-#[must_use]
-pub fn encoder_path(path: &Path, network: NetworkChoice) -> PathBuf {
+pub(crate) fn encoder_path(path: &Path, network: NetworkChoice) -> PathBuf {
     path.join(match network {
         NetworkChoice::Target => "encoder.safetensors",
         NetworkChoice::Online => "online.safetensors",

@@ -159,8 +159,8 @@ pub struct TuneArgs {
     /// some rows of the index, none of which may find itself].
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
-    /// How many of the true nearest a search must find on average, from 0 to 1: with a confidence of 95 %, as queries are few and
-    /// those to come are others.
+    /// How many of the true nearest a search must find on average, from 0 to 1: at least, with a confidence of 95 %, for others
+    /// than the queries that are measured.
     #[arg(long, value_name = "SHARE", default_value_t = 0.99)]
     pub recall: f64,
     /// Vectors to find for each query.

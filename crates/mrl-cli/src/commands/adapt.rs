@@ -1,20 +1,13 @@
 //! `mrl adapt`: frozen vectors whose prefixes become useful.
 
-use std::{
-    fmt::Write,
-    path::{Path, PathBuf},
-};
+use std::fmt::Write;
 
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
 use mrl_eval::{Searched, neighbours_kept};
 use mrl_train::{AdaptObjective, AdaptOptions, Adapter};
 
-use super::{
-    check_file,
-    held_out::knn1,
-    input::{self, has_extension},
-};
+use super::{check_file, check_set, held_out::knn1, input};
 use crate::{
     Ending, UsageError,
     args::{AdaptCommand, ApplyArgs, FitArgs},
@@ -37,7 +30,7 @@ pub(crate) fn adapt(command: &AdaptCommand) -> Result<Ending> {
 }
 
 fn apply(args: &ApplyArgs) -> Result<()> {
-    check_out(&args.out, &["safetensors", "npy"], [&args.input.input, &args.adapter])?;
+    check_set(&args.out, [&args.input.input, &args.adapter])?;
     let adapted = Adapter::read(&args.adapter)?.apply(&input::read(&args.input)?)?;
     adapted.write(&args.out)?;
     answer(&format!("{}: {} vectors of {} numbers", args.out.display(), adapted.len(), adapted.width()));
@@ -45,7 +38,7 @@ fn apply(args: &ApplyArgs) -> Result<()> {
 }
 
 fn fit(args: &FitArgs) -> Result<()> {
-    check_out(&args.out, &["safetensors"], [&args.input.input])?;
+    check_file("--out", &args.out, &["safetensors"], [&args.input.input])?;
     if !(0.0..=0.5).contains(&args.holdout) {
         return Err(
             UsageError(format!("--holdout {} cannot be; use a share from 0 to 0.5", args.holdout)).into()
@@ -75,15 +68,6 @@ fn fit(args: &FitArgs) -> Result<()> {
     }
     answer(&format!("{}: a {} of {} numbers", args.out.display(), adapter.form(), set.width()));
     Ok(())
-}
-
-/// Refuses a file that could not be written, before anything is fitted.
-fn check_out<const N: usize>(out: &Path, extensions: &[&str], inputs: [&PathBuf; N]) -> Result<()> {
-    if !has_extension(out, extensions) {
-        let problem = format!("--out {} must end in .{}", out.display(), extensions.join(" or ."));
-        return Err(UsageError(problem).into());
-    }
-    check_file(out, inputs)
 }
 
 /// The rows of `set` to fit to, and about a share of them, evenly spaced, to compare with.

@@ -3,29 +3,18 @@ use std::path::Path;
 use anyhow::Result;
 use mrl_data::{DatasetKind, ImageSet, OpenOptions};
 use mrl_embedding::EmbeddingSet;
-use mrl_train::{Config, Embedder, NetworkChoice, embed_pixels, encoder_path};
+use mrl_train::{Config, Embedder, embed_pixels};
 
-use super::{check_file, native_size, open_images};
+use super::{check_set, native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::EmbedArgs,
     progress::{Progress, answer, note},
 };
 
-/// Those of a run, whose files must not be written over.
-const NETWORKS: [NetworkChoice; 2] = [NetworkChoice::Target, NetworkChoice::Online];
-
 /// `mrl embed`.
 pub(crate) fn embed(args: &EmbedArgs) -> Result<Ending> {
-    if !args.out.extension().is_some_and(|extension| extension == "safetensors" || extension == "npy") {
-        return Err(
-            UsageError(format!("--out {} must end in .safetensors or .npy", args.out.display())).into()
-        );
-    }
-    check_file(
-        &args.out,
-        args.run.iter().flat_map(|run| NETWORKS.map(|network| encoder_path(run, network))),
-    )?;
+    check_set(&args.out, &[] as &[&Path])?;
     let encoder = args.run.as_deref().map(|run| Embedder::open(run, args.network)).transpose()?;
     let images = open_source(args, encoder.as_ref().map(|encoder| &**encoder.config()))?;
     let set = embed_images(args, encoder.as_ref(), &images)?;

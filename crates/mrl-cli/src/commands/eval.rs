@@ -25,6 +25,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     let mut evaluations: Vec<Evaluation<'_>> = evaluations.collect::<Result<_, _>>()?;
     Summary::check(&evaluations)?;
     for baseline in &args.baseline {
+        check_kept(baseline, &folders)?;
         let report = baseline_report(baseline, &options)?;
         for evaluation in &mut evaluations {
             evaluation.add_baseline(&baseline.name, &report)?;
@@ -145,6 +146,23 @@ fn baseline_report(baseline: &Baseline, options: &EvalOptions) -> Result<Report>
                 ..options.clone()
             };
             measure(&format!("evaluating {}", baseline.name), Evaluation::new(&train, &test, &options)?)
+        }
+    }
+}
+
+/// Refuses to write over a report that is read.
+fn check_kept(baseline: &Baseline, folders: &[PathBuf]) -> Result<()> {
+    let Ok(read) = Path::new(&baseline.files).canonicalize() else { return Ok(()) };
+    let is_read = |folder: &&PathBuf| folder.canonicalize().is_ok_and(|folder| read.starts_with(folder));
+    match folders.iter().find(is_read) {
+        None => Ok(()),
+        Some(folder) => {
+            let problem = format!(
+                "--baseline {} would be replaced by that of --out {}",
+                baseline.files,
+                folder.display()
+            );
+            Err(UsageError(format!("{problem}; choose another --out")).into())
         }
     }
 }

@@ -19,11 +19,16 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
+use mrl_embedding::EmbeddingSet;
 
+use self::input::has_extension;
 use crate::{
     UsageError,
     progress::{DataProgress, note},
 };
+
+/// What files of embedding sets end in.
+const SETS: [&str; 2] = ["safetensors", "npy"];
 
 /// The side of `ImageNet`'s crops, for images that differ in size.
 const IMAGENET: usize = 224;
@@ -35,23 +40,43 @@ fn check_out(folder: &Path) -> Result<()> {
     })
 }
 
-/// Whether a file can be written at `out`, as far as can be told, and is none of `inputs`, which would be lost; said before hours
-/// of embedding.
-fn check_file<P: AsRef<Path>>(out: &Path, inputs: impl IntoIterator<Item = P>) -> Result<()> {
+/// Whether a file that ends in one of `extensions`, if there are any, can be written at `out`, as far as can be told, and is none of
+/// `inputs`, which would be lost; said before hours of embedding.
+fn check_file<P: AsRef<Path>>(
+    option: &str,
+    out: &Path,
+    extensions: &[&str],
+    inputs: impl IntoIterator<Item = P>,
+) -> Result<()> {
+    if !extensions.is_empty() && !has_extension(out, extensions) {
+        let problem = format!("{option} {} must end in .{}", out.display(), extensions.join(" or ."));
+        return Err(UsageError(problem).into());
+    }
     if out.is_dir() {
         return Err(anyhow!("{}: is a folder; name a file", out.display()));
     }
     if let Ok(there) = out.canonicalize()
         && inputs.into_iter().any(|input| input.as_ref().canonicalize().is_ok_and(|input| input == there))
     {
-        let problem = "is read, and writing to it would replace it; name another file";
-        return Err(UsageError(format!("{}: {problem}", out.display())).into());
+        let problem = format!("{option} {} is an input of this command; name another file", out.display());
+        return Err(UsageError(problem).into());
     }
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.exists() {
         return Err(anyhow!("{}: the folder is not there; make it first", folder.display()));
     }
     check_out(folder)
+}
+
+/// As [`check_file`], for an embedding set: what is there and is none, such as an encoder, is not replaced.
+fn check_set<P: AsRef<Path>>(out: &Path, inputs: impl IntoIterator<Item = P>) -> Result<()> {
+    check_file("--out", out, &SETS, inputs)?;
+    if out.exists() && EmbeddingSet::read(out).is_err() {
+        let problem =
+            "is there and is no embedding set; it stays as it is: name another file, or delete it first";
+        return Err(anyhow!("{}: {problem}", out.display()));
+    }
+    Ok(())
 }
 
 /// Opens a data set, showing what goes on and what was skipped.

@@ -10,7 +10,7 @@ use mrl_train::{
     Config, EvalRecord, Observer, Outcome, ResolvedConfig, RunFolder, Start, StepRecord, TrainError, pretrain,
 };
 
-use super::{IMAGENET, held_out, native_size, open_images};
+use super::{IMAGENET, check_file, held_out, native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::TrainArgs,
@@ -24,6 +24,9 @@ use crate::{
 /// `mrl train`.
 pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
     let config = settings::train_config(args)?;
+    if let Some(profile) = &args.profile {
+        check_file("--profile", profile, &["json"], &[] as &[&Path])?;
+    }
     let _profile = args.profile.as_deref().map(Profile::start).transpose()?;
     let pixel_cache = match config.data.dataset {
         Some(DatasetKind::Folder) => pixel_cache::folder(args),

@@ -226,6 +226,8 @@ fn baselines_come_from_sets_and_from_reports() {
         let message = fail(world.mrl(&format!("{EVAL} --out bad {words}")), code);
         assert!(message.contains(part), "{words}: {message}");
     }
+    let message = fail(world.mrl(&format!("{EVAL} --out whole --baseline small=whole")), 2);
+    assert!(message.contains("whole would be replaced"), "{message}");
 }
 
 #[test]

@@ -81,6 +81,10 @@ fn a_profile_shows_the_phases_of_each_step_and_changes_nothing() {
 fn a_profile_that_cannot_be_written_is_said_before_anything_else() {
     let world = World::new();
     let message = fail(world.train("run", "--profile nowhere/trace.json"), 1);
-    assert!(message.contains("nowhere/trace.json"), "{message}");
+    assert!(message.contains("nowhere: the folder is not there"), "{message}");
+    std::fs::write(world.path("mine.toml"), "[run]\n").unwrap();
+    let message = fail(world.train("run", "--preset mine.toml --profile mine.toml"), 2);
+    assert!(message.contains("--profile mine.toml must end in .json"), "{message}");
+    assert_eq!(world.read("mine.toml"), b"[run]\n");
     assert!(!world.path("run").exists());
 }

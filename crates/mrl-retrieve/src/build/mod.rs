@@ -87,6 +87,7 @@ impl BuildOptions {
     /// another file is there, or the file cannot be written.
     pub fn build(&self, source: &dyn Source, path: impl AsRef<Path>) -> Result<Index, Error> {
         let path = path.as_ref();
+        let _lock = lock_existing(path)?;
         check(source, 0)?;
         let dims = self.dims(source)?;
         let rotation = self.rotation(&sample(source, SAMPLE)?, &dims)?;
@@ -113,7 +114,6 @@ impl BuildOptions {
             graph: None,
             segments: Vec::new(),
         };
-        let _lock = lock_existing(path)?;
         write_whole(path, |file| {
             write_index(path, file, manifest, rotation.as_ref(), 1, Some((source, &ids)))?;
             self.graph.map_or(Ok(()), |dim| add_graph(path, file, dim, None))

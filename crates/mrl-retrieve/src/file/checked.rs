@@ -10,7 +10,7 @@ use std::{
 
 use memmap2::{Mmap, MmapOptions};
 
-use super::{ALIGNMENT, Column, Extent, HEAD, Region, Root, checksum, root::whole_roots};
+use super::{ALIGNMENT, Column, Extent, HEAD, Region, Root, checksum};
 use crate::Error;
 
 /// The committed part of a file, in memory.
@@ -33,11 +33,6 @@ impl Mapped {
     /// Bytes of the committed file.
     pub(crate) fn len(&self) -> usize {
         self.map.len()
-    }
-
-    /// How many of the two roots are whole.
-    pub(crate) fn roots(&self) -> usize {
-        whole_roots(&self.map)
     }
 
     pub(crate) fn damaged(&self, problem: impl Into<String>) -> Error {

@@ -31,19 +31,9 @@ pub(crate) struct Root {
     pub(crate) checksum: u64,
 }
 
-/// How many of the two roots in `file`, all bytes of an index, are whole.
-pub(crate) fn whole_roots(file: &[u8]) -> usize {
-    let is_whole = |&&at: &&u64| {
-        let bytes = file[at as usize..].first_chunk().expect("a file that was opened has both");
-        matches!(Slot::decode(bytes), Slot::Root(_))
-    };
-    SLOTS.iter().filter(is_whole).count()
-}
-
 /// Whether nothing but an index is lost with `file`: it is one, of whatever format and whether or not it is damaged, or empty.
 pub(crate) fn is_replaceable(file: &File) -> io::Result<bool> {
-    let is_index = || Ok(!Slot::of(file)?.iter().all(|slot| matches!(slot, Slot::Foreign)));
-    if file.metadata()?.len() == 0 { Ok(true) } else { is_index() }
+    Ok(file.metadata()?.len() == 0 || Slot::of(file)?.iter().any(|slot| !matches!(slot, Slot::Foreign)))
 }
 
 /// What a slot holds.
@@ -58,12 +48,14 @@ enum Slot {
 }
 
 impl Root {
-    /// The newest whole root of the file at `path`.
-    pub(crate) fn read(path: &Path, file: &File) -> Result<Self, Error> {
+    /// The newest whole root of the file at `path`, and how many of the two are whole.
+    pub(crate) fn read(path: &Path, file: &File) -> Result<(Self, usize), Error> {
         let slots = Slot::of(file).map_err(Error::io(path))?;
-        let newest =
+        let roots =
             slots.iter().filter_map(|slot| if let Slot::Root(root) = slot { Some(*root) } else { None });
-        newest.max_by_key(|root| root.generation).ok_or_else(|| Error::damaged(path, Slot::complaint(&slots)))
+        let newest = roots.clone().max_by_key(|root| root.generation);
+        let newest = newest.ok_or_else(|| Error::damaged(path, Slot::complaint(&slots)))?;
+        Ok((newest, roots.count()))
     }
 
     /// Makes this the root: the manifest and all it leads to must be written, and are synced first.

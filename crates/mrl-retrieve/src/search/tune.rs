@@ -26,8 +26,7 @@ use crate::{By, Error, Schedule, Stage, graph::BuiltGraph};
 pub struct TuneOptions {
     /// Rows that a search is to find.
     pub k: usize,
-    /// How many of the true `k` best rows a search must find on average, from 0 to 1, of queries in general: those that are measured
-    /// must show it beyond their chance.
+    /// How many of the true `k` best rows a search must find on average, from 0 to 1; [`Point::recall_low`] must reach it.
     pub recall: f64,
     /// How queries will come.
     pub workload: Workload,
@@ -61,8 +60,9 @@ pub struct Point {
     pub schedule: Schedule,
     /// How many of the true best rows it finds on average, from 0 to 1.
     pub recall: f64,
-    /// The standard error of the recall: by how much other queries of the same kind would typically differ.
-    pub recall_error: f64,
+    /// What the recall is at least for other queries of the same kind, with a confidence of 95 %; that of exact search is 1. Of many
+    /// schedules that are measured by the same queries, some may still fall short of it.
+    pub recall_low: f64,
     /// The mean average precision of the `k` rows that it finds, from 0 to 1, where queries and rows have labels: a row is relevant
     /// when it has the label of its query. The average precision of a query is the sum of the precision at each relevant hit (the
     /// share of relevant ones among the hits up to there), divided by `k`, or by the relevant rows of the index where these are
@@ -74,20 +74,12 @@ pub struct Point {
     pub multiply_adds: f64,
 }
 
-impl Point {
-    /// Whether it finds a share of `recall` on average, with a confidence of 95 %.
-    #[must_use]
-    pub fn finds(&self, recall: f64) -> bool {
-        self.recall - CONFIDENT * self.recall_error >= recall
-    }
-}
-
 /// What was measured, and the best of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tuning {
     /// All schedules that were measured, from the fastest.
     pub points: Vec<Point>,
-    /// The schedule of the fastest that finds enough, as [`Point::finds`] has it.
+    /// The schedule of the fastest that finds enough.
     pub best: Schedule,
     /// Seconds that building a graph took, where one was built.
     pub graph_build_s: Option<f64>,
@@ -111,16 +103,13 @@ const LONGEST: usize = 4096;
 /// Standard errors that 95 % of a normal distribution lie above.
 const CONFIDENT: f64 = 1.645;
 
-/// How much of what may be lost is aimed at: the recall is to be reached on other queries too.
-const AIMS: [f64; 3] = [1.0, 0.75, 0.5];
-
 /// Recalls that are measured beside the one that is asked for, to show what each costs.
 const RECALLS: [f64; 5] = [0.8, 0.9, 0.95, 0.99, 0.999];
 
 /// How much of what may be lost the first of two stages loses.
 const FIRST_LOSES: [f64; 3] = [0.25, 0.5, 0.75];
 
-/// Schedules of two stages that are measured for each aim: those with the fewest multiplications.
+/// Schedules of two stages that are measured: those with the fewest multiplications.
 const PAIRS: usize = 8;
 
 impl Searcher<'_> {
@@ -154,10 +143,10 @@ impl Searcher<'_> {
     }
 }
 
-/// Sorts `points` from the fastest; the first that finds `recall`.
+/// Sorts `points` from the fastest; the first that surely finds `recall`.
 fn fastest(points: &mut [Point], recall: f64) -> Schedule {
     points.sort_by(|a, b| a.query_s.total_cmp(&b.query_s));
-    let best = points.iter().find(|point| point.finds(recall));
+    let best = points.iter().find(|point| point.recall_low >= recall);
     best.map_or_else(Schedule::exact, |point| point.schedule.clone())
 }
 
@@ -173,6 +162,31 @@ struct Trial<'s> {
     relevance: Option<Relevance<'s>>,
     /// The true best, `[n]` of at most `k`.
     truth: Vec<Vec<usize>>,
+}
+
+/// What queries find of the true best rows.
+struct Recall {
+    /// `[n]`.
+    hits: Vec<usize>,
+    /// The true best of a query.
+    of: usize,
+}
+
+impl Recall {
+    /// From 0 to 1.
+    fn mean(&self) -> f64 {
+        self.hits.iter().sum::<usize>() as f64 / (self.hits.len() * self.of) as f64
+    }
+
+    /// The lower end of its one-sided interval, as if one more query had missed one row: perfect hits of few queries prove little.
+    fn low(&self) -> f64 {
+        let shares =
+            || self.hits.iter().copied().chain([self.of - 1]).map(|hits| hits as f64 / self.of as f64);
+        let n = (self.hits.len() + 1) as f64;
+        let mean = shares().sum::<f64>() / n;
+        let variance = shares().map(|share| (share - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        mean - CONFIDENT * (variance / n).sqrt()
+    }
 }
 
 /// Where a prefix ranks the true best rows.
@@ -231,20 +245,18 @@ impl<'s> Trial<'s> {
             self.relevance.as_ref().map(|relevance| relevance.map(&found, self.k)).transpose()?.flatten();
         let query_s = self.fastest(schedule, workload)?.as_secs_f64();
         let multiply_adds = self.multiply_adds(schedule)?;
-        let (recall, recall_error) = self.recall(&found);
-        Ok(Point { schedule: schedule.clone(), recall, recall_error, map, query_s, multiply_adds })
+        let recall = self.recall(&found);
+        let recall_low = if *schedule == Schedule::exact() { 1.0 } else { recall.low() };
+        let recall = recall.mean();
+        Ok(Point { schedule: schedule.clone(), recall, recall_low, map, query_s, multiply_adds })
     }
 
-    /// The share of the true best rows that are among those `found` for each query, and its standard error.
-    fn recall(&self, found: &[Vec<usize>]) -> (f64, f64) {
+    /// How many of the true best rows are among those `found` for each query.
+    fn recall(&self, found: &[Vec<usize>]) -> Recall {
         let both = |(truth, found): (&Vec<usize>, &Vec<usize>)| {
             truth.iter().filter(|row| found.contains(row)).count()
         };
-        let hits: Vec<usize> = self.truth.iter().zip(found).map(both).collect();
-        let (n, each) = (hits.len() as f64, self.truth[0].len() as f64);
-        let recall = hits.iter().sum::<usize>() as f64 / (n * each);
-        let squares: f64 = hits.iter().map(|&hits| (hits as f64 / each - recall).powi(2)).sum();
-        (recall, (squares / (n * (n - 1.0).max(1.0))).sqrt())
+        Recall { hits: self.truth.iter().zip(found).map(both).collect(), of: self.truth[0].len() }
     }
 
     /// For a query, of several passes the fastest.
@@ -307,15 +319,13 @@ impl<'s> Trial<'s> {
         let database = &self.searcher.database;
         let dims = database.ends(database.shortlist_kind()).iter().filter(|&&dim| dim < database.width());
         let ranks: Vec<Ranks> = dims.map(|&dim| self.ranks(dim)).collect::<Result<_, _>>()?;
-        let aims = AIMS.map(|share| 1.0 - share * (1.0 - recall));
         let mut candidates = Vec::new();
         for first in &ranks {
-            let keeps = RECALLS.iter().chain(&aims).filter_map(|&recall| self.keep(&first.places, recall));
+            let shown = RECALLS.iter().filter_map(|&recall| self.keep(&first.places, recall));
+            let keeps = shown.chain(self.keep_surely(&first.places, recall));
             candidates.extend(keeps.map(|keep| schedule(&[(first.dim, keep)])));
         }
-        for aim in aims {
-            candidates.extend(self.pairs(&ranks, aim)?);
-        }
+        candidates.extend(self.pairs(&ranks, recall)?);
         Ok(candidates)
     }
 
@@ -343,7 +353,7 @@ impl<'s> Trial<'s> {
         let first_keep = self.keep(&first.places, 1.0 - share * (1.0 - recall))?;
         let left = |(&first, &second): (&usize, &usize)| if first < first_keep { second } else { MISSING };
         let left: Vec<usize> = first.places.iter().zip(&second.places).map(left).collect();
-        let second_keep = self.keep(&left, recall)?;
+        let second_keep = self.keep_surely(&left, recall)?;
         (second_keep < first_keep).then_some((first_keep, second_keep))
     }
 
@@ -365,16 +375,29 @@ impl<'s> Trial<'s> {
         Ok(Ranks { dim, places })
     }
 
+    /// How many rows a shortlist must keep so that other queries find `recall`, too; of round numbers, the first.
+    fn keep_surely(&self, places: &[usize], recall: f64) -> Option<usize> {
+        let of = self.truth[0].len();
+        let in_list = |places: &[usize], last| places.iter().filter(|&&place| place <= last).count();
+        let low = |last| Recall { hits: places.chunks(of).map(|of| in_list(of, last)).collect(), of }.low();
+        let mut lasts = places.to_vec();
+        lasts.sort_unstable();
+        let enough = lasts.partition_point(|&last| last != MISSING && low(last) < recall);
+        self.round(*lasts.get(enough)?)
+    }
+
     /// How many rows a shortlist must keep so that `recall` of `places` are in it; of round numbers, the first.
     fn keep(&self, places: &[usize], recall: f64) -> Option<usize> {
         let mut places = places.to_vec();
         places.sort_unstable();
         // What rounding adds to a whole number must not count as one more.
         let needed = (recall * places.len() as f64 - 1e-9).ceil() as usize;
-        match places[needed.saturating_sub(1)] {
-            MISSING => None,
-            last => Some(round_up((last + 1).max(self.asked()))),
-        }
+        self.round(places[needed.saturating_sub(1)])
+    }
+
+    /// The length of a shortlist up to the place `last`.
+    fn round(&self, last: usize) -> Option<usize> {
+        (last != MISSING).then(|| round_up((last + 1).max(self.asked())))
     }
 }
 

@@ -109,7 +109,7 @@ proptest! {
 /// Puts `number` in the place of one of those in the list of parts, and signs that.
 fn with_number(path: &std::path::Path, place: usize, number: &str) {
     let mut file = fs::File::options().read(true).write(true).open(path).unwrap();
-    let root = Root::read(path, &file).unwrap();
+    let (root, _) = Root::read(path, &file).unwrap();
     let bytes = fs::read(path).unwrap();
     let text = std::str::from_utf8(&bytes[root.offset as usize..][..root.len as usize]).unwrap();
     let is_start = |&at: &usize| {

@@ -14,7 +14,7 @@ use crate::{
 
 /// Makes `text` the list of parts of the file at `path`, as a commit would.
 pub(super) fn sign(path: &Path, file: &mut File, text: &[u8]) {
-    let root = Root::read(path, file).unwrap();
+    let (root, _) = Root::read(path, file).unwrap();
     let end = root.offset + root.len;
     file.write_at(text, end).unwrap();
     let checksum = xxhash_rust::xxh3::xxh3_64(text);

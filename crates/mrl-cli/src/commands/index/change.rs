@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(super) fn build(args: &BuildArgs) -> Result<()> {
-    check_file(&args.out, [&args.input.input])?;
+    check_file("--out", &args.out, &[], [&args.input.input])?;
     let options = BuildOptions {
         metric: args.metric,
         dims: args.dims.clone(),

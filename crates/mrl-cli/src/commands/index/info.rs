@@ -41,7 +41,7 @@ fn describe(path: &Path, info: &Info, verified: bool) -> String {
     if info.roots < 2 {
         lines.push((
             "damaged",
-            "one of the two heads; the other serves, and any change writes both".to_owned(),
+            "one of the two heads; the other serves, and the next change repairs it".to_owned(),
         ));
     }
     if let Some(dim) = info.graph {
@@ -59,7 +59,8 @@ fn describe(path: &Path, info: &Info, verified: bool) -> String {
         lines.push(("of", dataset.clone()));
     }
     if verified {
-        lines.push(("verified", "every part is what was written".to_owned()));
+        let but = if info.roots < 2 { " but that head" } else { "" };
+        lines.push(("verified", format!("every part{but} is what was written")));
     }
     let lines = lines.iter().map(|(name, value)| format!("{name:>10}  {value}"));
     std::iter::once(path.display().to_string()).chain(lines).collect::<Vec<_>>().join("\n")

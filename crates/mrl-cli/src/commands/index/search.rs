@@ -2,7 +2,10 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use mrl_embedding::{EmbeddingSet, Metadata};
-use mrl_retrieve::{Index, Schedule, postgres::PostgresTable};
+use mrl_retrieve::{
+    Index, Schedule,
+    postgres::{PostgresError, PostgresTable},
+};
 use mrl_train::Embedder;
 
 use super::{hits::Rows, of_rows, push};
@@ -15,21 +18,21 @@ use crate::{
 
 pub(super) fn search(args: &SearchArgs) -> Result<()> {
     if let Some(out) = &args.out {
-        if !has_extension(out, &["json", "npy"]) {
-            return Err(UsageError(format!("--out {} must end in .json or .npy", out.display())).into());
-        }
-        check_file(out, args.index.iter().chain([&args.queries]))?;
+        check_file("--out", out, &["json", "npy"], args.index.iter().chain([&args.queries]))?;
     }
     let (rows, schedule) = match (&args.index, push::server(&args.table)?) {
         (_, Some(server)) => in_table(args, server.open(&args.table.table)?),
         (Some(path), None) => in_file(args, &Index::open(path)?),
         (None, None) => Err(UsageError("name an index, or a database with --postgres URL".to_owned()).into()),
     }?;
+    let (queries, k) = rows.shape();
+    if queries > 0 && k < args.k {
+        note(&format!("there are {k} vectors to find, fewer than --k {}", args.k));
+    }
     match &args.out {
         None => answer(&rows.table()),
         Some(out) => {
             rows.write(out)?;
-            let (queries, k) = rows.shape();
             answer(&format!("{}: {queries} queries, {k} hits each, by {schedule}", out.display()));
         }
     }
@@ -41,16 +44,16 @@ fn in_file(args: &SearchArgs, index: &Index) -> Result<(Rows, Schedule)> {
     let schedule = schedule(args, index.schedule());
     let found = index.searcher()?.search(queries.embeddings(), args.k, &schedule);
     let found = of_rows(&args.queries, found)?;
-    if found.k() < args.k {
-        note(&format!("the index has {} vectors, fewer than --k {}", found.k(), args.k));
-    }
     Ok((Rows::new(index, &found, queries.len())?, schedule))
 }
 
 fn in_table(args: &SearchArgs, mut table: PostgresTable) -> Result<(Rows, Schedule)> {
     let queries = queries(args, table.width(), table.metadata())?;
     let schedule = schedule(args, table.schedule());
-    let found = table.search(queries.embeddings(), args.k, &schedule)?;
+    let found = match table.search(queries.embeddings(), args.k, &schedule) {
+        Err(PostgresError::Index(error)) => of_rows(&args.queries, Err(error))?,
+        found => found?,
+    };
     Ok((Rows::of_table(found), schedule))
 }
 

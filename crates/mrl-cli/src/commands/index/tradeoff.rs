@@ -211,7 +211,7 @@ mod tests {
         Measured {
             schedule: schedule.parse().unwrap(),
             recall,
-            recall_error: 0.0,
+            recall_low: recall,
             map: None,
             query_s,
             multiply_adds,

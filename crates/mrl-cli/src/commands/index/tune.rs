@@ -5,19 +5,11 @@ use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Index, TuneOptions, Tuning, Writer};
 
 use super::{of_rows, search::check_alike, tradeoff::Tradeoff};
-use crate::{
-    UsageError,
-    args::TuneArgs,
-    commands::{check_file, input::has_extension},
-    progress::answer,
-};
+use crate::{args::TuneArgs, commands::check_file, progress::answer};
 
 pub(super) fn tune(args: &TuneArgs) -> Result<()> {
     if let Some(chart) = &args.chart {
-        if !has_extension(chart, &["svg", "png"]) {
-            return Err(UsageError(format!("--chart {} must end in .svg or .png", chart.display())).into());
-        }
-        check_file(chart, [&args.index])?;
+        check_file("--chart", chart, &["svg", "png"], args.queries.iter().chain([&args.index]))?;
     }
     let index = Index::open(&args.index)?;
     let queries = queries(args.queries.as_deref(), &index)?;
@@ -55,18 +47,18 @@ fn table(tuning: &Tuning, k: usize) -> String {
     let has_map = tuning.points.iter().any(|point| point.map.is_some());
     let map = if has_map { format!(" {map:>8}") } else { String::new() };
     let mut text = format!(
-        "{:<28} {recall:>10} {:>7}{map} {:>12} {:>14}\n",
-        "schedule", "±", "queries/s", "multiply-adds"
+        "{:<28} {recall:>10} {:>8}{map} {:>12} {:>14}\n",
+        "schedule", "at least", "queries/s", "multiply-adds"
     );
     for point in &tuning.points {
         let mark = if point.schedule == tuning.best { " <" } else { "" };
         let map = point.map.map(|map| format!(" {map:>8.4}")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "{:<28} {:>10.4} {:>7.4}{map} {:>12.0} {:>14.0}{mark}",
+            "{:<28} {:>10.4} {:>8.4}{map} {:>12.0} {:>14.0}{mark}",
             point.schedule.to_string(),
             point.recall,
-            point.recall_error,
+            point.recall_low,
             point.query_s.recip(),
             point.multiply_adds
         );

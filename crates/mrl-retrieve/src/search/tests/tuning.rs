@@ -28,8 +28,10 @@ fn tuning_finds_schedules_that_find_enough() {
             let tuning =
                 searcher.tune(given, &TuneOptions { k: 5, recall: 0.95, workload, ..UNTUNED }).unwrap();
             let best = tuning.points.iter().find(|point| point.schedule == tuning.best).unwrap();
-            assert!(best.finds(0.95), "{best:?}");
-            assert!(tuning.points.iter().all(|point| !point.finds(0.95) || point.query_s >= best.query_s));
+            assert!(best.recall_low >= 0.95, "{best:?}");
+            assert!(
+                tuning.points.iter().all(|point| point.recall_low < 0.95 || point.query_s >= best.query_s)
+            );
             let exact = tuning.points.iter().find(|point| point.schedule == Schedule::exact()).unwrap();
             assert_eq!(exact.recall, 1.0);
             // Shortlists reach what their lengths were chosen for: each prefix is there, up to those that cannot fail.
@@ -63,12 +65,12 @@ fn what_tuning_promises_holds_for_other_queries() {
         for point in &tuning.points {
             let shares = shares(&point.schedule);
             let mean = shares.iter().sum::<f64>() / 2_000.0;
-            // The error of 300 queries by that of 2,000, which is a plain loop's.
             let variance = shares.iter().map(|share| (share - mean).powi(2)).sum::<f64>() / 1_999.0;
-            let expected = (variance / 300.0).sqrt();
-            assert!((point.recall_error - expected).abs() <= 0.4 * expected + 1e-3, "{point:?}: {expected}");
-            assert!((point.recall - mean).abs() <= 4.0 * expected.max(1e-3), "{point:?}: {mean}");
-            assert!(point.schedule != tuning.best || mean >= 0.9, "{point:?}: {mean}");
+            // Of 300 queries, by the spread of 2,000 others.
+            let error = (variance / 300.0).sqrt();
+            assert!(mean >= point.recall_low - error, "{point:?}: {mean}");
+            let expected = if error > 0.0 { point.recall - 1.645 * error } else { point.recall };
+            assert!((point.recall_low - expected).abs() <= 0.4 * error + 2e-3, "{point:?}: {expected}");
         }
     });
 }

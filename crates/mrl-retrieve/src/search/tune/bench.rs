@@ -78,7 +78,7 @@ impl Searcher<'_> {
     ) -> Result<Bench, Error> {
         let trial = Trial::new(self, queries, options.k)?;
         // This also reads what the searches need, before they are timed.
-        let recalls = schedules.iter().map(|schedule| Ok(trial.recall(&trial.found(schedule)?).0));
+        let recalls = schedules.iter().map(|schedule| Ok(trial.recall(&trial.found(schedule)?).mean()));
         let recalls: Vec<f64> = recalls.collect::<Result<_, Error>>()?;
         let repeats = options.repeats.get();
         let workloads = [Workload::Single, Workload::Batch];

@@ -90,7 +90,7 @@ impl Trial<'_> {
                 }
                 let mut costs = Vec::new();
                 for &dim in dims {
-                    if let Some(keep) = self.keep(&self.ranks(dim)?.places, options.recall) {
+                    if let Some(keep) = self.keep_surely(&self.ranks(dim)?.places, options.recall) {
                         costs.push((keep.max(LEAST) * (MET * dim + database.width()), dim));
                     }
                 }
@@ -124,13 +124,14 @@ impl Trial<'_> {
     /// How many rows walks may have to keep.
     fn keeps(&self, dim: usize, recall: f64) -> Result<Vec<usize>, Error> {
         let places = self.ranks(dim)?.places;
-        let keep = |recall| self.keep(&places, recall).map(|keep| keep as f64);
-        let (Some(least), Some(most)) = (keep(RECALLS[0].min(recall)), keep(recall)) else {
+        let bounds = (self.keep(&places, RECALLS[0].min(recall)), self.keep_surely(&places, recall));
+        let (Some(least), Some(most)) = bounds else {
             return Ok(Vec::new());
         };
-        let lengths = std::iter::successors(Some(least), |keep| Some(keep * STEP));
-        let lengths =
-            lengths.take_while(|&keep| keep <= most * LONGER).map(|keep| round_up(keep.ceil() as usize));
+        let lengths = std::iter::successors(Some(least as f64), |keep| Some(keep * STEP));
+        let lengths = lengths
+            .take_while(|&keep| keep <= most as f64 * LONGER)
+            .map(|keep| round_up(keep.ceil() as usize));
         Ok(lengths.take_while(|&keep| keep < self.searcher.database.live()).collect())
     }
 
