@@ -62,9 +62,9 @@ def train(args, recipe, run, *more):
 
 def steps(config, images):
     """Steps that cost what the reference's recipe spends on so many images, by the passes that are made and the pixels of a view."""
-    size, run = config["data"]["image_size"], config["run"]
-    sides = run.get("view_sizes", [size])
-    area = sum((side / size) ** 2 for side in sides) / len(sides)
+    run = config["run"]
+    scales = run.get("view_scales", [1])
+    area = sum(scale**2 for scale in scales) / len(scales)
     passes = WITH_TARGET if config["objective"]["name"] in LEARN_FROM_TARGET else ALONE
     cost = area * passes / WITH_TARGET
     return round(images / (cost * run["batch_size"] * run["grad_accum"]))
@@ -126,8 +126,10 @@ def run_recipe(args, recipe):
         train(args, whole, run, "--max-steps", number)
         result = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "images": args.images, "width": args.width, "steps": number,
                   "seconds": time.perf_counter() - start}
-        for file in ("config.toml", "metrics.jsonl"):
-            (folder / file).write_text((run / file).read_text())
+        (folder / "metrics.jsonl").write_text((run / "metrics.jsonl").read_text())
+        # Where the images lie is of one machine.
+        config = (run / "config.toml").read_text().splitlines(keepends=True)
+        (folder / "config.toml").write_text("".join(line for line in config if not line.startswith("data_dir")))
     wanted = TEST if args.test else HELD_OUT
     if any(wanted not in result.get(network, {}) for network in NETWORKS):
         result |= {network: judge(args, run, network, scratch) for network in NETWORKS}

@@ -166,11 +166,11 @@ def batch_norm(h, dim, n):
     return columns(normed)
 
 
-def projections(x, dims, hidden, separate, norm, out=3):
-    """Of every prefix: its share of the hidden units, rounded up, sees its share of the features."""
+def projections(x, dims, hidden, separate, norm, nested, out=3):
+    """Of every prefix: its share of the hidden units, rounded up, or all where these are not nested, sees its share of the features."""
     width, found = dims[-1], []
     for d in dims:
-        units, infix = -(-hidden * d // width), f"{d}." if separate else ""
+        units, infix = -(-hidden * d // width) if nested else hidden, f"{d}." if separate else ""
         full = (units, d) if separate else (hidden, width)
         w1, w2 = weight(f"projector.{infix}hidden.weight", full), weight(f"projector.{infix}output.weight", (out, full[0]))
         h = [[dot(row[:d], unit[:d]) for unit in w1[:units]] for row in x]
@@ -184,16 +184,17 @@ def heads():
     """Projections with their gradient in the features, for heads that the reference lacks."""
     out, width = [], 8
     x = fill("heads.x", (N, width), 0.0, 2.0)
-    for head, dims, hidden, norm in [
-        ("mrl-e", [2, 5, 8], 12, False), ("mrl-e", [2, 5, 8], 8, True), ("mrl", [3, 8], 5, True),
-        ("fixed", [8], 6, True), ("random-prefix", [2, 8], 6, False),
+    for head, dims, hidden, norm, nested in [
+        ("mrl-e", [2, 5, 8], 12, False, True), ("mrl-e", [2, 5, 8], 8, True, True), ("mrl", [3, 8], 5, True, True),
+        ("fixed", [8], 6, True, True), ("random-prefix", [2, 8], 6, False, True), ("mrl-e", [2, 5, 8], 7, True, False),
+        ("mrl", [3, 8], 5, False, False),
     ]:
-        at = lambda numbers: projections(rows(numbers, width), dims, hidden, head == "mrl", norm)
+        at = lambda numbers: projections(rows(numbers, width), dims, hidden, head == "mrl", norm, nested)
         weighed = lambda numbers: math.fsum(
             g * z for d, found in zip(dims, at(numbers))
             for g, z in zip(fill(f"heads.g.{d}", (N, 3)), (z for row in found for z in row)))
         outputs = [[short(z) for row in found for z in row] for found in at(x)]
-        out.append(dict(head=head, dims=dims, hidden=hidden, batch_norm=norm, outputs=outputs, grad_x=gradient(weighed, x)))
+        out.append(dict(head=head, dims=dims, hidden=hidden, batch_norm=norm, nest_hidden=nested, outputs=outputs, grad_x=gradient(weighed, x)))
     return out
 
 

@@ -54,7 +54,8 @@ pub enum Command {
 /// `mrl train`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct TrainArgs {
-    /// Start from a preset: a name (demo, reference-cifar10-resnet18, …) or a file.toml; other options override it.
+    /// Start from a preset: a name (demo, reference, reference-cifar10-resnet18, …) or a file.toml; other options override it [default:
+    /// default, whose values are the defaults below].
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub preset: Option<String>,
     /// The folder of the run; it must be new, unless --resume is given.
@@ -81,7 +82,7 @@ pub struct TrainArgs {
     /// Never train on this share of each class: always the same images, whatever the seed.
     #[arg(long, value_name = "SHARE")]
     pub holdout: Option<f64>,
-    /// The side at which images are embedded, and of views without --view-sizes, in pixels [default: that of the images].
+    /// The side at which images are embedded, and the largest of views, in pixels [default: that of the images].
     #[arg(long, value_name = "N")]
     pub image_size: Option<usize>,
     /// Where the decoded pixels of a folder are kept, so that later epochs and runs need not decode
@@ -107,10 +108,13 @@ pub struct TrainArgs {
     /// each step (random-prefix) [default: mrl-e].
     #[arg(long, value_parser = choice::<Head>())]
     pub head: Option<Head>,
-    /// Hidden units of the widest prefix's projector; shorter ones have their share [default: the encoder's width].
+    /// Hidden units of the widest prefix's projector [default: the encoder's width].
     #[arg(long, value_name = "N")]
     pub head_hidden: Option<usize>,
-    /// Batch norm in projectors and predictors [default: false].
+    /// Whether shorter prefixes have their share of the hidden units, or all of them [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub head_nest_hidden: Option<bool>,
+    /// Batch norm in projectors and predictors [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub head_batch_norm: Option<bool>,
     /// Numbers of a projection [default: 64].
@@ -125,21 +129,22 @@ pub struct TrainArgs {
     /// Steps in all; 0 writes the untrained encoder.
     #[arg(long, value_name = "N")]
     pub max_steps: Option<u64>,
-    /// Images that the loss tells apart from each other [default: 256].
+    /// Images that the loss tells apart from each other [default: 128].
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
     /// Batches whose gradients make one step. The loss compares images within a batch alone: this is no larger batch [default:
     /// 1].
     #[arg(long, value_name = "N")]
     pub grad_accum: Option<usize>,
-    /// The sides of the views in equal parts of the run: small ones are trained on faster [default: --image-size throughout].
-    #[arg(long, value_name = "16,24,…", value_delimiter = ',')]
-    pub view_sizes: Option<Vec<usize>>,
+    /// The sides of the views in equal parts of the run, in parts of --image-size: small ones are trained on faster [default:
+    /// 0.5,0.75,1].
+    #[arg(long, value_name = "0.5,…,1", value_delimiter = ',')]
+    pub view_scales: Option<Vec<f64>>,
     /// How gradients change weights, and how fast.
     #[command(flatten)]
     pub optimiser: OptimiserArgs,
     /// How the two views of an image are made, all of it; a preset's augmentation section can also change parts of one of
-    /// these [default: reference].
+    /// these [default: simclr-cifar].
     #[arg(long, value_parser = choice::<AugmentationPreset>())]
     pub augmentation: Option<AugmentationPreset>,
     /// The number format of the activations; auto is bf16 where the device computes in it [default: auto].

@@ -12,8 +12,13 @@ use mrl_train::{Config, RunFolder};
 use self::optimiser::override_optimiser;
 use crate::{UsageError, args::TrainArgs};
 
+/// The preset of a run that names none.
+const DEFAULT: &str = "default";
+
 /// The presets that come with the program, one file each.
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 6] = [
+    (DEFAULT, include_str!("../../../presets/default.toml")),
+    ("reference", include_str!("../../../presets/reference.toml")),
     ("demo", include_str!("../../../presets/demo.toml")),
     ("reference-cifar10-resnet18", include_str!("../../../presets/reference-cifar10-resnet18.toml")),
     ("reference-stl10-resnet18", include_str!("../../../presets/reference-stl10-resnet18.toml")),
@@ -27,10 +32,10 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Config> {
         // Without a preset the run's own configuration is meant; options over it are compared to it later.
         None if args.resume => match RunFolder::stored_config(&args.out)? {
             Some(stored) => stored,
-            None if args.dataset.is_some() => Config::default(),
+            None if args.dataset.is_some() => read_preset(DEFAULT)?,
             None => return Err(no_run(&args.out)),
         },
-        None => Config::default(),
+        None => read_preset(DEFAULT)?,
     };
     let mut config = with_overrides(config, args);
     objective::apply(&mut config, args)?;
@@ -81,7 +86,7 @@ fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
     }
     set(&mut run.batch_size, args.batch_size.as_ref());
     set(&mut run.grad_accum, args.grad_accum.as_ref());
-    set_option(&mut run.view_sizes, args.view_sizes.as_ref());
+    set_option(&mut run.view_scales, args.view_scales.as_ref());
     set(&mut run.precision, args.precision.as_ref());
     set(&mut run.device, args.device.as_ref());
     set(&mut run.seed, args.seed.as_ref());
@@ -114,8 +119,10 @@ mod tests {
         for (name, _) in PRESETS {
             let config = read_preset(name).unwrap();
             config.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert!(config.data.dataset.is_some(), "{name} names its data set");
+            let is_of_any = [DEFAULT, "reference"].contains(&name);
+            assert_eq!(config.data.dataset.is_none(), is_of_any, "{name} names its data set");
         }
+        assert_eq!(read_preset("reference").unwrap(), Config::default());
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn seeds_epochs_and_views_differ() {
 
 #[test]
 fn views_grow_at_the_same_batch_wherever_a_stream_is_taken_up() {
-    let growing = || ViewSize::growing(vec![4, 8], 4).unwrap();
+    let growing = || ViewSize::growing(vec![4, 8], 4, 1).unwrap();
     let stream = |first| sized(Patterns { count: 10, broken: None }, growing(), 2, 5).unwrap().start(first);
     let sizes = |first| stream(first).take(3).map(|batch| batch.unwrap().size).collect::<Vec<_>>();
     assert_eq!((sizes(0), sizes(1)), (vec![4, 4, 8], vec![4, 8, 8]));

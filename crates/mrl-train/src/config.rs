@@ -59,7 +59,7 @@ pub struct DataConfig {
     /// The share of each class that is never trained on, to judge the encoder by while it trains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holdout: Option<f64>,
-    /// The side at which images are embedded, and of views without `run.view_sizes`, in pixels. Default: that of the data set.
+    /// The side at which images are embedded, and the largest of views, in pixels. Default: that of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<usize>,
 }
@@ -79,9 +79,11 @@ pub struct ModelConfig {
     pub nesting: Option<Vec<usize>>,
     /// How the prefixes share a projector or a classifier, and which of them are trained.
     pub head: Head,
-    /// Hidden units of the widest prefix's projector; a shorter prefix has its share of them. Default: the encoder's width.
+    /// Hidden units of the widest prefix's projector. Default: the encoder's width.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_hidden: Option<usize>,
+    /// Whether a shorter prefix has its share of the hidden units, as in the paper's efficient form; else it has all of them.
+    pub head_nest_hidden: bool,
     /// Batch norm between the hidden layer and its `ReLU`, in projectors and predictors; each prefix has its own.
     pub head_batch_norm: bool,
     /// The projector's output dims. Default: 64.
@@ -154,10 +156,10 @@ pub struct RunConfig {
     /// Batches whose gradients make one step. The loss compares the images of a batch alone, so that more of them make the
     /// gradient steadier, and not what a larger batch would make of it: the images to compare with stay as few.
     pub grad_accum: usize,
-    /// The sides of the views in equal parts of the run, in pixels: small ones are trained on faster. The encoder is judged at
-    /// `data.image_size`, which is the side of all of them by default.
+    /// The sides of the views in equal parts of the run, in parts of `data.image_size`, which is the side of all of them by default:
+    /// small ones are trained on faster.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub view_sizes: Option<Vec<usize>>,
+    pub view_scales: Option<Vec<f64>>,
     /// The number format of the activations.
     pub precision: Precision,
     /// `auto`, `cpu`, `cuda:N` or `mps`.
@@ -204,6 +206,7 @@ impl Default for ModelConfig {
             nesting: None,
             head: Head::default(),
             head_hidden: None,
+            head_nest_hidden: true,
             head_batch_norm: false,
             projection_dim: None,
         }
@@ -223,7 +226,7 @@ impl Default for RunConfig {
             max_steps: None,
             batch_size: 256,
             grad_accum: 1,
-            view_sizes: None,
+            view_scales: None,
             precision: Precision::default(),
             device: DeviceChoice::default(),
             seed: 0,
@@ -293,7 +296,7 @@ impl Config {
         }
         self.optimiser.validate()?;
         self.data.image_size.map_or(Ok(()), check_image_size)?;
-        self.run.check_view_sizes()?;
+        self.run.check_view_scales()?;
         self.check_objective()?;
         self.augmentation.validate().map_err(|error| TrainError::Config(error.to_string()))
     }
@@ -350,13 +353,6 @@ impl Config {
         self.data.dataset == Some(DatasetKind::Stl10) && self.split() == Split::Unlabeled
     }
 
-    /// The largest side that a view of the run has, of images whose side is `native_size`.
-    #[must_use]
-    pub fn largest_view(&self, native_size: usize) -> usize {
-        let judged = self.data.image_size.unwrap_or(native_size);
-        self.run.view_sizes.iter().flatten().fold(judged, |largest, &side| largest.max(side))
-    }
-
     /// The file's form.
     ///
     /// # Panics
@@ -368,13 +364,18 @@ impl Config {
 }
 
 impl RunConfig {
-    fn check_view_sizes(&self) -> Result<(), TrainError> {
-        let Some(sides) = &self.view_sizes else { return Ok(()) };
-        if sides.is_empty() {
-            let problem = "view-sizes is empty; give sides such as 16,24,32, or leave it out";
+    fn check_view_scales(&self) -> Result<(), TrainError> {
+        let Some(scales) = &self.view_scales else { return Ok(()) };
+        if scales.is_empty() {
+            let problem = "view-scales is empty; give parts of the side such as 0.5,0.75,1, or leave it out";
             return Err(TrainError::Config(problem.to_owned()));
         }
-        sides.iter().try_for_each(|&side| check_side("view-sizes", side))
+        match scales.iter().find(|&&scale| !(scale > 0.0 && scale <= 1.0)) {
+            Some(scale) => {
+                Err(TrainError::Config(format!("view-scales {scale} must be above 0 and at most 1")))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -383,14 +384,10 @@ impl RunConfig {
 /// # Errors
 /// One sentence that names the limits.
 pub(crate) fn check_image_size(size: usize) -> Result<(), TrainError> {
-    check_side("image-size", size)
-}
-
-fn check_side(setting: &str, side: usize) -> Result<(), TrainError> {
-    if (1..=MAX_IMAGE_SIZE).contains(&side) {
+    if (1..=MAX_IMAGE_SIZE).contains(&size) {
         return Ok(());
     }
-    Err(TrainError::Config(format!("{setting} {side} must be between 1 and {MAX_IMAGE_SIZE}")))
+    Err(TrainError::Config(format!("image-size {size} must be between 1 and {MAX_IMAGE_SIZE}")))
 }
 
 impl ModelConfig {

@@ -254,9 +254,8 @@ fn view_loader(config: &ResolvedConfig, images: Arc<Part>) -> Result<ViewLoader<
 fn view_size(config: &ResolvedConfig, batches: usize) -> ViewSize {
     let accumulated = config.run.grad_accum;
     let steps = config.total_steps((batches / accumulated) as u64);
-    let growing =
-        |sides: &Vec<usize>| ViewSize::growing(sides.clone(), steps.saturating_mul(accumulated as u64));
-    config.run.view_sizes.as_ref().and_then(growing).unwrap_or_else(|| config.image_size().into())
+    let growing = |sides| ViewSize::growing(sides, steps, accumulated as u64);
+    config.view_sides().and_then(growing).unwrap_or_else(|| config.image_size().into())
 }
 
 /// Images a second, on average since the last line of `metrics.jsonl`.

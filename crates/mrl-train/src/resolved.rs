@@ -74,7 +74,14 @@ impl ResolvedConfig {
         Ok(Self { config, image_size, nesting })
     }
 
-    /// The side of a view in pixels.
+    /// The sides of the views in equal parts of the run, in pixels, where they are not the [same](Self::image_size) throughout.
+    #[must_use]
+    pub fn view_sides(&self) -> Option<Vec<usize>> {
+        let side = |&scale: &f64| ((self.image_size as f64 * scale).round() as usize).max(1);
+        self.config.run.view_scales.as_ref().map(|scales| scales.iter().map(side).collect())
+    }
+
+    /// The side of an image in pixels.
     #[must_use]
     pub fn image_size(&self) -> usize {
         self.image_size

@@ -15,7 +15,8 @@ pub(crate) fn warmup_steps(
     total_steps: u64,
 ) -> Result<u64, TrainError> {
     let by_epochs = optimiser.warmup_epochs.map(|epochs| (epochs * steps_per_epoch as f64).round() as u64);
-    let steps = optimiser.warmup_steps.or(by_epochs).unwrap_or(0);
+    let by_share = optimiser.warmup_share.map(|share| (share * total_steps as f64).round() as u64);
+    let steps = optimiser.warmup_steps.or(by_epochs).or(by_share).unwrap_or(0);
     // A run of no steps writes the untrained encoder, whatever it would have warmed up with.
     if steps > total_steps && total_steps > 0 {
         return Err(TrainError::Config(format!(
@@ -94,6 +95,10 @@ mod tests {
         assert_eq!(steps("warmup_epochs = 0.5", 78), Ok(20));
         assert_eq!(steps("warmup_steps = 7", 78), Ok(7));
         assert_eq!(steps("warmup_steps = 7", 0), Ok(7));
+        assert_eq!(
+            [3, 4, 78, 1000].map(|total| steps("warmup_share = 0.125", total).unwrap()),
+            [0, 1, 10, 125]
+        );
         let error = steps("warmup_epochs = 2.0", 77).unwrap_err();
         assert!(error.starts_with("the learning rate warms up for 78 steps, but the run has 77"), "{error}");
     }

@@ -55,7 +55,7 @@ pub(crate) fn run_config(
     let options = OpenOptions {
         subset_per_class: config.data.subset_per_class,
         max_corrupt: config.data.max_corrupt,
-        view_size: Some(config.largest_view(IMAGENET)),
+        view_size: Some(config.data.image_size.unwrap_or(IMAGENET)),
         pixel_cache,
         ..OpenOptions::default()
     };
@@ -96,7 +96,7 @@ pub(crate) fn run_config(
 }
 
 fn describe(config: &ResolvedConfig) -> String {
-    let views = config.run.view_sizes.as_ref().map_or_else(String::new, |sides| {
+    let views = config.view_sides().map_or_else(String::new, |sides| {
         let sides: Vec<String> = sides.iter().map(ToString::to_string).collect();
         format!("views of {} for ", sides.join(", "))
     });

@@ -19,7 +19,8 @@ pub(super) fn apply(config: &mut Config, args: &TrainArgs) -> Result<()> {
     {
         objective.loss = chosen.clone();
         if chosen.needs_labels() {
-            (model.head_hidden, model.head_batch_norm, model.projection_dim) = (None, false, None);
+            (model.head_hidden, model.head_nest_hidden) = (None, true);
+            (model.head_batch_norm, model.projection_dim) = (false, None);
         }
     }
     if args.head == Some(Head::Fixed) && args.nesting.is_none() {
@@ -27,6 +28,7 @@ pub(super) fn apply(config: &mut Config, args: &TrainArgs) -> Result<()> {
     }
     model.head = args.head.unwrap_or(model.head);
     model.head_hidden = args.head_hidden.or(model.head_hidden);
+    model.head_nest_hidden = args.head_nest_hidden.unwrap_or(model.head_nest_hidden);
     model.head_batch_norm = args.head_batch_norm.unwrap_or(model.head_batch_norm);
     model.projection_dim = args.projection_dim.or(model.projection_dim);
     if args.objective.dim_weights.is_some() {

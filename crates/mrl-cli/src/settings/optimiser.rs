@@ -17,9 +17,10 @@ pub(super) fn override_optimiser(config: &mut OptimiserConfig, args: &OptimiserA
     set_option(&mut config.trust_coefficient, args.trust_coefficient.as_ref());
     set(&mut config.schedule, args.schedule.as_ref());
     set(&mut config.min_lr, args.min_lr.as_ref());
-    if args.warmup_epochs.is_some() || args.warmup_steps.is_some() {
+    if args.warmup_epochs.is_some() || args.warmup_steps.is_some() || args.warmup_share.is_some() {
         // The one replaces the other, whichever the preset has.
         (config.warmup_epochs, config.warmup_steps) = (args.warmup_epochs, args.warmup_steps);
+        config.warmup_share = args.warmup_share;
     }
 }
 

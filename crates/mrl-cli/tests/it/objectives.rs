@@ -30,7 +30,7 @@ fn runs_resume_to_the_same_bits() {
         "--objective vicreg --head random-prefix --dim-weights 1,1,2,4 --head-batch-norm",
         "--objective barlow-twins --head fixed --projection-dim 16",
         "--objective supervised --head mrl --grad-accum 2",
-        "--dim-weights 4,2,1,1",
+        "--objective relic --dim-weights 4,2,1,1",
     ]
     .into_iter()
     .enumerate()
@@ -57,7 +57,7 @@ fn metrics_show_what_an_objective_has() {
         train(&world, out, options);
         world.results(out).2
     };
-    for line in metrics("relic", "--dim-weights 4,2,1,0.5") {
+    for line in metrics("relic", "--objective relic --dim-weights 4,2,1,0.5") {
         assert!(line["temperature"].is_number());
         let per_dim = line["loss_per_dim"].as_array().unwrap();
         let weighted =
@@ -130,7 +130,7 @@ fn options_that_do_not_go_together_are_refused() {
     for (options, part) in [
         ("--objective moco", "possible values: relic, simclr, byol, vicreg, barlow-twins, supervised"),
         ("--objective simclr --alpha 1", "--alpha is a parameter of the objective relic, and not of simclr"),
-        ("--lambda 0.1", "--lambda is a parameter of the objective barlow-twins, and not of relic"),
+        ("--lambda 0.1", "--lambda is a parameter of the objective barlow-twins, and not of simclr"),
         ("--objective simclr --temperature 0", "temperature must be a positive number"),
         ("--objective supervised --head-hidden 8", "linear classifier as its head; leave head-hidden"),
         ("--dim-weights 1,2", "there are 2 dim-weights for 4 nesting dims; give one for each"),

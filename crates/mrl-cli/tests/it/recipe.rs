@@ -51,7 +51,7 @@ fn wrong_optimisers_end_with_2() {
         ("--optimiser sgd --trust-coefficient 0.1", "trust_coefficient is a setting of lars"),
         ("--optimiser sgd --momentum 1", "momentum must be from 0 to below 1"),
         ("--decay-norms-and-biases maybe", "[possible values: true, false]"),
-        ("--min-lr 0.0001", "min_lr is where a cosine ends"),
+        ("--schedule constant --min-lr 0.0001", "min_lr is where a cosine ends"),
         ("--schedule cosine --min-lr 1", "min_lr must be between 0 and lr"),
         ("--warmup-epochs 1 --warmup-steps 1", "cannot be used with"),
         ("--warmup-epochs 3", "the learning rate warms up for 15 steps, but the run has 9"),
@@ -71,10 +71,10 @@ fn an_augmentation_is_chosen_by_name_and_changed_by_key() {
     .unwrap();
     let mut seen = Vec::new();
     for (run, options) in [
-        ("reference", ""),
-        ("simclr-cifar", "--augmentation simclr-cifar"),
-        ("byol", "--augmentation byol"),
-        ("imagenet", "--augmentation imagenet"),
+        ("reference", "--preset reference"),
+        ("simclr-cifar", "--preset reference --augmentation simclr-cifar"),
+        ("byol", "--preset reference --augmentation byol"),
+        ("imagenet", "--preset reference --augmentation imagenet"),
         ("mine", "--preset mine.toml"),
     ] {
         succeed(world.train(run, options));

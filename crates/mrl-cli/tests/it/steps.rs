@@ -13,7 +13,7 @@ fn accumulated_batches_are_one_step_and_resume_to_the_same_bits() {
     succeed(world.train("run", "--grad-accum 2"));
     let whole = world.results("run");
     assert_eq!(whole.2.len(), 9);
-    succeed(world.train("plain", ""));
+    succeed(world.train("plain", "--preset default --view-scales 1"));
     assert!(whole != world.results("plain"));
     fs::remove_file(world.path("run/checkpoints/step-000000009.safetensors")).unwrap();
     succeed(world.train("run", "--grad-accum 2 --resume"));
@@ -33,18 +33,18 @@ fn batches_that_no_epoch_has_are_refused() {
 #[test]
 fn growing_views_train_and_resume_to_the_same_bits() {
     let world = World::new();
-    succeed(world.train("run", "--view-sizes 8,12"));
+    succeed(world.train("run", "--view-scales 0.7,1"));
     let whole = world.results("run");
-    succeed(world.train("plain", ""));
+    succeed(world.train("plain", "--preset default --view-scales 1"));
     assert!(whole != world.results("plain"));
     fs::remove_file(world.path("run/checkpoints/step-000000009.safetensors")).unwrap();
-    succeed(world.train("run", "--view-sizes 8,12 --resume"));
+    succeed(world.train("run", "--view-scales 0.7,1 --resume"));
     assert!(world.results("run") == whole, "the resumed run ends differently");
-    succeed(world.train("same", "--view-sizes 12"));
-    assert!(world.results("same").2 == world.results("plain").2, "12 is the images' own size");
+    succeed(world.train("same", "--view-scales 1,0.99"));
+    assert!(world.results("same").2 == world.results("plain").2, "both are 12 pixels");
     for (options, part) in [
-        ("--view-sizes 0", "view-sizes 0 must be between 1 and 4096"),
-        ("--view-sizes 16,5000", "view-sizes 5000 must be between 1 and 4096"),
+        ("--view-scales 0", "view-scales 0 must be above 0 and at most 1"),
+        ("--view-scales 0.5,1.5", "view-scales 1.5 must be above 0 and at most 1"),
     ] {
         let message = fail(world.train("refused", options), 2);
         assert!(message.contains(part), "{message}");
@@ -54,8 +54,8 @@ fn growing_views_train_and_resume_to_the_same_bits() {
 #[test]
 fn a_profile_shows_the_phases_of_each_step_and_changes_nothing() {
     let world = World::new();
-    succeed(world.train("plain", ""));
-    succeed(world.train("run", "--profile trace.json"));
+    succeed(world.train("plain", "--preset reference"));
+    succeed(world.train("run", "--preset reference --profile trace.json"));
     assert!(world.results("run") == world.results("plain"));
     let events: Vec<Value> = serde_json::from_slice(&world.read("trace.json")).unwrap();
     let mut begun = BTreeMap::new();

@@ -34,10 +34,13 @@ impl ModelConfig {
 
     /// What is wrong with the heads, and the cure. A classifier is one linear layer: it has no parameters.
     pub(super) fn head_problem(&self, is_classifier: bool) -> Option<String> {
-        let has_layers = self.head_hidden.is_some() || self.head_batch_norm || self.projection_dim.is_some();
+        let has_layers = self.head_hidden.is_some()
+            || !self.head_nest_hidden
+            || self.head_batch_norm
+            || self.projection_dim.is_some();
         if is_classifier && has_layers {
             let problem = "the objective supervised has a linear classifier as its head; leave head-hidden, \
-                           head-batch-norm and projection-dim out";
+                           head-nest-hidden, head-batch-norm and projection-dim out";
             return Some(problem.to_owned());
         }
         let widths = [("head-hidden", self.head_hidden), ("projection-dim", self.projection_dim)];
@@ -47,9 +50,10 @@ impl ModelConfig {
         })
     }
 
-    /// Hidden units of the prefix `dim` of an encoder of `width`: its share, rounded up.
+    /// Hidden units of the prefix `dim` of an encoder of `width`: its share, rounded up, or all.
     pub(crate) fn hidden_units(&self, dim: usize, width: usize) -> usize {
-        (self.head_hidden.unwrap_or(width) * dim).div_ceil(width)
+        let all = self.head_hidden.unwrap_or(width);
+        if self.head_nest_hidden { (all * dim).div_ceil(width) } else { all }
     }
 }
 
@@ -64,6 +68,8 @@ mod tests {
         assert_eq!([units(None, 8), units(None, 512)], [8, 512]);
         assert_eq!([units(Some(2048), 8), units(Some(2048), 512)], [32, 2048]);
         assert_eq!([units(Some(3), 8), units(Some(3), 256), units(Some(3), 512)], [1, 2, 3]);
+        let all = ModelConfig { head_hidden: Some(20), head_nest_hidden: false, ..ModelConfig::default() };
+        assert_eq!([all.hidden_units(8, 512), all.hidden_units(512, 512)], [20, 20]);
     }
 
     #[test]
@@ -73,6 +79,7 @@ mod tests {
         for config in [
             ModelConfig { head_hidden: Some(8), ..plain.clone() },
             ModelConfig { head_batch_norm: true, ..plain.clone() },
+            ModelConfig { head_nest_hidden: false, ..plain.clone() },
             ModelConfig { projection_dim: Some(8), ..plain.clone() },
         ] {
             assert!(config.head_problem(true).unwrap().contains("leave head-hidden"));

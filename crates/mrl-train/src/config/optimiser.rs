@@ -35,6 +35,9 @@ pub struct OptimiserConfig {
     /// The same, in steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup_steps: Option<u64>,
+    /// The same, as a share of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_share: Option<f64>,
 }
 
 /// The rule by which gradients change weights.
@@ -84,6 +87,7 @@ impl Default for OptimiserConfig {
             min_lr: 0.0,
             warmup_epochs: None,
             warmup_steps: None,
+            warmup_share: None,
         }
     }
 }
@@ -102,6 +106,12 @@ impl OptimiserConfig {
     /// The trust coefficient of `lars`.
     pub(crate) fn trust_coefficient(&self) -> f64 {
         self.trust_coefficient.unwrap_or(0.001)
+    }
+
+    /// How many ways the warm-up is given in.
+    fn warmups(&self) -> usize {
+        let given = [self.warmup_epochs.is_some(), self.warmup_steps.is_some(), self.warmup_share.is_some()];
+        given.into_iter().filter(|&given| given).count()
     }
 
     /// Checks ranges, and that nothing is set that the kind does not use.
@@ -144,9 +154,10 @@ impl OptimiserConfig {
                 "min_lr is where a cosine ends; leave it out, or choose --schedule cosine",
             ),
             (
-                self.warmup_epochs.is_none() || self.warmup_steps.is_none(),
-                "warmup-epochs and warmup-steps are both given; choose one",
+                self.warmups() <= 1,
+                "warmup-epochs, warmup-steps and warmup-share exclude each other; choose one",
             ),
+            (within(self.warmup_share, 0.0, 1.0), "warmup-share must be between 0 and 1"),
             (within(self.warmup_epochs, 0.0, 1e9), "warmup-epochs must be between 0 and 1e9"),
         ];
         match checks.iter().find(|(holds, _)| !holds) {
@@ -191,9 +202,10 @@ mod tests {
         assert_eq!(refused("weight_decay = -1.0"), "weight_decay must not be negative");
         assert_eq!(refused("weight_decay = inf"), "weight_decay must not be negative");
         assert_eq!(refused("warmup_epochs = -1.0"), "warmup-epochs must be between 0 and 1e9");
+        assert_eq!(refused("warmup_share = 1.5"), "warmup-share must be between 0 and 1");
         assert_eq!(
             refused("warmup_epochs = 1.0\nwarmup_steps = 1"),
-            "warmup-epochs and warmup-steps are both given; choose one"
+            "warmup-epochs, warmup-steps and warmup-share exclude each other; choose one"
         );
     }
 

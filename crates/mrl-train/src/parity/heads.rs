@@ -35,6 +35,7 @@ fn projections_and_their_gradients_are_plain_sums() {
             head,
             head_hidden: case["hidden"].as_u64().map(|hidden| hidden as usize),
             head_batch_norm: case["batch_norm"].as_bool().unwrap(),
+            head_nest_hidden: case["nest_hidden"].as_bool().unwrap(),
             projection_dim: Some(3),
             ..ModelConfig::default()
         };
