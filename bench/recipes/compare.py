@@ -20,6 +20,7 @@ sys.path.append(str(Path(__file__).parent.parent))
 from machine import machine
 
 HERE = Path(__file__).parent
+PRESETS = [HERE.parent.parent / "presets" / name for name in ("reference.toml", "default.toml")]
 PER_CLASS, CLASSES = 1000, 10
 # Passes of a view through an encoder that an image costs: two views forward and, twice as much, backward; two more forward by a target
 # that is learnt from.
@@ -177,7 +178,7 @@ def table(out, judged):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipes", nargs="*", type=Path, help="presets; without any, those of bench/recipes")
+    parser.add_argument("recipes", nargs="*", type=Path, help="presets; without any, reference, default and those of bench/recipes")
     parser.add_argument("--mrl", type=Path, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--images", type=int, default=IMAGES, help="the cost: that of the reference's recipe for so many images")
@@ -186,7 +187,7 @@ def main():
     parser.add_argument("--test", action="store_true", help="judge by the test images too: only what is already chosen")
     parser.add_argument("--out", type=Path, default=Path("bench-recipes"))
     args = parser.parse_args()
-    recipes = args.recipes or sorted([*HERE.glob("*.toml"), *HERE.glob("changes/*.toml")])
+    recipes = args.recipes or [*PRESETS, HERE / "base.toml", *sorted(HERE.glob("changes/*.toml"))]
     check(args, recipes)
     for recipe in recipes:
         run_recipe(args, recipe)
