@@ -19,13 +19,13 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     check_cascade(args)?;
     let folders = folders(args);
     folders.iter().try_for_each(|folder| check_out(folder))?;
+    args.baseline.iter().try_for_each(|baseline| check_kept(baseline, &folders))?;
     let sets = sets(args)?;
     let options = options(args);
     let evaluations = sets.iter().map(|(train, test)| Evaluation::new(train, test, &options));
     let mut evaluations: Vec<Evaluation<'_>> = evaluations.collect::<Result<_, _>>()?;
     Summary::check(&evaluations)?;
     for baseline in &args.baseline {
-        check_kept(baseline, &folders)?;
         let report = baseline_report(baseline, &options)?;
         for evaluation in &mut evaluations {
             evaluation.add_baseline(&baseline.name, &report)?;
