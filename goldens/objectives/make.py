@@ -46,13 +46,13 @@ def mean(numbers):
     return math.fsum(numbers) / len(numbers)
 
 
-def simclr(z1, z2, temperature):
-    """arXiv 2002.05709, equation 1 and algorithm 1: the mean of l(i, j) over both orders of every pair."""
+def simclr(z1, z2, temperature, decoupled=False):
+    """arXiv 2002.05709, equation 1 and algorithm 1: the mean of l(i, j) over both orders of every pair; without the positive in the sum, arXiv 2110.06848."""
     views = z1 + z2
     losses = []
     for i, anchor in enumerate(views):
         positive = (i + len(z1)) % len(views)
-        scores = [cosine(anchor, other) / temperature for k, other in enumerate(views) if k != i]
+        scores = [cosine(anchor, other) / temperature for k, other in enumerate(views) if k != i and not (decoupled and k == positive)]
         losses.append(log_sum_exp(scores) - cosine(anchor, views[positive]) / temperature)
     return mean(losses)
 
@@ -134,6 +134,7 @@ def losses():
         ("relic", dict(alpha=0.5), lambda a, b: relic(a, b, 0.5, 0.3), False),
         ("simclr", dict(temperature=0.5), lambda a, b: simclr(a, b, 0.5), True),
         ("simclr", dict(temperature=0.07), lambda a, b: simclr(a, b, 0.07), True),
+        ("simclr", dict(temperature=0.2, decoupled=True), lambda a, b: simclr(a, b, 0.2, True), True),
         ("byol", dict(), byol, False),
         ("vicreg", dict(), lambda a, b: vicreg(a, b, 25.0, 25.0, 1.0), True),
         ("vicreg", dict(invariance=2.0, variance=3.0, covariance=40.0), lambda a, b: vicreg(a, b, 2.0, 3.0, 40.0), True),

@@ -112,6 +112,8 @@ fn set_option<T: Clone>(slot: &mut Option<T>, given: Option<&T>) {
 
 #[cfg(test)]
 mod tests {
+    use clap::Args;
+
     use super::*;
 
     #[test]
@@ -123,6 +125,42 @@ mod tests {
             assert_eq!(config.data.dataset.is_none(), is_of_any, "{name} names its data set");
         }
         assert_eq!(read_preset("reference").unwrap(), Config::default());
+    }
+
+    /// The help says by hand what the file of the default preset says.
+    #[test]
+    fn the_help_says_the_values_of_the_default_preset() {
+        let preset = toml::Table::try_from(read_preset(DEFAULT).unwrap()).unwrap();
+        let command = TrainArgs::augment_args(clap::Command::new("train"));
+        let help = |name: &str| {
+            let argument = command.get_arguments().find(|argument| argument.get_id() == name)?;
+            let help = argument.get_help()?.to_string();
+            let (_, value) = help.split_once("[default: ")?;
+            Some(value.trim_end_matches([']', '.']).to_owned())
+        };
+        let mut compared = 0;
+        for (section, settings) in &preset {
+            for (key, value) in settings.as_table().unwrap() {
+                let option = if ["name", "kind"].contains(&&**key) { section } else { key };
+                let Some(said) = help(option) else { continue };
+                assert!(is_said(value, &said), "the help of --{option} says {said}, the preset {value}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 15, "only {compared} settings were compared");
+    }
+
+    fn is_said(value: &toml::Value, said: &str) -> bool {
+        match value {
+            toml::Value::Array(values) => {
+                let parts: Vec<&str> = said.split(',').collect();
+                parts.len() == values.len()
+                    && values.iter().zip(parts).all(|(value, part)| is_said(value, part))
+            }
+            toml::Value::String(text) => text == said,
+            toml::Value::Boolean(truth) => truth.to_string() == said,
+            number => number.to_string().parse::<f64>().unwrap() == said.parse::<f64>().unwrap_or(f64::NAN),
+        }
     }
 
     #[test]

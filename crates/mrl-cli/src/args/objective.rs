@@ -18,6 +18,9 @@ pub struct ObjectiveArgs {
     /// Of simclr: what cosines are divided by [default: 0.2].
     #[arg(long, value_name = "T")]
     pub temperature: Option<f64>,
+    /// Of simclr: an image's other view is not among what a view is told from [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub decoupled: Option<bool>,
     /// Of byol: hidden units of the predictor [default: 512].
     #[arg(long, value_name = "N")]
     pub predictor_hidden: Option<usize>,

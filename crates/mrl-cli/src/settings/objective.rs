@@ -46,10 +46,16 @@ fn set_parameters(objective: &mut Objective, args: &ObjectiveArgs) -> Result<()>
         *alpha = given;
     }
     if let Some(given) = args.temperature {
-        let Objective::Simclr(SimClr { temperature }) = objective else {
+        let Objective::Simclr(SimClr { temperature, .. }) = objective else {
             return foreign("--temperature", "simclr", objective);
         };
         *temperature = given;
+    }
+    if let Some(given) = args.decoupled {
+        let Objective::Simclr(SimClr { decoupled, .. }) = objective else {
+            return foreign("--decoupled", "simclr", objective);
+        };
+        *decoupled = given;
     }
     if let Some(given) = args.predictor_hidden {
         let Objective::Byol(Byol { predictor_hidden }) = objective else {
@@ -115,8 +121,8 @@ mod tests {
         let expected = VicReg { invariance: 2.0, variance: 3.0, covariance: 4.0 };
         assert_eq!(weights, Objective::Vicreg(expected));
         let other = applied(preset, "--objective simclr --temperature 0.2").objective;
-        let expected =
-            ObjectiveConfig { loss: Objective::Simclr(SimClr { temperature: 0.2 }), dim_weights: None };
+        let loss = Objective::Simclr(SimClr { temperature: 0.2, ..SimClr::default() });
+        let expected = ObjectiveConfig { loss, dim_weights: None };
         assert_eq!(other, expected);
     }
 
@@ -124,7 +130,12 @@ mod tests {
     fn every_parameter_reaches_its_objective_and_no_other() {
         for (objective, option, expected) in [
             ("relic", "--alpha 0.5", Objective::Relic(Relic { alpha: 0.5 })),
-            ("simclr", "--temperature 0.1", Objective::Simclr(SimClr { temperature: 0.1 })),
+            (
+                "simclr",
+                "--temperature 0.1",
+                Objective::Simclr(SimClr { temperature: 0.1, ..SimClr::default() }),
+            ),
+            ("simclr", "--decoupled", Objective::Simclr(SimClr { decoupled: true, ..SimClr::default() })),
             ("byol", "--predictor-hidden 9", Objective::Byol(Byol { predictor_hidden: 9 })),
             ("barlow-twins", "--lambda 0.1", Objective::BarlowTwins(BarlowTwins { lambda: 0.1 })),
             ("vicreg", "--vicreg-weights 25,25,1", Objective::Vicreg(VicReg::default())),

@@ -25,7 +25,7 @@ fn short(world: &World, out: &str, options: &str) -> std::process::Command {
 fn runs_resume_to_the_same_bits() {
     let world = World::new();
     for (index, options) in [
-        "--objective simclr --temperature 0.2 --head mrl",
+        "--objective simclr --temperature 0.2 --decoupled --head mrl",
         "--objective byol --predictor-hidden 32 --head-batch-norm --head-hidden 100",
         "--objective vicreg --head random-prefix --dim-weights 1,1,2,4 --head-batch-norm",
         "--objective barlow-twins --head fixed --projection-dim 16",
@@ -130,6 +130,10 @@ fn options_that_do_not_go_together_are_refused() {
     for (options, part) in [
         ("--objective moco", "possible values: relic, simclr, byol, vicreg, barlow-twins, supervised"),
         ("--objective simclr --alpha 1", "--alpha is a parameter of the objective relic, and not of simclr"),
+        (
+            "--objective byol --decoupled",
+            "--decoupled is a parameter of the objective simclr, and not of byol",
+        ),
         ("--lambda 0.1", "--lambda is a parameter of the objective barlow-twins, and not of simclr"),
         ("--objective simclr --temperature 0", "temperature must be a positive number"),
         ("--objective supervised --head-hidden 8", "linear classifier as its head; leave head-hidden"),

@@ -47,6 +47,8 @@ pub struct Relic {
 pub struct SimClr {
     /// What cosines are divided by. The default is the paper's for CIFAR-10 (appendix B.9).
     pub temperature: f64,
+    /// Whether the other view of an image is not among what a view is told from (arXiv 2110.06848).
+    pub decoupled: bool,
 }
 
 /// `BYOL` (arXiv 2006.07733).
@@ -100,7 +102,7 @@ impl Default for Relic {
 
 impl Default for SimClr {
     fn default() -> Self {
-        Self { temperature: 0.5 }
+        Self { temperature: 0.5, decoupled: false }
     }
 }
 
@@ -170,7 +172,7 @@ impl Objective {
     fn problem(&self) -> Option<&'static str> {
         let (holds, problem) = match self {
             Self::Relic(Relic { alpha }) => (is_weight(*alpha), "alpha must not be negative"),
-            Self::Simclr(SimClr { temperature }) => {
+            Self::Simclr(SimClr { temperature, .. }) => {
                 (is_positive(*temperature), "temperature must be a positive number")
             }
             Self::Byol(Byol { predictor_hidden }) => {

@@ -41,7 +41,7 @@ impl Objective {
     pub(crate) fn loss(&self, outputs: &Tensor, partner: &Tensor, log_scale: Option<&Tensor>) -> Tensor {
         match self {
             Self::Relic(relic) => relic_loss(outputs, partner, scale_of(log_scale), relic.alpha),
-            Self::Simclr(simclr) => nt_xent_loss(outputs, partner, simclr.temperature),
+            Self::Simclr(simclr) => nt_xent_loss(outputs, partner, simclr.temperature, simclr.decoupled),
             Self::Byol(_) => byol_loss(outputs, partner),
             Self::Vicreg(weights) => vicreg_loss(outputs, partner, weights),
             Self::BarlowTwins(twins) => barlow_twins_loss(outputs, partner, twins.lambda),

@@ -9,7 +9,7 @@ use crate::ObjectiveConfig;
 fn losses_and_their_gradients_are_those_of_the_papers() {
     let golden = read("objectives/objectives.json");
     let cases = golden["losses"].as_array().unwrap();
-    assert_eq!(cases.len(), 9);
+    assert_eq!(cases.len(), 10);
     for case in cases {
         let config: ObjectiveConfig = serde_json::from_value(case["objective"].clone()).unwrap();
         let x = fill("objective.x", &[7, 5], 0.1, 2.0).set_requires_grad(true);
