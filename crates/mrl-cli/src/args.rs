@@ -53,6 +53,7 @@ pub enum Command {
 
 /// `mrl train`.
 #[derive(Clone, Debug, Default, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct TrainArgs {
     /// Start from a preset: a name (demo, reference, reference-cifar10-resnet18, …) or a file.toml; other options override it [default:
     /// default, whose values are the defaults below].
@@ -79,7 +80,7 @@ pub struct TrainArgs {
     /// Skip up to N unreadable images of a folder [default: 0].
     #[arg(long, value_name = "N")]
     pub max_corrupt: Option<usize>,
-    /// Never train on this share of each class: always the same images, whatever the seed.
+    /// Never train on this share of each class: always the same images, whatever the seed; 0 for none, where the preset has some.
     #[arg(long, value_name = "SHARE")]
     pub holdout: Option<f64>,
     /// The side at which images are embedded, and the largest of views, in pixels [default: that of the images].
@@ -198,7 +199,7 @@ pub struct EmbedArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub max_corrupt: usize,
     /// The side to which --pixels scales the images [default: that of the images].
-    #[arg(long, value_name = "N", requires = "pixels")]
+    #[arg(long, value_name = "N", requires = "pixels", conflicts_with = "run")]
     pub image_size: Option<usize>,
     /// Where to write: FILE.safetensors, or FILE.npy for the numbers alone, without labels and origin.
     #[arg(long, value_name = "FILE")]
@@ -207,6 +208,7 @@ pub struct EmbedArgs {
 
 /// `mrl eval`.
 #[derive(Clone, Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct EvalArgs {
     /// The embedding set to learn from; one for each --test, or one for all.
     #[arg(long, value_name = "FILE", required_unless_present = "compare", requires = "test")]

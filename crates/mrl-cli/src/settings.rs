@@ -38,6 +38,7 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Config> {
         None => read_preset(DEFAULT)?,
     };
     let mut config = with_overrides(config, args);
+    override_optimiser(&mut config.optimiser, &args.optimiser)?;
     objective::apply(&mut config, args)?;
     Ok(config)
 }
@@ -66,19 +67,19 @@ fn parse(name: &str, text: &str) -> Result<Config> {
 }
 
 fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
-    let Config { data, model, optimiser, run, augmentation, .. } = &mut config;
+    let Config { data, model, run, augmentation, .. } = &mut config;
     set_option(&mut data.dataset, args.dataset.as_ref());
     set_option(&mut data.data_dir, args.data_dir.as_ref());
     set_option(&mut data.split, args.split.as_ref());
     set_option(&mut data.subset_per_class, args.subset_per_class.as_ref());
     set(&mut data.max_corrupt, args.max_corrupt.as_ref());
     set_option(&mut data.holdout, args.holdout.as_ref());
+    data.holdout = data.holdout.filter(|&share| share != 0.0);
     set_option(&mut data.image_size, args.image_size.as_ref());
     set(&mut model.encoder, args.encoder.as_ref());
     set(&mut model.width, args.width.as_ref());
     set(&mut model.stem, args.stem.as_ref());
     set_option(&mut model.nesting, args.nesting.as_ref());
-    override_optimiser(optimiser, &args.optimiser);
     set(augmentation, args.augmentation.map(AugmentationPreset::augmentations).as_ref());
     if args.epochs.is_some() || args.max_steps.is_some() {
         // The one replaces the other, whichever the preset has.
@@ -197,7 +198,7 @@ mod tests {
     fn the_examples_in_the_presets_readme_are_valid() {
         let page = include_str!("../../../presets/README.md");
         let sections: Vec<&str> = page.split("\n## ").skip(1).collect();
-        assert_eq!(sections.len(), 3);
+        assert_eq!(sections.len(), 4);
         for section in sections {
             let example: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    ")).collect();
             let config = parse("README.md", &example.join("\n")).unwrap();

@@ -11,7 +11,7 @@ pub struct Nesting(Vec<usize>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NestingError {
     /// There are no dims at all.
-    #[error("nesting has no dims; give at least the encoder's width {0}")]
+    #[error("nesting has no dims; give at least the whole width {0}")]
     Empty(usize),
     /// A dim is zero.
     #[error("nesting dim 0 would be an empty prefix; use dims from 1")]
@@ -25,21 +25,21 @@ pub enum NestingError {
         next: usize,
     },
     /// A dim is wider than the encoder.
-    #[error("nesting dim {dim} exceeds the encoder's width {width}; use dims up to {width}")]
+    #[error("nesting dim {dim} exceeds the width {width}; use dims up to {width}")]
     TooWide {
         /// The dim.
         dim: usize,
-        /// The encoder's width.
+        /// The whole width.
         width: usize,
     },
     /// The last dim leaves a part of the vector untrained.
     #[error(
-        "nesting ends at {last}, so the encoder's numbers {last}..{width} would stay untrained; add {width} as the last dim"
+        "nesting ends at {last}, so the numbers {last}..{width} would stay untrained; add {width} as the last dim"
     )]
     TooNarrow {
         /// The last dim.
         last: usize,
-        /// The encoder's width.
+        /// The whole width.
         width: usize,
     },
     /// The text is not a list of numbers.
@@ -127,10 +127,7 @@ mod tests {
     #[test]
     fn each_mistake_has_its_own_sentence() {
         let message = |dims: &[usize]| Nesting::new(dims, 512).unwrap_err().to_string();
-        assert_eq!(
-            message(&[8, 1024]),
-            "nesting dim 1024 exceeds the encoder's width 512; use dims up to 512"
-        );
+        assert_eq!(message(&[8, 1024]), "nesting dim 1024 exceeds the width 512; use dims up to 512");
         assert_eq!(
             message(&[16, 8, 512]),
             "nesting dim 8 follows 16; give the dims in increasing order, each once"
@@ -140,10 +137,10 @@ mod tests {
             "nesting dim 8 follows 8; give the dims in increasing order, each once"
         );
         assert_eq!(message(&[0, 512]), "nesting dim 0 would be an empty prefix; use dims from 1");
-        assert_eq!(message(&[]), "nesting has no dims; give at least the encoder's width 512");
+        assert_eq!(message(&[]), "nesting has no dims; give at least the whole width 512");
         assert_eq!(
             message(&[8, 64]),
-            "nesting ends at 64, so the encoder's numbers 64..512 would stay untrained; add 512 as the last dim"
+            "nesting ends at 64, so the numbers 64..512 would stay untrained; add 512 as the last dim"
         );
     }
 

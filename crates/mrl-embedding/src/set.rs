@@ -137,6 +137,12 @@ impl EmbeddingSet {
         &self.embeddings[index * self.width..][..self.width]
     }
 
+    /// The first row with a number that is not finite, if there is one.
+    #[must_use]
+    pub fn not_finite(&self) -> Option<usize> {
+        Some(self.embeddings.iter().position(|value| !value.is_finite())? / self.width)
+    }
+
     /// A label a row, where they are known.
     #[must_use]
     pub fn labels(&self) -> Option<&[i64]> {

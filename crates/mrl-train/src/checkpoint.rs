@@ -74,7 +74,7 @@ impl Checkpoints {
                 .map(move |(name, tensor)| (format!("{prefix}.{name}"), tensor))
                 .collect::<Vec<_>>()
         });
-        tensor_file::write(&path, tensors, &entries)?;
+        tensor_file::write(&path, tensors, entries)?;
         self.forget_old()
     }
 

@@ -241,7 +241,7 @@ impl Default for RunConfig {
 const MAX_IMAGE_SIZE: usize = 4096;
 
 /// The widest layer of a head.
-const MAX_LAYER: usize = 1 << 16;
+pub(crate) const MAX_LAYER: usize = 1 << 16;
 
 impl Config {
     /// Checks what can be checked without the images.

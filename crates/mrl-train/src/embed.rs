@@ -89,7 +89,7 @@ impl Embedder {
     /// of how many are done.
     ///
     /// # Errors
-    /// When an image cannot be read, or the memory is not enough.
+    /// When an image cannot be read, a feature is not finite, or the memory is not enough.
     pub fn embed(
         &self,
         set: &ImageSet,
@@ -97,7 +97,14 @@ impl Embedder {
     ) -> Result<EmbeddingSet, TrainError> {
         let width = self.config.model.features();
         let embeddings = catch_torch(|| self.features().of_all(set, progress))?;
-        describe(EmbeddingSet::new(embeddings, width)?, set, self.metadata.clone())
+        let embeddings = EmbeddingSet::new(embeddings, width)?;
+        if let Some(image) = embeddings.not_finite() {
+            let problem = format!(
+                "makes numbers of image {image} that are not finite; train it again, at a lower rate"
+            );
+            return Err(TrainError::damaged(&self.source, problem));
+        }
+        describe(embeddings, set, self.metadata.clone())
     }
 
     /// The features of one image, `[1, d]`: those that it has in a set.

@@ -56,7 +56,7 @@ pub(crate) fn write(path: &Path, network: &Network, metadata: &Metadata) -> Resu
         }
         tensors.push((name.to_owned(), tensor));
     }
-    tensor_file::write(path, tensors.into_iter(), &metadata.entries())
+    tensor_file::write(path, tensors.into_iter(), metadata.entries())
 }
 
 /// Fills the encoder of `network`; in the file its tensors' names start with `prefix`.

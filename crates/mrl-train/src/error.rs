@@ -45,7 +45,7 @@ pub enum TrainError {
     RunLocked(PathBuf),
     /// The loss is not a number any more. Nothing was updated with it.
     #[error(
-        "the loss of dim {dim} is {loss} at step {step}; the last good checkpoint is kept. Lower the learning rate, or try --precision f32"
+        "the loss of dim {dim} is {loss} at step {step}; nothing was learnt from it, and earlier checkpoints stay. Lower the learning rate; where half precision is used, try --precision f32"
     )]
     NotFinite {
         /// The global step, counted from 1.
@@ -57,7 +57,7 @@ pub enum TrainError {
     },
     /// The gradient is not finite, though the loss is. Nothing was updated with it.
     #[error(
-        "the gradient is not finite at step {step}; the last good checkpoint is kept. Lower the learning rate, or try --precision f32"
+        "the gradient is not finite at step {step}; nothing was learnt from it, and earlier checkpoints stay. Lower the learning rate; where half precision is used, try --precision f32"
     )]
     GradientNotFinite {
         /// The global step, counted from 1.

@@ -51,6 +51,21 @@ impl RunFolder {
         if holds_something && !resume { Err(TrainError::RunExists(path.to_owned())) } else { Ok(()) }
     }
 
+    /// Checks that the run in `path`, if there is one, can go on as `config` says, before any image is looked for. What only
+    /// images tell is taken from the run.
+    ///
+    /// # Errors
+    /// When the run has another configuration, or its file cannot be read.
+    pub fn check_resumed(path: &Path, config: &Config) -> Result<(), TrainError> {
+        let Some(stored) = Self::stored_config(path)? else { return Ok(()) };
+        let Some(size) = stored.data.image_size else { return Ok(()) };
+        let mut given = config.clone();
+        if given.objective.loss.needs_labels() && stored.objective.loss.needs_labels() {
+            given.objective.loss = stored.objective.loss.clone();
+        }
+        check_same(&path.join(CONFIG), &stored, &*given.resolve(size)?)
+    }
+
     /// Opens `path` for the run of `config`.
     ///
     /// # Errors

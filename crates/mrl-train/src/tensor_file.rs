@@ -50,7 +50,7 @@ impl TensorFile {
         let tensor = self.tensors.get(name).ok_or_else(|| self.damaged(format!("has no tensor `{name}`")))?;
         if tensor.size() != into.size() {
             let problem =
-                format!("`{name}` has shape {:?}, but the encoder needs {:?}", tensor.size(), into.size());
+                format!("`{name}` has shape {:?}, and should have {:?}", tensor.size(), into.size());
             return Err(self.damaged(problem));
         }
         tch::no_grad(|| into.copy_(tensor));
@@ -58,14 +58,57 @@ impl TensorFile {
     }
 }
 
-/// Writes tensors in torch's order of axes; the file appears whole or not at all.
+/// Writes tensors in torch's order of axes, and a digest of all that the file says; it appears whole or not at all.
 pub(crate) fn write(
     path: &Path,
     tensors: impl Iterator<Item = (String, Tensor)>,
-    entries: &BTreeMap<String, String>,
+    mut entries: BTreeMap<String, String>,
 ) -> Result<(), TrainError> {
-    let tensors = tensors.map(|(name, tensor)| (name, Stored::new(tensor)));
-    write_tensors(path, tensors, entries).map_err(TrainError::io(path))
+    let tensors: BTreeMap<String, Tensor> = tensors.collect();
+    let mut digest = FileDigest::new(&entries);
+    for (name, tensor) in &tensors {
+        digest.tensor(name, &shape(tensor), &bytes(tensor));
+    }
+    entries.insert(DIGEST.to_owned(), digest.finish());
+    let tensors = tensors.into_iter().map(|(name, tensor)| (name, Stored::new(tensor)));
+    write_tensors(path, tensors, &entries).map_err(TrainError::io(path))
+}
+
+/// The text entry by which a file that was changed is told.
+const DIGEST: &str = "digest";
+
+/// Of text entries and tensors, each in the order of their names.
+struct FileDigest(Sha256);
+
+impl FileDigest {
+    fn new(entries: &BTreeMap<String, String>) -> Self {
+        let mut digest = Self(Sha256::new());
+        for (key, value) in entries.iter().filter(|(key, _)| *key != DIGEST) {
+            digest.part(key.as_bytes());
+            digest.part(value.as_bytes());
+        }
+        digest
+    }
+
+    fn tensor(&mut self, name: &str, shape: &[usize], bytes: &[u8]) {
+        self.part(name.as_bytes());
+        self.part(format!("{shape:?}").as_bytes());
+        self.part(bytes);
+    }
+
+    /// With its length, so that no two lists of parts are alike.
+    fn part(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    fn finish(self) -> String {
+        short(self.0)
+    }
+}
+
+fn shape(tensor: &Tensor) -> Vec<usize> {
+    tensor.size().iter().map(|&size| size as usize).collect()
 }
 
 /// A tensor whose bytes are copied only when they are written.
@@ -76,8 +119,7 @@ struct Stored {
 
 impl Stored {
     fn new(tensor: Tensor) -> Self {
-        let shape = tensor.size().iter().map(|&size| size as usize).collect();
-        Self { tensor, shape }
+        Self { shape: shape(&tensor), tensor }
     }
 }
 
@@ -113,6 +155,10 @@ pub(crate) fn fingerprint<'a>(tensors: impl Iterator<Item = (&'a str, Tensor)>) 
         hash.update(name);
         hash.update(bytes(&tensor));
     }
+    short(hash)
+}
+
+fn short(hash: Sha256) -> String {
     let digest = hash.finalize();
     let first = digest.first_chunk().expect("SHA-256 has 32 bytes");
     format!("{:016x}", u64::from_be_bytes(*first))
@@ -131,12 +177,30 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<TensorFile, TrainError> {
     };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let entries = header.metadata().clone().unwrap_or_default();
+    check_digest(path, &file, &entries)?;
     let tensors = file.iter().map(|(name, view)| Ok((name.to_owned(), to_tensor(path, name, &view)?)));
-    Ok(TensorFile {
-        path: path.to_owned(),
-        tensors: tensors.collect::<Result<_, TrainError>>()?,
-        entries: header.metadata().clone().unwrap_or_default(),
-    })
+    Ok(TensorFile { path: path.to_owned(), tensors: tensors.collect::<Result<_, TrainError>>()?, entries })
+}
+
+/// Whether the file is as it was written; one without a digest, of torchvision say, may be as it likes.
+fn check_digest(
+    path: &Path,
+    file: &SafeTensors<'_>,
+    entries: &HashMap<String, String>,
+) -> Result<(), TrainError> {
+    let Some(written) = entries.get(DIGEST) else { return Ok(()) };
+    let sorted = entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut digest = FileDigest::new(&sorted);
+    for (name, view) in file.iter().collect::<BTreeMap<_, _>>() {
+        digest.tensor(name, view.shape(), view.data());
+    }
+    if digest.finish() == *written {
+        return Ok(());
+    }
+    let problem = "is not what was written: bytes of it were changed since; restore it from a copy (a file that you changed yourself \
+                   must not keep the text entry `digest`)";
+    Err(TrainError::damaged(path, problem))
 }
 
 fn to_tensor(path: &Path, name: &str, view: &TensorView<'_>) -> Result<Tensor, TrainError> {
@@ -167,7 +231,7 @@ mod tests {
             ("a".to_owned(), Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0]).view([2, 2]).tr()),
             ("n".to_owned(), Tensor::from(7i64)),
         ];
-        write(&path, tensors.into_iter(), &BTreeMap::from([("step".to_owned(), "3".to_owned())])).unwrap();
+        write(&path, tensors.into_iter(), BTreeMap::from([("step".to_owned(), "3".to_owned())])).unwrap();
         std::fs::read(&path).unwrap()
     }
 
@@ -177,6 +241,30 @@ mod tests {
         assert_eq!(file.tensors["a"], Tensor::from_slice(&[1.0f32, 3.0, 2.0, 4.0]).view([2, 2]));
         assert_eq!(file.tensors["n"].int64_value(&[]), 7);
         assert_eq!(file.entries["step"], "3");
+    }
+
+    #[test]
+    fn a_changed_bit_is_told_wherever_it_is() {
+        let whole = sample();
+        let read = |bytes: &[u8]| parse(Path::new("weights"), bytes);
+        let clean = read(&whole).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            // Of the header's own syntax a bit may change nothing.
+            if let Ok(file) = read(&bytes) {
+                assert_eq!(
+                    (&file.tensors, file.entry("step")),
+                    (&clean.tensors, clean.entry("step")),
+                    "byte {at}"
+                );
+            }
+        }
+        let number = whole.len() - 5;
+        let mut bytes = whole;
+        bytes[number] ^= 64;
+        let error = read(&bytes).err().unwrap().to_string();
+        assert!(error.starts_with("weights: is not what was written"), "{error}");
     }
 
     proptest! {

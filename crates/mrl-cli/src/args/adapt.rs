@@ -18,6 +18,7 @@ pub enum AdaptCommand {
 
 /// `mrl adapt fit`.
 #[derive(Clone, Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct FitArgs {
     /// Where the vectors come from.
     #[command(flatten)]

@@ -17,13 +17,13 @@ pub struct OptimiserArgs {
     #[arg(long, value_name = "FACTOR")]
     pub weight_decay: Option<f64>,
     /// Whether scales and biases of norms, biases and the temperature decay too [default: false].
-    #[arg(long, value_name = "true|false")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub decay_norms_and_biases: Option<bool>,
     /// Momentum of sgd and lars [default: 0.9].
     #[arg(long, value_name = "SHARE")]
     pub momentum: Option<f64>,
     /// Whether sgd and lars look one step of momentum ahead [default: false].
-    #[arg(long, value_name = "true|false")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub nesterov: Option<bool>,
     /// Of lars, how far a tensor moves in a step, as a share of its norm, at a rate of 1 [default: 0.001].
     #[arg(long, value_name = "SHARE")]

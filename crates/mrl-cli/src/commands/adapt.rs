@@ -2,16 +2,16 @@
 
 use std::fmt::Write;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mrl_embedding::EmbeddingSet;
 use mrl_eval::{Searched, neighbours_kept};
 use mrl_train::{AdaptObjective, AdaptOptions, Adapter};
 
-use super::{check_file, check_set, held_out::knn1, input};
+use super::{check_file, check_replaced, check_set, held_out::knn1, input};
 use crate::{
     Ending, UsageError,
     args::{AdaptCommand, ApplyArgs, FitArgs},
-    progress::{Progress, answer},
+    progress::{Progress, answer, note},
 };
 
 /// Nearest vectors that a prefix is to keep.
@@ -31,7 +31,9 @@ pub(crate) fn adapt(command: &AdaptCommand) -> Result<Ending> {
 
 fn apply(args: &ApplyArgs) -> Result<()> {
     check_set(&args.out, [&args.input.input, &args.adapter])?;
-    let adapted = Adapter::read(&args.adapter)?.apply(&input::read(&args.input)?)?;
+    let adapter = Adapter::read(&args.adapter)?;
+    let adapted =
+        adapter.apply(&input::read(&args.input)?).with_context(|| args.input.input.display().to_string())?;
     adapted.write(&args.out)?;
     answer(&format!("{}: {} vectors of {} numbers", args.out.display(), adapted.len(), adapted.width()));
     Ok(())
@@ -39,6 +41,7 @@ fn apply(args: &ApplyArgs) -> Result<()> {
 
 fn fit(args: &FitArgs) -> Result<()> {
     check_file("--out", &args.out, &["safetensors"], [&args.input.input])?;
+    check_replaced(&args.out, "adapter", Adapter::read(&args.out).is_ok())?;
     if !(0.0..=0.5).contains(&args.holdout) {
         return Err(
             UsageError(format!("--holdout {} cannot be; use a share from 0 to 0.5", args.holdout)).into()
@@ -56,15 +59,22 @@ fn fit(args: &FitArgs) -> Result<()> {
         seed: args.seed,
         device: args.device,
     };
+    options.check(&set).with_context(|| args.input.input.display().to_string())?;
     let (fitted, held_out) = split(&set, args.holdout)?;
+    let comparison =
+        held_out.as_ref().map(|held_out| Comparison::new(&fitted, held_out, &options)).transpose()?;
     let progress = Progress::new("fitting");
     let adapter = Adapter::fit(&fitted, &options, &mut |at| {
         progress.at(at.step as u64, at.steps as u64, &format!("loss {:.4}", at.loss));
     })?;
     progress.finish();
     adapter.write(&args.out)?;
-    if let Some(held_out) = held_out {
-        answer(&compare(&adapter, &fitted, &held_out, &options)?);
+    match comparison {
+        Some(comparison) => answer(&comparison.with(&adapter)?),
+        None if args.holdout > 0.0 => {
+            note(&format!("of {} vectors none is held out to compare with", set.len()));
+        }
+        None => {}
     }
     answer(&format!("{}: a {} of {} numbers", args.out.display(), adapter.form(), set.width()));
     Ok(())
@@ -93,36 +103,51 @@ fn rows(set: &EmbeddingSet, indices: &[usize]) -> Result<EmbeddingSet> {
     Ok(chosen)
 }
 
-/// What the prefixes of the vectors, of their principal components and of the adapted vectors are worth.
-fn compare(
-    adapter: &Adapter,
-    fitted: &EmbeddingSet,
-    held_out: &EmbeddingSet,
-    options: &AdaptOptions,
-) -> Result<String> {
-    let dims = adapter.nesting().dims();
-    let principal = Adapter::principal(fitted, dims)?;
-    let whole = Searched { database: fitted, queries: held_out };
-    let worth = |adapter: Option<&Adapter>| -> Result<Vec<f64>> {
-        let adapted = match adapter {
-            Some(adapter) => (adapter.apply(fitted)?, adapter.apply(held_out)?),
-            None => (fitted.clone(), held_out.clone()),
-        };
-        if options.objective == AdaptObjective::Labels {
-            return Ok(knn1(&adapted.0, &adapted.1, dims)?);
+/// What prefixes of vectors that are held out are worth.
+struct Comparison<'a> {
+    fitted: &'a EmbeddingSet,
+    held_out: &'a EmbeddingSet,
+    objective: AdaptObjective,
+    dims: Vec<usize>,
+    /// Of the vectors themselves, and of their principal components; before anything is fitted for nothing.
+    before: Vec<(&'static str, Vec<f64>)>,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(fitted: &'a EmbeddingSet, held_out: &'a EmbeddingSet, options: &AdaptOptions) -> Result<Self> {
+        let principal = Adapter::principal(fitted, &options.dims)?;
+        let dims = principal.nesting().dims().to_vec();
+        let mut comparison =
+            Self { fitted, held_out, objective: options.objective, dims, before: Vec::new() };
+        comparison.before = vec![
+            ("prefix", comparison.worth(fitted, held_out)?),
+            ("principal components", comparison.worth_of(&principal)?),
+        ];
+        Ok(comparison)
+    }
+
+    fn worth_of(&self, adapter: &Adapter) -> Result<Vec<f64>> {
+        self.worth(&adapter.apply(self.fitted)?, &adapter.apply(self.held_out)?)
+    }
+
+    fn worth(&self, database: &EmbeddingSet, queries: &EmbeddingSet) -> Result<Vec<f64>> {
+        if self.objective == AdaptObjective::Labels {
+            return Ok(knn1(database, queries, &self.dims)?);
         }
-        Ok(neighbours_kept(whole, Searched { database: &adapted.0, queries: &adapted.1 }, dims, K))
-    };
-    let lines = [
-        ("prefix", worth(None)?),
-        ("principal components", worth(Some(&principal))?),
-        ("adapted", worth(Some(adapter))?),
-    ];
-    let title = match options.objective {
-        AdaptObjective::Similarity => format!("% of the {K} nearest by all numbers that are found"),
-        AdaptObjective::Labels => "% of 1-NN that have the label".to_owned(),
-    };
-    Ok(table(&format!("{title}, by {} vectors held out", held_out.len()), dims, &lines))
+        let whole = Searched { database: self.fitted, queries: self.held_out };
+        Ok(neighbours_kept(whole, Searched { database, queries }, &self.dims, K))
+    }
+
+    /// The table of all three.
+    fn with(mut self, adapter: &Adapter) -> Result<String> {
+        self.before.push(("adapted", self.worth_of(adapter)?));
+        let title = match self.objective {
+            AdaptObjective::Similarity => format!("% of the {K} nearest by all numbers that are found"),
+            AdaptObjective::Labels => "% of 1-NN that have the label".to_owned(),
+        };
+        let title = format!("{title}, by {} vectors held out", self.held_out.len());
+        Ok(table(&title, &self.dims, &self.before))
+    }
 }
 
 /// A line for each of `lines`, the last of which is compared with the one before.
@@ -144,7 +169,8 @@ fn table(title: &str, dims: &[usize], lines: &[(&str, Vec<f64>)]) -> String {
     };
     let (better, worse) = (at(f64::gt), at(f64::lt));
     let verdict = match (better.len(), worse.len()) {
-        (0, _) => format!("better than {base} at no length: they serve as well"),
+        (0, 0) => format!("better than {base} at no length: they serve as well"),
+        (0, _) => format!("better than {base} at no length, worse at {}: use these", worse.join(", ")),
         (all, _) if all == dims.len() => format!("better than {base} at every length"),
         (_, 0) => format!("better than {base} at {}; as good elsewhere", better.join(", ")),
         _ => format!("better than {base} at {}; worse at {}", better.join(", "), worse.join(", ")),
@@ -165,7 +191,11 @@ mod tests {
         assert_eq!(verdict([0.6, 0.7]), "better than principal components at every length");
         assert_eq!(verdict([0.6, 0.6]), "better than principal components at 8; as good elsewhere");
         assert_eq!(verdict([0.6, 0.5]), "better than principal components at 8; worse at 16");
-        assert_eq!(verdict([0.4, 0.6]), "better than principal components at no length: they serve as well");
+        assert_eq!(verdict([0.5, 0.6]), "better than principal components at no length: they serve as well");
+        assert_eq!(
+            verdict([0.4, 0.6]),
+            "better than principal components at no length, worse at 8: use these"
+        );
     }
 
     #[test]

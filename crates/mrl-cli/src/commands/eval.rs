@@ -95,7 +95,13 @@ fn sets(args: &EvalArgs) -> Result<Vec<(EmbeddingSet, EmbeddingSet)>> {
         return Err(UsageError(problem).into());
     }
     let pairs = args.train.iter().cycle().zip(&args.test);
-    pairs.map(|(train, test)| Ok((EmbeddingSet::read(train)?, EmbeddingSet::read(test)?))).collect()
+    let read = |(train, test): (&PathBuf, &PathBuf)| {
+        if train == test {
+            note(&format!("{} is trained and tested on: every row finds itself", train.display()));
+        }
+        Ok((EmbeddingSet::read(train)?, EmbeddingSet::read(test)?))
+    };
+    pairs.map(read).collect()
 }
 
 fn options(args: &EvalArgs) -> EvalOptions {

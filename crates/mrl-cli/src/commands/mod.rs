@@ -71,12 +71,17 @@ fn check_file<P: AsRef<Path>>(
 /// As [`check_file`], for an embedding set: what is there and is none, such as an encoder, is not replaced.
 fn check_set<P: AsRef<Path>>(out: &Path, inputs: impl IntoIterator<Item = P>) -> Result<()> {
     check_file("--out", out, &SETS, inputs)?;
-    if out.exists() && EmbeddingSet::read(out).is_err() {
-        let problem =
-            "is there and is no embedding set; it stays as it is: name another file, or delete it first";
-        return Err(anyhow!("{}: {problem}", out.display()));
+    check_replaced(out, "embedding set", EmbeddingSet::read(out).is_ok())
+}
+
+/// Whether what is at `out`, if anything is, is what will be written: one more `kind`.
+fn check_replaced(out: &Path, kind: &str, is_of_kind: bool) -> Result<()> {
+    if is_of_kind || !out.exists() {
+        return Ok(());
     }
-    Ok(())
+    let problem =
+        format!("is there and is no {kind}; it stays as it is: name another file, or delete it first");
+    Err(anyhow!("{}: {problem}", out.display()))
 }
 
 /// Opens a data set, showing what goes on and what was skipped.

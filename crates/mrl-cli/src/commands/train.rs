@@ -30,6 +30,11 @@ pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
     let _profile = args.profile.as_deref().map(Profile::start).transpose()?;
     let pixel_cache = match config.data.dataset {
         Some(DatasetKind::Folder) => pixel_cache::folder(args),
+        _ if args.pixel_cache.is_some() || args.no_pixel_cache => {
+            let problem =
+                "--pixel-cache and --no-pixel-cache are of --dataset folder; other images are not decoded";
+            return Err(UsageError(problem.to_owned()).into());
+        }
         _ => None,
     };
     run_config(&config, &args.out, args.resume, pixel_cache)
@@ -42,6 +47,9 @@ pub(crate) fn run_config(
     resume: bool,
     pixel_cache: Option<PathBuf>,
 ) -> Result<Ending> {
+    if resume {
+        RunFolder::check_resumed(out, config)?;
+    }
     let missing =
         |option: &str| UsageError(format!("{option} is missing; give it, or a --preset that has it"));
     let dataset = config.data.dataset.ok_or_else(|| missing("--dataset"))?;
@@ -82,17 +90,22 @@ pub(crate) fn run_config(
             for encoder in encoders {
                 answer(&encoder.display().to_string());
             }
-            let max_corrupt = match config.data.max_corrupt {
-                0 => String::new(),
-                most => format!(" --max-corrupt {most}"),
-            };
-            note(&format!(
-                "embed with: mrl embed --run {} --split test{max_corrupt} --out test.safetensors",
-                out.display()
-            ));
+            note(&format!("embed with: mrl embed --run {}{}", out.display(), embed_options(&config)));
             Ok(Ending::Done)
         }
     }
+}
+
+/// What to embed next: test images, which a folder need not have.
+fn embed_options(config: &Config) -> String {
+    let max_corrupt = match config.data.max_corrupt {
+        0 => String::new(),
+        most => format!(" --max-corrupt {most}"),
+    };
+    let is_folder = config.data.dataset == Some(DatasetKind::Folder);
+    let has_test = config.data.data_dir.as_ref().is_some_and(|folder| folder.join("test").is_dir());
+    let split = if is_folder && !has_test { "train" } else { "test" };
+    format!(" --split {split}{max_corrupt} --out {split}.safetensors")
 }
 
 fn describe(config: &ResolvedConfig) -> String {

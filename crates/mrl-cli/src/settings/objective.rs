@@ -23,6 +23,11 @@ pub(super) fn apply(config: &mut Config, args: &TrainArgs) -> Result<()> {
             (model.head_batch_norm, model.projection_dim) = (false, None);
         }
     }
+    let of_projectors = args.head_nest_hidden.is_some() || args.head_batch_norm.is_some();
+    if objective.loss.needs_labels() && of_projectors {
+        let problem = "the objective supervised has a linear classifier as its head; leave --head-nest-hidden and --head-batch-norm out";
+        return Err(UsageError(problem.to_owned()).into());
+    }
     if args.head == Some(Head::Fixed) && args.nesting.is_none() {
         model.nesting = None;
     }

@@ -1,10 +1,12 @@
-use mrl_train::OptimiserConfig;
+use anyhow::Result;
+use mrl_train::{OptimiserConfig, OptimiserKind};
 
 use super::{set, set_option};
-use crate::args::OptimiserArgs;
+use crate::{UsageError, args::OptimiserArgs};
 
 /// Puts the options over what the preset has.
-pub(super) fn override_optimiser(config: &mut OptimiserConfig, args: &OptimiserArgs) {
+pub(super) fn override_optimiser(config: &mut OptimiserConfig, args: &OptimiserArgs) -> Result<()> {
+    check_rate(config, args)?;
     if args.optimiser.is_some_and(|kind| kind != config.kind) {
         (config.momentum, config.nesterov, config.trust_coefficient) = (None, false, None);
     }
@@ -22,12 +24,24 @@ pub(super) fn override_optimiser(config: &mut OptimiserConfig, args: &OptimiserA
         (config.warmup_epochs, config.warmup_steps) = (args.warmup_epochs, args.warmup_steps);
         config.warmup_share = args.warmup_share;
     }
+    Ok(())
+}
+
+/// A rate that is meant for one rule says nothing of another, unless both scale gradients as Adam does.
+fn check_rate(config: &OptimiserConfig, args: &OptimiserArgs) -> Result<(), UsageError> {
+    let is_adam = |kind| matches!(kind, OptimiserKind::Adam | OptimiserKind::AdamW);
+    let (preset, lr) = (config.kind, config.lr);
+    match args.optimiser {
+        Some(kind) if args.lr.is_none() && kind != preset && !(is_adam(kind) && is_adam(preset)) => {
+            let problem = format!("needs a rate of its own: the preset's {lr} is for {preset}; give --lr");
+            Err(UsageError(format!("--optimiser {kind} {problem}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use mrl_train::OptimiserKind;
-
     use super::*;
 
     #[test]
@@ -37,11 +51,11 @@ mod tests {
                 .unwrap();
         let over = |args: &OptimiserArgs| {
             let mut config = preset.clone();
-            override_optimiser(&mut config, args);
+            override_optimiser(&mut config, args).unwrap();
             config
         };
-        let kind = |kind| OptimiserArgs { optimiser: Some(kind), ..OptimiserArgs::default() };
-        assert_eq!(over(&kind(OptimiserKind::Lars)), preset);
+        let kind = |kind| OptimiserArgs { optimiser: Some(kind), lr: Some(0.1), ..OptimiserArgs::default() };
+        assert_eq!(over(&kind(OptimiserKind::Lars)), OptimiserConfig { lr: 0.1, ..preset.clone() });
         let adam = over(&kind(OptimiserKind::Adam));
         assert_eq!((adam.momentum, adam.trust_coefficient, adam.warmup_epochs), (None, None, Some(10.0)));
         let steps = over(&OptimiserArgs { warmup_steps: Some(3), ..OptimiserArgs::default() });

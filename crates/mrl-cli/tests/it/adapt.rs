@@ -1,5 +1,7 @@
 //! `mrl adapt`: fitting an adapter and adapting vectors, as a user would.
 
+use std::fs;
+
 use mrl_embedding::EmbeddingSet;
 
 use crate::{
@@ -46,11 +48,35 @@ fn what_cannot_be_meant_is_said_with_its_cure() {
     let world = world();
     succeed(world.mrl("adapt fit --input train.safetensors --epochs 1 --holdout 0 --out whole.safetensors"));
     succeed(world.mrl("adapt apply --adapter whole.safetensors --input train.safetensors --out train.npy"));
+    let mut rows = EmbeddingSet::read(world.path("train.npy")).unwrap().embeddings().to_vec();
+    rows[3 * 432] = f32::NAN;
+    EmbeddingSet::new(rows, 432).unwrap().write(world.path("bad.npy")).unwrap();
+    let mut bytes = world.read("whole.safetensors");
+    let last = bytes.len() - 9;
+    bytes[last] ^= 1;
+    fs::write(world.path("flipped.safetensors"), bytes).unwrap();
     for (words, code, parts) in [
         ("adapt fit --input none.npy --out a.safetensors", 1, &["none.npy"][..]),
         ("adapt fit --input train.safetensors --out a.npy", 2, &[".safetensors"]),
         ("adapt fit --input train.safetensors --holdout 0.9 --out a.safetensors", 2, &["from 0 to 0.5"]),
-        ("adapt fit --input train.safetensors --lr 0 --out a.safetensors", 2, &["above 0"]),
+        ("adapt fit --input train.safetensors --holdout -0.1 --out a.safetensors", 2, &["from 0 to 0.5"]),
+        (
+            "adapt fit --input train.safetensors --lr 0 --out a.safetensors",
+            2,
+            &["train.safetensors", "above 0"],
+        ),
+        ("adapt fit --input train.npy --out test.safetensors", 1, &["is no adapter; it stays as it is"]),
+        (
+            "adapt apply --adapter whole.safetensors --input bad.npy --out b.npy",
+            2,
+            &["bad.npy", "row 3 is not finite"],
+        ),
+        ("adapt fit --input bad.npy --out a.safetensors", 2, &["bad.npy", "row 3 is not finite"]),
+        (
+            "adapt apply --adapter flipped.safetensors --input train.npy --out b.npy",
+            1,
+            &["flipped", "not what was written"],
+        ),
         ("adapt fit --input train.safetensors --hidden 9 --out a.safetensors", 2, &["no hidden layer"]),
         ("adapt fit --input train.npy --objective labels --out a.safetensors", 2, &["no labels"]),
         ("adapt fit --input train.safetensors --column x --out a.safetensors", 2, &["--column"]),

@@ -136,6 +136,11 @@ fn options_that_do_not_go_together_are_refused() {
         ),
         ("--lambda 0.1", "--lambda is a parameter of the objective barlow-twins, and not of simclr"),
         ("--objective simclr --temperature 0", "temperature must be a positive number"),
+        (
+            "--objective supervised --head-batch-norm=false",
+            "linear classifier as its head; leave --head-nest-hidden",
+        ),
+        ("--temperature -1", "temperature must be a positive number"),
         ("--objective supervised --head-hidden 8", "linear classifier as its head; leave head-hidden"),
         ("--dim-weights 1,2", "there are 2 dim-weights for 4 nesting dims; give one for each"),
         ("--dim-weights 1,2,0,1", "dim-weight 0 must be a positive number"),

@@ -114,7 +114,7 @@ fn what_is_said_of_a_run_fits_it() {
     std::fs::write(world.path("photos/cut.png"), "no image").unwrap();
     let said = train_on_photos(&world, "--batch-size 12 --max-steps 1 --max-corrupt 1 --out run");
     assert!(said.contains("12 images, 1 step an epoch, 1 step in all"), "{said}");
-    let hint = "embed with: mrl embed --run run --split test --max-corrupt 1 --out test.safetensors";
+    let hint = "embed with: mrl embed --run run --split train --max-corrupt 1 --out train.safetensors";
     assert!(said.contains(hint), "{said}");
 }
 

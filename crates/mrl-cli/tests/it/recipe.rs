@@ -19,7 +19,7 @@ fn every_optimiser_resumes_to_the_same_bits() {
     let mut seen = vec![world.results("plain").1];
     for (run, options) in [
         ("adamw", "--optimiser adamw --weight-decay 0.1"),
-        ("sgd", "--optimiser sgd --nesterov true --momentum 0.8 --decay-norms-and-biases false"),
+        ("sgd", "--optimiser sgd --lr 0.002 --nesterov --momentum 0.8 --decay-norms-and-biases=false"),
         (
             "lars",
             "--optimiser lars --lr 1 --trust-coefficient 0.01 --schedule cosine --min-lr 0.1 --warmup-epochs 0.6",
@@ -48,12 +48,17 @@ fn wrong_optimisers_end_with_2() {
     for (options, part) in [
         ("--optimiser adagrad", "[possible values: adam, adamw, sgd, lars]"),
         ("--momentum 0.9", "momentum is a setting of sgd and lars"),
-        ("--optimiser sgd --trust-coefficient 0.1", "trust_coefficient is a setting of lars"),
-        ("--optimiser sgd --momentum 1", "momentum must be from 0 to below 1"),
-        ("--decay-norms-and-biases maybe", "[possible values: true, false]"),
+        ("--optimiser sgd --lr 0.1 --trust-coefficient 0.1", "trust_coefficient is a setting of lars"),
+        ("--optimiser sgd --lr 0.1 --momentum 1", "momentum must be from 0 to below 1"),
+        ("--decay-norms-and-biases=maybe", "[possible values: true, false]"),
         ("--schedule constant --min-lr 0.0001", "min_lr is where a cosine ends"),
         ("--schedule cosine --min-lr 1", "min_lr must be between 0 and lr"),
         ("--warmup-epochs 1 --warmup-steps 1", "cannot be used with"),
+        (
+            "--optimiser lars",
+            "--optimiser lars needs a rate of its own: the preset's 0.002 is for adamw; give --lr",
+        ),
+        ("--lr -1", "lr must be a positive number"),
         ("--warmup-epochs 3", "the learning rate warms up for 15 steps, but the run has 9"),
     ] {
         says(&fail(world.train("run", options), 2), &[part]);

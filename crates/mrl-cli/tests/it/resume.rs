@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{World, fail, succeed, text};
+use crate::{
+    common::{World, fail, succeed, text},
+    errors::says,
+};
 
 fn started(mut command: Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -64,6 +67,16 @@ fn a_killed_run_resumes_to_the_same_bits() {
     // Resuming a finished run finds nothing to do, and changes nothing.
     succeed(world.mrl("train --resume --out cut"));
     assert!(world.results("cut") == whole, "a finished run changed");
+}
+
+#[test]
+fn another_configuration_is_told_before_any_image_is_looked_for() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    let other = "train --resume --out run --dataset cifar10 --data-dir nowhere";
+    says(&fail(world.mrl(other), 1), &["data.dataset is \"fashion-mnist\" there and \"cifar10\" now"]);
+    assert!(!world.path("nowhere").exists());
+    says(&fail(world.mrl("train --resume --out run --preset reference"), 1), &["objective.name is"]);
 }
 
 #[cfg(unix)]

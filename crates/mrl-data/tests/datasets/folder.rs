@@ -57,17 +57,25 @@ fn class_folders_of_each_split() {
 }
 
 #[test]
-fn a_folder_without_splits_is_the_split_that_was_asked_for() {
+fn a_folder_without_splits_is_what_is_trained_on() {
     let folder = tempfile::tempdir().unwrap();
     write_image(&folder.path().join("10.png"), 2);
     write_image(&folder.path().join("1.png"), 1);
-    for split in [Split::Train, Split::Test, Split::Unlabeled] {
-        let flat = open_folder(folder.path(), split, &offline()).unwrap();
-        assert_eq!((firsts(&flat), flat.labels(), flat.class_names()), (vec![1, 2], None, None));
+    let flat = open_folder(folder.path(), Split::Train, &offline()).unwrap();
+    assert_eq!((firsts(&flat), flat.labels(), flat.class_names()), (vec![1, 2], None, None));
+    for (split, name) in
+        [(Split::Test, "test"), (Split::Unlabeled, "unlabeled"), (Split::TrainUnlabeled, "train")]
+    {
+        assert_eq!(
+            message(DatasetKind::Folder, folder.path(), split),
+            format!(
+                "DIR: has no folder `{name}` for that split; all of it is the split train: choose that, or make the folder"
+            )
+        );
     }
     let folder = tempfile::tempdir().unwrap();
     write_image(&folder.path().join("a/1.png"), 1);
-    let classes = open_folder(folder.path(), Split::Test, &offline()).unwrap();
+    let classes = open_folder(folder.path(), Split::Train, &offline()).unwrap();
     assert_eq!(
         (classes.labels().unwrap(), classes.ids().unwrap()),
         ([0].as_slice(), ["a/1.png".into()].as_slice())

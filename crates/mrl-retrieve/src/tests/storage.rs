@@ -236,7 +236,7 @@ fn builds_refuse_what_they_cannot_use() {
         message(options.build(source, &path))
     };
     let source = set(30, 8, 1);
-    assert_eq!(refused(&[9], &source), "nesting dim 9 exceeds the encoder's width 8; use dims up to 8");
+    assert_eq!(refused(&[9], &source), "nesting dim 9 exceeds the width 8; use dims up to 8");
     assert_eq!(
         refused(&[4, 2], &source),
         "nesting dim 2 follows 4; give the dims in increasing order, each once"

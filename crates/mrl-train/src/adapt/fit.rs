@@ -9,6 +9,7 @@ use tch::{
 
 use super::{
     AdaptObjective, AdaptOptions, AdaptStep, AdapterForm,
+    check::{check_rows, norm},
     form::{Map, Residual},
     loss::{cosines, label_loss, same_label, similarity_loss},
 };
@@ -21,7 +22,7 @@ pub(super) fn fit(
     options: &AdaptOptions,
     progress: &mut dyn FnMut(AdaptStep),
 ) -> Result<Map, TrainError> {
-    check(set, options)?;
+    options.check(set)?;
     let device = options.device.resolve()?.torch();
     let rows = unit_rows(set)?.to_device(device);
     let objective = Objective::new(set, options, device);
@@ -61,49 +62,18 @@ fn finite(loss: &Tensor, step: usize) -> Result<f64, TrainError> {
     Err(TrainError::Config(format!("the loss is {value} at step {step}; lower the learning rate")))
 }
 
-fn check(set: &EmbeddingSet, options: &AdaptOptions) -> Result<(), TrainError> {
-    let wrong = |problem: String| Err(TrainError::Config(problem));
-    if set.len() < 2 {
-        return wrong(format!("{} vectors cannot be compared with each other; give at least two", set.len()));
-    }
-    if options.batch_size < 2 {
-        return wrong("a batch of fewer than two vectors compares nothing; use at least 2".to_owned());
-    }
-    if options.epochs == 0 {
-        return wrong("no epoch fits nothing; use at least 1".to_owned());
-    }
-    if !(options.lr > 0.0 && options.lr.is_finite()) {
-        return wrong(format!("a learning rate of {} cannot be; use one above 0", options.lr));
-    }
-    if options.hidden == Some(0) {
-        return wrong("a hidden layer needs at least one number".to_owned());
-    }
-    if options.hidden.is_some() && options.form == AdapterForm::Rotation {
-        return wrong("a rotation has no hidden layer; leave it out, or use the residual form".to_owned());
-    }
-    if options.objective == AdaptObjective::Labels && set.labels().is_none() {
-        return wrong("the vectors have no labels; use the objective similarity, or give labels".to_owned());
-    }
-    Ok(())
-}
-
 /// The rows of `set`, of norm 1, `[n, d]`.
 ///
 /// # Errors
 /// When a row is zero or not finite.
 pub(super) fn unit_rows(set: &EmbeddingSet) -> Result<Tensor, TrainError> {
-    let rows = Tensor::from_slice(set.embeddings()).view([-1, set.width() as i64]);
-    let norms = rows.norm_scalaropt_dim(2.0, [1i64].as_slice(), true);
-    let usable = norms.isfinite().logical_and(&norms.gt(0.0)).to_kind(Kind::Int64);
-    if let Some(first) = (usable.sum(Kind::Int64).int64_value(&[]) < set.len() as i64)
-        .then(|| usable.argmin(0, false).int64_value(&[0]))
-    {
-        let norm = norms.double_value(&[first, 0]);
-        return Err(TrainError::Config(format!(
-            "row {first} has norm {norm}, and no direction to keep; leave it out"
-        )));
+    check_rows(set)?;
+    let mut values = Vec::with_capacity(set.embeddings().len());
+    for row in set.embeddings().chunks_exact(set.width()) {
+        let norm = norm(row);
+        values.extend(row.iter().map(|&value| (f64::from(value) / norm) as f32));
     }
-    Ok(rows / norms)
+    Ok(Tensor::from_slice(&values).view([-1, set.width() as i64]))
 }
 
 /// What tells the loss which rows belong together.

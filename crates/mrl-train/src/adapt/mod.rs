@@ -1,5 +1,6 @@
 //! Adapters: maps that make the prefixes of frozen vectors useful, whatever made the vectors.
 
+mod check;
 mod fit;
 mod form;
 mod loss;
@@ -179,9 +180,12 @@ impl Adapter {
     /// The adapted rows of `set`, `[n, d]`, with its labels and ids.
     ///
     /// # Errors
-    /// When the rows are of another width or encoder than those that the adapter was fitted to.
+    /// When the rows are of another width or encoder than those that the adapter was fitted to, or one is not finite.
     pub fn apply(&self, set: &EmbeddingSet) -> Result<EmbeddingSet, TrainError> {
         self.check(set)?;
+        if let Some(row) = set.not_finite() {
+            return Err(TrainError::Config(format!("row {row} is not finite; leave it out")));
+        }
         let width = set.width();
         let mut values = Vec::with_capacity(set.embeddings().len());
         catch_torch(|| {

@@ -34,7 +34,7 @@ impl Adapter {
         entries.extend(known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))));
         let tensors =
             self.map.tensors().into_iter().map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
-        tensor_file::write(path.as_ref(), tensors, &entries)
+        tensor_file::write(path.as_ref(), tensors, entries)
     }
 
     /// Reads an adapter that was written.

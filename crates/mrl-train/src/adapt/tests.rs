@@ -117,6 +117,30 @@ fn an_adapter_is_what_it_was_after_its_file() {
 }
 
 #[test]
+fn rows_of_any_size_have_their_direction() {
+    let set = rows(50, 8);
+    let directions = |scale: f32| {
+        let scaled = set.embeddings().iter().map(|value| value * scale).collect();
+        fit::unit_rows(&EmbeddingSet::new(scaled, WIDTH).unwrap()).unwrap()
+    };
+    for scale in [1e38, 1e-36] {
+        let off = (directions(scale) - directions(1.0)).abs().max().double_value(&[]);
+        assert!(off < 1e-6, "{scale}: {off}");
+    }
+}
+
+#[test]
+fn what_is_not_finite_is_not_adapted() {
+    let set = rows(50, 6);
+    let adapter =
+        Adapter::fit(&set, &options(AdapterForm::Rotation, AdaptObjective::Similarity), &mut |_| {}).unwrap();
+    let mut values = set.embeddings().to_vec();
+    values[3 * WIDTH + 1] = f32::INFINITY;
+    let error = adapter.apply(&EmbeddingSet::new(values, WIDTH).unwrap()).unwrap_err().to_string();
+    assert_eq!(error, "row 3 is not finite; leave it out");
+}
+
+#[test]
 fn each_mistake_has_its_own_sentence() {
     let message = |set: &EmbeddingSet, change: &dyn Fn(&mut AdaptOptions)| {
         let mut options = options(AdapterForm::Rotation, AdaptObjective::Similarity);
@@ -135,10 +159,21 @@ fn each_mistake_has_its_own_sentence() {
     let mut values = set.embeddings().to_vec();
     values[3 * WIDTH..4 * WIDTH].fill(0.0);
     let zero = EmbeddingSet::new(values.clone(), WIDTH).unwrap();
-    assert_eq!(message(&zero, &|_| {}), "row 3 has norm 0, and no direction to keep; leave it out");
+    assert_eq!(message(&zero, &|_| {}), "row 3 is zero, and has no direction to keep; leave it out");
     values[7] = f32::NAN;
     let not_finite = EmbeddingSet::new(values, WIDTH).unwrap();
-    assert!(message(&not_finite, &|_| {}).starts_with("row 0 has norm NaN"));
+    assert!(message(&not_finite, &|_| {}).starts_with("row 0 is not finite"));
+    let hidden = message(&set, &|options| {
+        (options.form, options.hidden) = (AdapterForm::Residual, Some(1 << 20));
+    });
+    assert_eq!(hidden, "a hidden layer of 1048576 numbers cannot be; use 1 to 65536");
+    let labelled = |labels: Vec<i64>| {
+        let set = EmbeddingSet::new(set.embeddings().to_vec(), WIDTH).unwrap().with_labels(labels).unwrap();
+        message(&set, &|options| options.objective = AdaptObjective::Labels)
+    };
+    assert!(labelled(vec![4; 50]).starts_with("all labels are 4"));
+    assert!(labelled((0..50).collect()).starts_with("no two vectors have the same label"));
+    assert!(labelled((-1..49).collect()).starts_with("row 0 has label -1"));
     let one = EmbeddingSet::new(vec![1.0; WIDTH], WIDTH).unwrap();
     assert!(message(&one, &|_| {}).starts_with("1 vectors cannot be compared"));
 }

@@ -30,8 +30,7 @@ impl Scan {
 
 /// Finds the images of `split` under `data_dir`.
 ///
-/// They are in `data_dir/<split>`; where `data_dir` has no folder of any split's name, `data_dir` itself is the split,
-/// whichever was asked for.
+/// They are in `data_dir/<split>`; where `data_dir` has no folder of any split's name, all of it is the split `train`.
 pub(super) fn scan(data_dir: &Path, split: Split) -> Result<Scan, DataError> {
     if !data_dir.is_dir() {
         return Err(DataError::missing(
@@ -42,7 +41,7 @@ pub(super) fn scan(data_dir: &Path, split: Split) -> Result<Scan, DataError> {
     let there: Vec<&str> =
         ["train", "test", "unlabeled"].into_iter().filter(|name| data_dir.join(name).is_dir()).collect();
     let mut scan = match split {
-        _ if there.is_empty() => scan_root(data_dir)?,
+        Split::Train if there.is_empty() => scan_root(data_dir)?,
         Split::TrainUnlabeled => {
             let train = scan_root(&split_folder(data_dir, "train", &there)?)?;
             join(train, scan_root(&split_folder(data_dir, "unlabeled", &there)?)?)
@@ -61,13 +60,12 @@ fn split_folder(data_dir: &Path, name: &str, there: &[&str]) -> Result<PathBuf, 
     if folder.is_dir() {
         return Ok(folder);
     }
-    Err(DataError::missing(
-        data_dir,
-        format!(
-            "has no folder `{name}` for that split; it has {}: choose one of those, or make it",
-            there.join(", ")
-        ),
-    ))
+    let cure = if there.is_empty() {
+        "all of it is the split train: choose that, or make the folder".to_owned()
+    } else {
+        format!("it has {}: choose one of those, or make it", there.join(", "))
+    };
+    Err(DataError::missing(data_dir, format!("has no folder `{name}` for that split; {cure}")))
 }
 
 /// The train images, then those of `unlabeled` without a label.

@@ -1,0 +1,87 @@
+//! What can be seen before anything is fitted.
+
+use std::collections::HashSet;
+
+use mrl_embedding::EmbeddingSet;
+
+use super::{AdaptObjective, AdaptOptions, AdapterForm, nesting};
+use crate::{TrainError, config::MAX_LAYER};
+
+impl AdaptOptions {
+    /// Whether an adapter can be fitted to the rows of `set` in this way.
+    ///
+    /// # Errors
+    /// When an option cannot be, a row is zero or not finite, or labels are needed and there are none that could help.
+    pub fn check(&self, set: &EmbeddingSet) -> Result<(), TrainError> {
+        nesting(&self.dims, set.width())?;
+        if let Some(problem) = self.problem() {
+            return Err(TrainError::Config(problem));
+        }
+        if set.len() < 2 {
+            let problem =
+                format!("{} vectors cannot be compared with each other; give at least two", set.len());
+            return Err(TrainError::Config(problem));
+        }
+        check_rows(set)?;
+        if self.objective == AdaptObjective::Labels { check_labels(set) } else { Ok(()) }
+    }
+
+    fn problem(&self) -> Option<String> {
+        if self.batch_size < 2 {
+            return Some("a batch of fewer than two vectors compares nothing; use at least 2".to_owned());
+        }
+        if self.epochs == 0 {
+            return Some("no epoch fits nothing; use at least 1".to_owned());
+        }
+        if !(self.lr > 0.0 && self.lr.is_finite()) {
+            return Some(format!("a learning rate of {} cannot be; use one above 0", self.lr));
+        }
+        let hidden = self.hidden?;
+        if self.form == AdapterForm::Rotation {
+            return Some("a rotation has no hidden layer; leave it out, or use the residual form".to_owned());
+        }
+        (!(1..=MAX_LAYER).contains(&hidden))
+            .then(|| format!("a hidden layer of {hidden} numbers cannot be; use 1 to {MAX_LAYER}"))
+    }
+}
+
+/// Every row must have a direction.
+pub(super) fn check_rows(set: &EmbeddingSet) -> Result<(), TrainError> {
+    let wrong = |row: usize, problem: &str| {
+        Err(TrainError::Config(format!("row {row} {problem}, and has no direction to keep; leave it out")))
+    };
+    if let Some(row) = set.not_finite() {
+        return wrong(row, "is not finite");
+    }
+    match (0..set.len()).find(|&row| norm(set.row(row)) == 0.0) {
+        Some(row) => wrong(row, "is zero"),
+        None => Ok(()),
+    }
+}
+
+/// The length of a row; in `f64`, where no square of an `f32` is too large.
+pub(super) fn norm(row: &[f32]) -> f64 {
+    row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+}
+
+/// There must be rows to bring together, and others to tell them from.
+fn check_labels(set: &EmbeddingSet) -> Result<(), TrainError> {
+    let wrong = |problem: String| Err(TrainError::Config(problem));
+    let Some(labels) = set.labels() else {
+        return wrong("the vectors have no labels; use the objective similarity, or give labels".to_owned());
+    };
+    if let Some(row) = labels.iter().position(|&label| label < 0) {
+        return wrong(format!(
+            "row {row} has label {}; leave unlabelled rows out, labels count from 0",
+            labels[row]
+        ));
+    }
+    let different = labels.iter().collect::<HashSet<_>>().len();
+    if different == 1 {
+        return wrong(format!("all labels are {}; give vectors of at least two classes", labels[0]));
+    }
+    if different == labels.len() {
+        return wrong("no two vectors have the same label; use the objective similarity".to_owned());
+    }
+    Ok(())
+}
