@@ -187,7 +187,7 @@ def main():
     parser.add_argument("--test", action="store_true", help="judge by the test images too: only what is already chosen")
     parser.add_argument("--out", type=Path, default=Path("bench-recipes"))
     args = parser.parse_args()
-    recipes = args.recipes or [*PRESETS, HERE / "base.toml", *sorted(HERE.glob("changes/*.toml"))]
+    recipes = args.recipes or [*PRESETS, HERE / "base.toml", *sorted(HERE.glob("changes/*.toml")), *sorted(HERE.glob("together/*.toml"))]
     check(args, recipes)
     for recipe in recipes:
         run_recipe(args, recipe)

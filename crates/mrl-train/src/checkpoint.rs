@@ -52,7 +52,7 @@ impl Checkpoints {
     /// Saves, and then removes what is older than the last [`KEPT`].
     pub(crate) fn save(&self, trainer: &Trainer, images: usize, config: &str) -> Result<(), TrainError> {
         fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder))?;
-        let path = self.folder.join(format!("step-{:09}.safetensors", trainer.step));
+        let path = self.of_step(trainer.step);
         let state = State {
             step: trainer.step,
             images,
@@ -99,6 +99,10 @@ impl Checkpoints {
             other => other,
         })?;
         let state = read_state(&file)?;
+        if path != self.of_step(state.step) {
+            let problem = format!("is of step {}, which its name does not say; give it back its name", state.step);
+            return Err(file.damaged(problem));
+        }
         check_same(&path, &*file.config()?, config)?;
         if state.images != images {
             let problem = format!(
@@ -119,6 +123,10 @@ impl Checkpoints {
         trainer.online.batches_tracked().set(state.online_batches_tracked);
         trainer.target.batches_tracked().set(state.target_batches_tracked);
         Ok(Some(path))
+    }
+
+    fn of_step(&self, step: u64) -> PathBuf {
+        self.folder.join(format!("step-{step:09}.safetensors"))
     }
 
     fn forget_old(&self) -> Result<(), TrainError> {

@@ -156,6 +156,15 @@ fn a_damaged_checkpoint_is_named_with_the_cure() {
             && message.contains("delete it to continue from the one before"),
         "{message}"
     );
+    let mut flipped = bytes.clone();
+    flipped[bytes.len() - 9] ^= 1;
+    fs::write(&newest, flipped).unwrap();
+    let message = fail(world.train("run", "--resume"), 1);
+    says(&message, &["is not what was written", "delete it to continue from the one before"]);
+    let renamed = world.path("run/checkpoints/step-000000010.safetensors");
+    fs::write(&renamed, &bytes).unwrap();
+    says(&fail(world.train("run", "--resume"), 1), &["step-000000010", "is of step 9"]);
+    fs::remove_file(renamed).unwrap();
     fs::remove_file(newest).unwrap();
     let whole = world.results("run");
     let output = succeed(world.train("run", "--resume"));
