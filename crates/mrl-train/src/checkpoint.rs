@@ -100,7 +100,8 @@ impl Checkpoints {
         })?;
         let state = read_state(&file)?;
         if path != self.of_step(state.step) {
-            let problem = format!("is of step {}, which its name does not say; give it back its name", state.step);
+            let problem =
+                format!("is of step {}, which its name does not say; give it back its name", state.step);
             return Err(file.damaged(problem));
         }
         check_same(&path, &*file.config()?, config)?;
