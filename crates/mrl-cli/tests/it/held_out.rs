@@ -77,7 +77,8 @@ fn held_out_images_must_be_there() {
             "eval-every needs images that are not trained on; hold some out, e.g. with --holdout 0.1",
         ),
         ("--holdout 0.1 --eval-every 0", "eval-every must be 1 or more"),
-        ("--holdout 0", "holdout must be a share above 0 and below 1"),
+        ("--holdout 0 --eval-every 1", "eval-every needs images that are not trained on"),
+        ("--holdout -0.1", "holdout must be a share above 0 and below 1"),
         ("--holdout 1", "holdout must be a share above 0 and below 1"),
     ] {
         says(&fail(world.train("run", options), 2), &[part]);
