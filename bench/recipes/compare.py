@@ -1,7 +1,7 @@
 """Recipes at the same cost, judged at every length: which helps?
 
 Run by `cargo xtask bench recipes --data-dir DIR [RECIPE.toml …]`, where DIR holds cifar-10-batches-bin. A recipe is a preset of
-`mrl train`; one in bench/recipes/changes is what differs from base.toml there. Each trains on the first 1,000 images of each class; the next 1,000 of each, which nothing is trained on, choose. The
+`mrl train`; one in bench/recipes/changes is what differs from base.toml there, one in together what differs from presets/default.toml. Each trains on the first 1,000 images of each class; the next 1,000 of each, which nothing is trained on, choose. The
 test images are looked at with --test alone. Writes a folder for each recipe, and table.md of all that --out holds.
 """
 
@@ -20,7 +20,9 @@ sys.path.append(str(Path(__file__).parent.parent))
 from machine import machine
 
 HERE = Path(__file__).parent
-PRESETS = [HERE.parent.parent / "presets" / name for name in ("reference.toml", "default.toml")]
+REFERENCE, DEFAULT = (HERE.parent.parent / "presets" / name for name in ("reference.toml", "default.toml"))
+# What the recipes of a folder change.
+BASES = {HERE / "changes": HERE / "base.toml", HERE / "together": DEFAULT}
 PER_CLASS, CLASSES = 1000, 10
 # Passes of a view through an encoder that an image costs: two views forward and, twice as much, backward; two more forward by a target
 # that is learnt from.
@@ -42,9 +44,9 @@ def mrl(args, *words):
 
 def preset(recipe, scratch):
     """The recipe as a whole. An objective is not changed but replaced, for the settings of another are not its own."""
-    if recipe.resolve().parent != HERE / "changes":
+    if recipe.resolve().parent not in BASES:
         return recipe
-    base, changes = (tomllib.loads(path.read_text()) for path in (HERE / "base.toml", recipe))
+    base, changes = (tomllib.loads(path.read_text()) for path in (BASES[recipe.resolve().parent], recipe))
     whole = {name: changes[name] if name == "objective" and name in changes else base.get(name, {}) | changes.get(name, {})
              for name in base | changes}
     lines = [f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items()) for name, table in whole.items()]
@@ -187,7 +189,7 @@ def main():
     parser.add_argument("--test", action="store_true", help="judge by the test images too: only what is already chosen")
     parser.add_argument("--out", type=Path, default=Path("bench-recipes"))
     args = parser.parse_args()
-    recipes = args.recipes or [*PRESETS, HERE / "base.toml", *sorted(HERE.glob("changes/*.toml")), *sorted(HERE.glob("together/*.toml"))]
+    recipes = args.recipes or [REFERENCE, DEFAULT, HERE / "base.toml", *sorted(HERE.glob("*/*.toml"))]
     check(args, recipes)
     for recipe in recipes:
         run_recipe(args, recipe)
