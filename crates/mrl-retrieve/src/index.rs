@@ -24,8 +24,8 @@ use crate::{
 pub struct Index {
     file: Arc<Mapped>,
     root: Root,
-    /// How many of its two copies are whole.
-    roots: usize,
+    /// Which of its two slots hold it.
+    roots: [bool; 2],
     manifest: Manifest,
     segments: Vec<StoredSegment>,
     /// The position of each segment's first row.
@@ -73,7 +73,7 @@ pub struct Info {
     pub schedule: Option<Schedule>,
     /// Of the file, in bytes.
     pub bytes: usize,
-    /// How many of the two copies of what leads to all parts are whole; one is enough, and the next change writes both.
+    /// How many of the two copies of what leads to all parts are whole and up to date; one is enough, and the next change writes both.
     pub roots: usize,
     /// How often the file was changed.
     pub generation: u64,
@@ -128,7 +128,7 @@ impl Index {
             metadata: manifest.metadata,
             schedule: manifest.schedule,
             bytes: self.file.len(),
-            roots: self.roots,
+            roots: self.roots.into_iter().filter(|&holds| holds).count(),
             generation: self.root.generation,
             version: manifest.version,
             dims: manifest.dims,
@@ -299,6 +299,11 @@ impl Index {
 
     pub(crate) fn generation(&self) -> u64 {
         self.root.generation
+    }
+
+    /// Which slots hold the root.
+    pub(crate) fn roots(&self) -> [bool; 2] {
+        self.roots
     }
 
     /// Where what was committed ends, in bytes.

@@ -86,7 +86,10 @@ impl Layout<'_> {
     fn encode_shortlist(&self, rows: &[f32], shortlist: Shortlist<'_>) -> Vec<ShortlistBand> {
         let width = self.width();
         let scaled: Vec<f64> = rows.chunks_exact(width).flat_map(|row| self.metric.scaled(row)).collect();
-        let turned = shortlist.rotation.map_or(scaled.clone(), |rotation| rotation.apply(&scaled, width));
+        let turned = match shortlist.rotation {
+            Some(rotation) => rotation.apply(&scaled, width),
+            None => scaled,
+        };
         let narrow: Vec<f32> = turned.iter().map(|&value| value as f32).collect();
         let beyond = beyond(&turned, width, self.dims);
         bands(&self.dims[..self.dims.len() - 1])

@@ -47,6 +47,7 @@ mod graph;
 mod ids;
 mod index;
 mod layout;
+mod lock;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod quantise;

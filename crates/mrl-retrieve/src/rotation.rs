@@ -15,9 +15,6 @@ use faer::{
 
 use crate::{Error, space::Metric, vector::norm};
 
-/// Rows that principal components are taken from, at most: more would hardly move them.
-const SAMPLE: usize = 1 << 15;
-
 /// Rows that are brought together before they are multiplied.
 const BLOCK: usize = 1024;
 
@@ -82,14 +79,14 @@ impl Rotation {
     }
 }
 
-/// The lower triangle of the sum of `row rowᵀ`, `[width, width]`, over evenly spaced rows.
+/// The lower triangle of the sum of `row rowᵀ` over all rows, `[width, width]`.
 fn second_moment<'a>(row: impl Fn(usize) -> &'a [f32], n: usize, width: usize, metric: Metric) -> Vec<f64> {
     let mut moment = vec![0.0; width * width];
-    let indices: Vec<usize> = (0..n).step_by(n.div_ceil(SAMPLE).max(1)).collect();
     let mut block = Vec::with_capacity(BLOCK * width);
-    for indices in indices.chunks(BLOCK) {
+    for start in (0..n).step_by(BLOCK) {
+        let indices = start..n.min(start + BLOCK);
         block.clear();
-        block.extend(indices.iter().flat_map(|&index| metric.scaled(row(index))));
+        block.extend(indices.clone().flat_map(|index| metric.scaled(row(index))));
         let rows = MatRef::from_row_major_slice(&block[..], indices.len(), width);
         triangular::matmul(
             MatMut::from_row_major_slice_mut(&mut moment, width, width),

@@ -37,6 +37,11 @@ pub(crate) enum Values<'a> {
 pub(crate) trait Guard: Sync {
     /// Whether what is stored of `rows`, values and all that is said about them, is what was written.
     fn check(&self, rows: Range<usize>) -> Result<(), Error>;
+
+    /// Whether [`Band::aside`] of `rows` is what was written.
+    fn check_aside(&self, rows: Range<usize>) -> Result<(), Error> {
+        self.check(rows)
+    }
 }
 
 /// Some neighbouring dims of all rows of a segment.

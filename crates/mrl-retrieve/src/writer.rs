@@ -1,6 +1,5 @@
 use std::{
     fs::File,
-    io,
     path::{Path, PathBuf},
 };
 
@@ -8,8 +7,9 @@ use mrl_embedding::EmbeddingSet;
 
 use crate::{
     Error, Id, IdKind, Ids, Index, Schedule, Source, TuneOptions, Tuning, VERSION,
-    build::{add_graph, check, ids, lock, write_index},
+    build::{add_graph, check, ids, write_index},
     file::{Appender, Disk, Manifest, RemovedEntry, write_whole},
+    lock::{lock, open_locked},
     segment::{words, write_segment},
     source::Rest,
 };
@@ -31,16 +31,10 @@ impl Writer {
     /// When another process is changing it, it cannot be written, or as for [`Index::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
-        loop {
-            let file = File::options().read(true).write(true).open(&path).map_err(Error::io(&path))?;
-            let file = lock(&path, file)?;
-            // Who held the lock may have put a new file there after we opened the old one.
-            if is_at(&file, &path).map_err(Error::io(&path))? {
-                let mut writer = Self { path, file };
-                writer.index()?;
-                return Ok(writer);
-            }
-        }
+        let file = open_locked(&path, File::options().read(true).write(true))?;
+        let mut writer = Self { path, file };
+        writer.index()?;
+        Ok(writer)
     }
 
     /// The index as it is now. While it is there, so is the lock, also without the writer.
@@ -190,7 +184,7 @@ fn set_tuning<D: Disk>(index: &Index, tuning: &Tuning, mut appender: Appender<'_
 /// Makes `manifest` what the file of `index` holds.
 fn commit<D: Disk>(appender: Appender<'_, D>, mut manifest: Manifest, index: &Index) -> Result<(), Error> {
     VERSION.clone_into(&mut manifest.version);
-    appender.commit(&manifest, index.generation() + 1)
+    appender.commit(&manifest, index.generation() + 1, index.roots())
 }
 
 /// Refuses rows that are not like those of an index.
@@ -239,17 +233,4 @@ fn rows_of(index: &Index, ids: &[Id]) -> Result<Vec<Vec<usize>>, Error> {
         }
     }
     if unknown.is_empty() { Ok(rows) } else { Err(Error::Unknown(unknown)) }
-}
-
-/// Whether `path` names `file` and not another one by now. Only Unix lets a file be replaced that is open.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let (open, there) = (file.metadata()?, std::fs::metadata(path)?);
-    Ok((open.dev(), open.ino()) == (there.dev(), there.ino()))
-}
-
-#[cfg(not(unix))]
-fn is_at(_file: &File, _path: &Path) -> io::Result<bool> {
-    Ok(true)
 }

@@ -1,11 +1,6 @@
 mod rotate;
 
-use std::{
-    borrow::Cow,
-    fs::{File, TryLockError},
-    io,
-    path::Path,
-};
+use std::{borrow::Cow, fs::File, io, path::Path};
 
 use mrl_embedding::Nesting;
 use serde::{Deserialize, Serialize};
@@ -15,13 +10,11 @@ use crate::{
     Dtype, Error, Ids, Index, Metric, Schedule, VERSION,
     file::{Appender, HEAD, Manifest, is_replaceable, write_whole},
     layout::{Layout, Shortlist},
+    lock::open_locked,
     rotation::Rotation,
     segment::write_segment,
-    source::{Source, sample},
+    source::Source,
 };
-
-/// Rows that a rotation is fitted on, at most.
-const SAMPLE: usize = 1 << 15;
 
 /// How an index is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +83,7 @@ impl BuildOptions {
         let _lock = lock_existing(path)?;
         check(source, 0)?;
         let dims = self.dims(source)?;
-        let rotation = self.rotation(&sample(source, SAMPLE)?, &dims)?;
+        let rotation = self.rotation(source, &dims)?;
         let stored_apart = dims.len() > 1 && (rotation.is_some() || self.shortlist_dtype != Dtype::F32);
         let dtype = stored_apart.then_some(self.shortlist_dtype);
         let short = shortlist_dims(&dims, dtype);
@@ -158,7 +151,7 @@ pub(crate) fn write_index(
         manifest.segments.push(segment);
         manifest.largest_id = manifest.largest_id.max(ids.largest());
     }
-    appender.commit(&manifest, generation)
+    appender.commit(&manifest, generation, [false; 2])
 }
 
 /// Gives the index in `file`, which has no graph, one on `dim` dims, and sets the schedule, which may walk along it.
@@ -171,7 +164,8 @@ pub(crate) fn add_graph(
     let index = Index::read(path, file)?;
     let mut appender = Appender::new(path, file, index.end());
     let graph = Some(index.searcher()?.build_graph(dim)?.write(&mut appender)?);
-    appender.commit(&Manifest { schedule, graph, ..index.manifest().clone() }, index.generation() + 1)
+    let manifest = Manifest { schedule, graph, ..index.manifest().clone() };
+    appender.commit(&manifest, index.generation() + 1, index.roots())
 }
 
 /// Refuses a source that no index can hold behind `positions` rows.
@@ -208,23 +202,13 @@ pub(crate) fn ids(source: &dyn Source, largest: Option<u64>) -> Result<Cow<'_, I
 /// Keeps writers from an index that is there already, if there is one, until it is dropped: what they would write from now on
 /// is lost. Refuses any other file, which nobody means to lose.
 fn lock_existing(path: &Path) -> Result<Option<File>, Error> {
-    match File::open(path) {
-        Ok(file) => {
-            if !is_replaceable(&file).map_err(Error::io(path))? {
-                return Err(Error::Occupied(path.to_owned()));
-            }
-            lock(path, file).map(Some)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(path)(error)),
-    }
-}
-
-/// Keeps other writers from `file`, which is at `path`, until it is dropped.
-pub(crate) fn lock(path: &Path, file: File) -> Result<File, Error> {
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(Error::io(path)(error)),
+    let file = match open_locked(path, File::options().read(true)) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+        result => result?,
+    };
+    if is_replaceable(&file).map_err(Error::io(path))? {
+        Ok(Some(file))
+    } else {
+        Err(Error::Occupied(path.to_owned()))
     }
 }

@@ -1,15 +1,16 @@
 //! The file of an index, from the bytes up: what a commit leaves on the disk, and how readers know that it is whole.
 //!
 //! ```text
-//! 0       root   ╮ the same 64 bytes twice, each with its checksum: where the manifest lies
+//! 0       root   ╮ the same 56 bytes twice, each with its checksum: where the manifest lies
 //! 4096    root   ╯
 //! 8192    regions, from multiples of 64: columns of little-endian numbers, then a table of their checksums
 //!         manifest (JSON): where the regions are, and the checksum of each one's table
 //! ```
 //!
-//! Nothing that a root leads to is ever written again. A commit appends regions and a manifest, syncs, writes the first root,
-//! syncs, and writes the second; the next commit's first sync settles that one. So at any moment one of the two roots is whole
-//! and leads to a whole manifest, and at rest both say the same: a damaged one is no way back to an older state.
+//! Nothing that a root leads to is ever written again. A commit appends regions and a manifest, syncs, writes one root, syncs, and
+//! writes the other; the next commit's first sync settles that one. Where only one root is whole and up to date, as after a crash
+//! between the two, the next commit begins with the other. So at any moment one of the two is whole and leads to a whole manifest, and
+//! at rest both say the same: a damaged one is no way back to an older state.
 //!
 //! Numbers are read where they lie. A column has a checksum for each 64 KiB, compared when a byte of them is first used.
 

@@ -10,7 +10,7 @@ use crate::Error;
 const MAGIC: [u8; 8] = *b"mrl-ndx\n";
 
 /// Of the file; a program reads the one that it writes.
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// Where the roots lie: on pages of their own, so that writing one cannot tear the other.
 const SLOTS: [u64; 2] = [0, HEAD / 2];
@@ -33,7 +33,12 @@ pub(crate) struct Root {
 
 /// Whether nothing but an index is lost with `file`: it is one, of whatever format and whether or not it is damaged, or empty.
 pub(crate) fn is_replaceable(file: &File) -> io::Result<bool> {
-    Ok(file.metadata()?.len() == 0 || Slot::of(file)?.iter().any(|slot| !matches!(slot, Slot::Foreign)))
+    let about = file.metadata()?;
+    // A device looks empty.
+    if !about.is_file() {
+        return Ok(false);
+    }
+    Ok(about.len() == 0 || Slot::of(file)?.iter().any(|slot| !matches!(slot, Slot::Foreign)))
 }
 
 /// What a slot holds.
@@ -48,22 +53,23 @@ enum Slot {
 }
 
 impl Root {
-    /// The newest whole root of the file at `path`, and how many of the two are whole.
-    pub(crate) fn read(path: &Path, file: &File) -> Result<(Self, usize), Error> {
+    /// The newest whole root of the file at `path`, and which of the two slots hold it: an older one is of no use.
+    pub(crate) fn read(path: &Path, file: &File) -> Result<(Self, [bool; 2]), Error> {
         let slots = Slot::of(file).map_err(Error::io(path))?;
-        let roots =
-            slots.iter().filter_map(|slot| if let Slot::Root(root) = slot { Some(*root) } else { None });
-        let newest = roots.clone().max_by_key(|root| root.generation);
+        let roots = slots.each_ref().map(|slot| if let Slot::Root(root) = slot { Some(*root) } else { None });
+        let newest = roots.into_iter().flatten().max_by_key(|root| root.generation);
         let newest = newest.ok_or_else(|| Error::damaged(path, Slot::complaint(&slots)))?;
-        Ok((newest, roots.count()))
+        Ok((newest, roots.map(|root| root == Some(newest))))
     }
 
-    /// Makes this the root: the manifest and all it leads to must be written, and are synced first.
-    pub(crate) fn commit(&self, disk: &impl Disk) -> io::Result<()> {
+    /// Makes this the root: the manifest and all it leads to must be written, and are synced first. `held` says which slots hold
+    /// the root before it, if there is one; where only one does, the other is written first.
+    pub(crate) fn commit(&self, held: [bool; 2], disk: &impl Disk) -> io::Result<()> {
+        let [first, second] = if held == [true, false] { [SLOTS[1], SLOTS[0]] } else { SLOTS };
         disk.sync()?;
-        disk.write_at(&self.encode(), SLOTS[0])?;
+        disk.write_at(&self.encode(), first)?;
         disk.sync()?;
-        disk.write_at(&self.encode(), SLOTS[1])
+        disk.write_at(&self.encode(), second)
     }
 
     fn encode(&self) -> [u8; BYTES] {

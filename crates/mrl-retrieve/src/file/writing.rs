@@ -39,12 +39,15 @@ impl<'a, D: Disk> Appender<'a, D> {
         region.finish()
     }
 
-    /// Makes `manifest` what the file holds, by the root of the given generation.
-    pub(crate) fn commit(self, manifest: &Manifest, generation: u64) -> Result<(), Error> {
+    /// Makes `manifest` what the file holds, by the root of the given generation; `held` says which slots hold the one before.
+    pub(crate) fn commit(self, manifest: &Manifest, generation: u64, held: [bool; 2]) -> Result<(), Error> {
         let text = serde_json::to_vec(manifest).map_err(io::Error::from).map_err(Error::io(self.path))?;
         let offset = self.end.next_multiple_of(ALIGNMENT as u64);
         let root = Root { generation, offset, len: text.len() as u64, checksum: checksum(&text) };
-        self.disk.write_at(&text, offset).and_then(|()| root.commit(self.disk)).map_err(Error::io(self.path))
+        self.disk
+            .write_at(&text, offset)
+            .and_then(|()| root.commit(held, self.disk))
+            .map_err(Error::io(self.path))
     }
 }
 

@@ -43,8 +43,8 @@ pub enum Ann {
 /// How to copy an index to a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PushOptions {
-    /// The prefix that shortlists; it must be one of the index's. Without it, that of the index's schedule, or else the
-    /// longest up to 64.
+    /// The prefix that shortlists; it must be one of the index's. Without it, that of the index's schedule where this means the same in
+    /// a table, or else the longest up to 64.
     pub prefix: Option<usize>,
     /// How it is indexed.
     pub ann: Ann,
@@ -94,7 +94,8 @@ fn prefix(index: &Index, options: &PushOptions) -> Result<usize, PostgresError> 
         let cure = "embed with fewer";
         return Err(PostgresError::TooWide { what: "stores", most: MOST_STORED, dims: width, cure });
     }
-    let planned = || index.schedule().and_then(|schedule| schedule.stages().first()).map(|stage| stage.dim);
+    let schedule = Push::new(index).about.schedule;
+    let planned = || schedule.as_ref().and_then(|schedule| schedule.stages().first()).map(|stage| stage.dim);
     let usual = || dims.iter().copied().rfind(|&dim| dim <= USUAL_PREFIX).unwrap_or(dims[0]);
     let prefix = options.prefix.or_else(planned).unwrap_or_else(usual);
     if !dims.contains(&prefix) {
@@ -136,7 +137,11 @@ impl Target<'_> {
         let known = Push::read(&mut self.session, name)?;
         let client = &mut self.session.client;
         match known {
-            Some(known) if known.fingerprint == push.fingerprint => Ok(known),
+            Some(known) if known.fingerprint == push.fingerprint => {
+                let push = Push { about: push.about, ..known };
+                push.renew(client, name).map_err(&failed)?;
+                Ok(push)
+            }
             Some(_) => Err(PostgresError::OtherIndex(name.to_string())),
             None => {
                 let sql = format!("SELECT EXISTS (SELECT FROM {name})");
@@ -269,4 +274,25 @@ fn check_columns(
 
 fn list<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     columns.map(|(name, kind)| format!("{name} {kind}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BuildOptions, Dtype, Rotate, Writer, tests::set};
+
+    #[test]
+    fn a_schedule_by_principal_components_says_nothing_of_the_prefix() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        for (rotate, expected) in [(Rotate::None, 2), (Rotate::Pca, 16)] {
+            let (dims, shortlist_dtype) = (vec![2, 8], Dtype::F32);
+            let options = BuildOptions { dims, rotate, shortlist_dtype, ..BuildOptions::default() };
+            options.build(&set(30, 16, 1), &path).unwrap();
+            let mut writer = Writer::open(&path).unwrap();
+            writer.set_schedule(Some("2:20".parse().unwrap())).unwrap();
+            let index = writer.index().unwrap();
+            assert_eq!(prefix(&index, &PushOptions::default()).unwrap(), expected);
+        }
+    }
 }

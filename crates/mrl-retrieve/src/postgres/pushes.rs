@@ -92,6 +92,21 @@ impl Push {
         Ok(())
     }
 
+    /// Writes anew what searches need to know: the index may have another schedule by now.
+    pub(super) fn renew(
+        &self,
+        client: &mut impl GenericClient,
+        table: &TableName,
+    ) -> Result<(), postgres::Error> {
+        let about = serde_json::to_string(&self.about).unwrap_or_default();
+        let sql = format!(
+            "UPDATE {} SET about = $2::text::jsonb WHERE target = $1::text::regclass",
+            table.pushes()
+        );
+        client.execute(&sql, &[&table.to_string(), &about])?;
+        Ok(())
+    }
+
     /// Writes how far it has come.
     pub(super) fn advance(
         client: &mut impl GenericClient,
@@ -112,7 +127,37 @@ impl Push {
     }
 }
 
-/// Whether `schedule` means the same where there are no principal components.
+/// Whether `schedule` means the same where there is no shortlist but the trained prefixes, each of them a vector of its own. For the
+/// dot product, a part of a row that is not turned is that prefix, be it in fewer bits.
 fn is_by_trained_prefixes(index: &Index, schedule: &Schedule) -> bool {
-    !index.info().rotated || schedule.stages().iter().all(|stage| stage.by == By::TrainedPrefix)
+    let info = index.info();
+    info.shortlist_dtype.is_none()
+        || (info.metric == Metric::Dot && !info.rotated)
+        || schedule.stages().iter().all(|stage| stage.by == By::TrainedPrefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BuildOptions, Dtype, Rotate, tests::set};
+
+    #[test]
+    fn a_schedule_goes_where_it_means_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        for (metric, rotate, shortlist_dtype, goes) in [
+            (Metric::Cosine, Rotate::None, Dtype::F32, true),
+            (Metric::Cosine, Rotate::None, Dtype::Int8, false),
+            (Metric::Cosine, Rotate::Pca, Dtype::F32, false),
+            (Metric::Dot, Rotate::None, Dtype::Int8, true),
+            (Metric::Dot, Rotate::Pca, Dtype::Int8, false),
+        ] {
+            let options = BuildOptions { metric, rotate, shortlist_dtype, dims: vec![4], graph: None };
+            let index = options.build(&set(30, 8, 1), &path).unwrap();
+            for (schedule, expected) in [("4:20", goes), ("t4:20", true), ("exact", true)] {
+                let schedule: Schedule = schedule.parse().unwrap();
+                assert_eq!(is_by_trained_prefixes(&index, &schedule), expected, "{options:?} {schedule}");
+            }
+        }
+    }
 }

@@ -55,8 +55,8 @@ impl Server {
     }
 
     /// Copies `index` to `table`, which is made if it is not there, and indexes a prefix for shortlists. A push that was cut
-    /// goes on from the last rows that were committed; one that is finished does nothing. `progress` is told how many positions
-    /// of how many are done, after every commit.
+    /// goes on from the last rows that were committed; one that is finished only writes the schedule anew. `progress` is told how
+    /// many positions of how many are done, after every commit.
     ///
     /// # Errors
     /// When the server cannot be reached or refuses, the table belongs to something else, or `index` is damaged where it is

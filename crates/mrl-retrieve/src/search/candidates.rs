@@ -81,7 +81,7 @@ impl Top {
                 self.candidates.push(Candidate::new(scores[offset], start + offset));
             }
         }
-        if self.candidates.len() >= 2 * self.keep + SLACK {
+        if self.candidates.len() >= self.keep.saturating_mul(2).saturating_add(SLACK) {
             self.thin();
         }
     }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::prefix::{Bounds, Part, Prefix};
+use super::prefix::{Bounds, Norms, Part, Prefix};
 use crate::{
     Error,
     graph::{BuiltGraph, Graph},
@@ -136,14 +136,17 @@ impl<'a> Database<'a> {
 
     /// A graph of all rows on the first `dim` dims as they shortlist.
     pub(crate) fn build_graph(&self, dim: usize) -> Result<BuiltGraph, Error> {
+        let kind = self.shortlist_kind();
+        // A trained prefix is a vector of its own, here as where it is scanned; what else shortlists is a part of the whole row.
+        let read = if kind == Kind::Trained { dim } else { self.width() };
         let turn = |start: usize| {
             let mut scaled = Vec::new();
             for row in start..self.rows().min(start + TURNED) {
-                scaled.extend(self.metric.scaled(&self.row(row, self.width()).read()?));
+                scaled.extend(self.metric.scaled(&self.row(row, read).read()?));
             }
-            Ok(match self.rotation {
+            Ok(match self.rotation(kind) {
                 Some(rotation) => rotation.apply(&scaled, dim),
-                None => scaled.chunks_exact(self.width()).flat_map(|row| &row[..dim]).copied().collect(),
+                None => scaled.chunks_exact(read).flat_map(|row| &row[..dim]).copied().collect(),
             })
         };
         let starts: Vec<usize> = (0..self.rows()).step_by(TURNED).collect();
@@ -157,7 +160,7 @@ impl<'a> Database<'a> {
         let part = |(segment, &start)| {
             let bands = |dim| space(segment, kind).prefix(dim).expect("a dim of the index");
             // What the rows of the trained space are divided by, in products; those of the shortlist have norm 1 already.
-            let whole = (kind == Kind::Trained).then(|| bands(rank)[bands(rank).len() - 1].aside);
+            let whole = (kind == Kind::Trained).then(|| Norms::of(&bands(rank)[bands(rank).len() - 1]));
             Part { start, segment, bands: bands(dim), whole, metric: self.metric }
         };
         self.segments.iter().zip(&self.starts).map(part).collect()

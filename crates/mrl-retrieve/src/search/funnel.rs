@@ -85,7 +85,7 @@ impl Step<'_> {
             let row = candidate.row();
             let rows = self.prefix.row(row);
             rows.check_from(from)?;
-            let known = if from > 0 { previous.prefix.row(row).undivided(candidate.score()) } else { 0.0 };
+            let known = if from > 0 { previous.prefix.row(row).undivided(candidate.score())? } else { 0.0 };
             narrowed.push(Candidate::new(rows.go_on(known, from, query), row));
         }
         keep_best(&mut narrowed, self.stage.keep);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::{
     Error,
     quantise::from_bf16,
-    space::{Band, Metric, Segment, Values},
+    space::{Band, Guard, Metric, Segment, Values},
 };
 
 /// The first `dim` dims of all rows in one of the spaces, and numbers that bound what is missing: a row's product with a query is
@@ -33,9 +33,17 @@ pub(super) struct Part<'d> {
     pub(super) start: usize,
     pub(super) segment: &'d Segment<'d>,
     pub(super) bands: &'d [Band<'d>],
-    /// The norms of the rows as they count in scores, `[rows]`, where they do not have norm 1 already.
-    pub(super) whole: Option<&'d [f32]>,
+    /// The norms of the rows as they count in scores, where they do not have norm 1 already.
+    pub(super) whole: Option<Norms<'d>>,
     pub(super) metric: Metric,
+}
+
+/// Norms of rows, which may be those of a longer prefix than the one that is read, and who vouches for them.
+#[derive(Clone, Copy)]
+pub(super) struct Norms<'d> {
+    /// `[rows]`.
+    values: &'d [f32],
+    guard: &'d dyn Guard,
 }
 
 /// Rows of a smaller norm are not divided by it in `f32`: their scores are NaN, of which nothing is concluded.
@@ -99,6 +107,13 @@ impl Bounds {
     }
 }
 
+impl<'d> Norms<'d> {
+    /// Of the prefix that ends with `band`, which is of the trained space.
+    pub(super) fn of(band: &Band<'d>) -> Self {
+        Self { values: band.aside, guard: band.guard }
+    }
+}
+
 impl Part<'_> {
     pub(super) fn is_in_fewer_bits(&self) -> bool {
         self.bands.iter().any(|band| !band.errors.is_empty())
@@ -114,7 +129,7 @@ impl Part<'_> {
     #[inline(always)]
     fn inverse(&self, row: usize) -> f32 {
         match self.whole {
-            Some(whole) if self.is_divided() => match whole[row] {
+            Some(whole) if self.is_divided() => match whole.values[row] {
                 0.0 => 0.0,
                 norm if norm < TINY => f32::NAN,
                 norm => norm.recip(),
@@ -128,19 +143,20 @@ impl Part<'_> {
     fn beyond(&self, row: usize) -> f32 {
         let aside = self.bands[self.bands.len() - 1].aside[row];
         let Some(whole) = self.whole else { return aside };
-        let (whole, prefix) = (f64::from(whole[row]), f64::from(aside));
+        let (whole, prefix) = (f64::from(whole.values[row]), f64::from(aside));
         let squared = whole * whole * (1.0 + ROUNDING) - prefix * prefix * (1.0 - ROUNDING);
         squared.max(0.0).sqrt() as f32
     }
 
-    /// A bound of the norm of what storing the prefix in fewer bits has changed.
+    /// A bound of the norm of what storing the prefix in fewer bits has changed. `f32` knows no squares of small errors.
     #[inline(always)]
     fn error(&self, row: usize) -> f32 {
-        let mut squares = 0.0;
+        let mut squares = 0.0f64;
         for band in self.bands.iter().filter(|band| !band.errors.is_empty()) {
-            squares += band.errors[row] * band.errors[row];
+            let error = f64::from(band.errors[row]);
+            squares += error * error;
         }
-        squares.sqrt()
+        (squares * (1.0 + ROUNDING)).sqrt() as f32
     }
 }
 
@@ -171,10 +187,11 @@ impl Rows<'_> {
         self.check_from(0)
     }
 
-    /// Whether what is stored of them from dim `from` on is what was written.
+    /// Whether what is stored of them from dim `from` on, and by what they are divided, is what was written.
     pub(super) fn check_from(&self, from: usize) -> Result<(), Error> {
         let mut bands = self.part.bands.iter().filter(|band| band.dims.start >= from);
-        bands.try_for_each(|band| band.guard.check(self.local.clone()))
+        bands.try_for_each(|band| band.guard.check(self.local.clone()))?;
+        self.part.whole.map_or(Ok(()), |whole| whole.guard.check_aside(self.local.clone()))
     }
 
     /// Writes the extended rows to `panels` `[panels, extent, panel]`: `panel` rows lie side by side. Rows beyond the last are 0.
@@ -234,12 +251,16 @@ impl Rows<'_> {
         out[0]
     }
 
-    /// The undivided product of a single row and a query whose score by `self` is `score`.
-    pub(super) fn undivided(&self, score: f32) -> f32 {
+    /// The undivided product of a single row and a query whose score by `self` is `score`. A walk along a graph knows scores of
+    /// rows whose norms nobody has looked at: they are checked.
+    pub(super) fn undivided(&self, score: f32) -> Result<f32, Error> {
         let part = self.part;
         match part.whole {
-            Some(whole) if part.is_divided() => score * whole[self.local.start],
-            _ => score,
+            Some(whole) if part.is_divided() => {
+                whole.guard.check_aside(self.local.clone())?;
+                Ok(score * whole.values[self.local.start])
+            }
+            _ => Ok(score),
         }
     }
 

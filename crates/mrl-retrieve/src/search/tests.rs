@@ -1,3 +1,4 @@
+mod bounds;
 mod tuning;
 
 use proptest::prelude::*;
@@ -5,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Dtype, Metric,
+    graph::Visited,
     layout::{Block, Layout, Shortlist, bands},
     quantise::Numbers,
     rotation::Rotation,
@@ -421,4 +423,37 @@ fn nothing_is_found_where_all_is_removed_and_by_no_queries() {
     rows.removed = (0..10).collect();
     rows.agrees(&[1.0; 4], 3, "exact");
     rows.agrees(&[1.0; 4], 3, "2:5");
+}
+
+#[test]
+fn a_graph_scores_rows_as_a_scan_of_its_prefix_does() {
+    for (dtype, rotated) in
+        [(None, false), (Some(Dtype::Bf16), false), (Some(Dtype::Int8), false), (Some(Dtype::Int8), true)]
+    {
+        let rows = Rows {
+            values: many(600, 32, 1),
+            dims: vec![4, 32],
+            metric: Metric::Cosine,
+            rotated,
+            dtype,
+            cuts: vec![300],
+            removed: vec![],
+        };
+        let query = many(1, 32, 2);
+        rows.searched(|searcher| {
+            let (database, kind) = (&searcher.database, searcher.database.shortlist_kind());
+            let prefix = database.prefix(kind, 4);
+            let turned = Queries::new(database, &query, 32).unwrap().turned(kind, 4, 32);
+            let query = turned.extended(0, &prefix);
+            let scanned = scan::scan(&prefix, &query, 0..600, 600).unwrap().remove(0).candidates;
+            let scanned: HashMap<usize, f32> =
+                scanned.iter().map(|candidate| (candidate.row(), candidate.score())).collect();
+            let built = database.build_graph(4).unwrap();
+            let query = built.view().query(&query).unwrap();
+            for candidate in built.view().nearest(&query, 40, &mut Visited::default()).unwrap() {
+                let (walked, scanned) = (candidate.score(), scanned[&candidate.row()]);
+                assert!((walked - scanned).abs() < 0.05, "{dtype:?} {rotated}: {walked}, not {scanned}");
+            }
+        });
+    }
 }

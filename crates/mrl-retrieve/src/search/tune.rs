@@ -127,7 +127,8 @@ impl Searcher<'_> {
         let trial = Trial::new(self, queries, options.k)?;
         let measure = |schedule: &Schedule| trial.measure(schedule, options.workload);
         let mut points = vec![measure(&Schedule::exact())?];
-        for schedule in trial.candidates(options.recall)? {
+        let ranks = trial.all_ranks(options.graph)?;
+        for schedule in trial.candidates(&ranks, options.recall)? {
             // Shortlists of different recalls may be equally long.
             if points.iter().all(|point| point.schedule != schedule) {
                 points.push(measure(&schedule)?);
@@ -135,8 +136,8 @@ impl Searcher<'_> {
         }
         let best = fastest(&mut points, options.recall);
         let mut tuning = Tuning { points, best, graph_build_s: None, graph: None };
-        if let Some(dim) = trial.graph_dim(options, &tuning)? {
-            trial.walk(dim, options, &mut tuning)?;
+        if let Some(ranks) = trial.worth_a_graph(&ranks, options, &tuning) {
+            trial.walk(ranks, options, &mut tuning)?;
             tuning.best = fastest(&mut tuning.points, options.recall);
         }
         Ok(tuning)
@@ -311,21 +312,21 @@ impl<'s> Trial<'s> {
 
     /// Rows that are searched for, so that enough are left without a query's own.
     fn asked(&self) -> usize {
-        self.k + usize::from(self.own.is_some())
+        self.k.saturating_add(usize::from(self.own.is_some()))
     }
 
-    /// Schedules of one stage that reach several recalls, and of two stages that reach `recall`, as far as shortlists tell.
-    fn candidates(&self, recall: f64) -> Result<Vec<Schedule>, Error> {
-        let database = &self.searcher.database;
-        let dims = database.ends(database.shortlist_kind()).iter().filter(|&&dim| dim < database.width());
-        let ranks: Vec<Ranks> = dims.map(|&dim| self.ranks(dim)).collect::<Result<_, _>>()?;
+    /// Schedules of one stage that reach several recalls, and of two stages that reach `recall`, as far as shortlists tell. All dims are
+    /// no shortlist.
+    fn candidates(&self, ranks: &[Ranks], recall: f64) -> Result<Vec<Schedule>, Error> {
+        let width = self.searcher.database.width();
+        let ranks = &ranks[..ranks.partition_point(|ranks| ranks.dim < width)];
         let mut candidates = Vec::new();
-        for first in &ranks {
+        for first in ranks {
             let shown = RECALLS.iter().filter_map(|&recall| self.keep(&first.places, recall));
             let keeps = shown.chain(self.keep_surely(&first.places, recall));
             candidates.extend(keeps.map(|keep| schedule(&[(first.dim, keep)])));
         }
-        candidates.extend(self.pairs(&ranks, recall)?);
+        candidates.extend(self.pairs(ranks, recall)?);
         Ok(candidates)
     }
 
@@ -355,6 +356,15 @@ impl<'s> Trial<'s> {
         let left: Vec<usize> = first.places.iter().zip(&second.places).map(left).collect();
         let second_keep = self.keep_surely(&left, recall)?;
         (second_keep < first_keep).then_some((first_keep, second_keep))
+    }
+
+    /// Where each prefix that shortlists ranks the true best rows, from the shortest. All dims may be among them, which only a graph
+    /// can be on.
+    fn all_ranks(&self, graph: GraphChoice) -> Result<Vec<Ranks>, Error> {
+        let database = &self.searcher.database;
+        let dims = database.ends(database.shortlist_kind()).iter().copied();
+        let dims = dims.filter(|&dim| dim < database.width() || graph != GraphChoice::None);
+        dims.map(|dim| self.ranks(dim)).collect()
     }
 
     /// Where the first `dim` dims rank the true best rows.
@@ -401,10 +411,10 @@ impl<'s> Trial<'s> {
     }
 }
 
-/// To two digits.
+/// To two digits, or else the largest number.
 fn round_up(number: usize) -> usize {
     let unit = 10usize.pow(number.ilog10().saturating_sub(1));
-    number.next_multiple_of(unit)
+    number.checked_next_multiple_of(unit).unwrap_or(usize::MAX)
 }
 
 fn schedule(stages: &[(usize, usize)]) -> Schedule {

@@ -30,16 +30,24 @@ struct Removed {
     column: Column,
 }
 
-/// What is stored of some bands.
+/// What is stored of a band.
 struct Columns {
     region: Arc<Checked>,
-    columns: Vec<Column>,
+    /// Every column.
+    all: Vec<Column>,
+    /// What of it [`Band::aside`] is.
+    aside: Column,
 }
 
 impl Guard for Columns {
     #[inline]
     fn check(&self, rows: Range<usize>) -> Result<(), Error> {
-        self.columns.iter().try_for_each(|&column| self.region.check(column, rows.clone()))
+        self.all.iter().try_for_each(|&column| self.region.check(column, rows.clone()))
+    }
+
+    #[inline]
+    fn check_aside(&self, rows: Range<usize>) -> Result<(), Error> {
+        self.region.check(self.aside, rows)
     }
 }
 
@@ -49,15 +57,12 @@ impl StoredSegment {
         let beyond = || file.damaged(format!("a segment of {} rows cannot be; build it again", entry.rows));
         let plan = Plan::of(shape, entry.rows, entry.name_bytes).ok_or_else(beyond)?;
         let region = Arc::new(Checked::new(file, entry.region, plan.extent.clone())?);
-        let guard = |columns| Columns { region: Arc::clone(&region), columns };
-        let trained = plan.trained.iter().map(|band| guard(vec![band.values, band.norms])).collect();
+        let guard = |all, aside| Columns { region: Arc::clone(&region), all, aside };
+        let trained =
+            plan.trained.iter().map(|band| guard(vec![band.values, band.norms], band.norms)).collect();
         let shortlist = plan.shortlist.iter().map(|band| {
-            guard(
-                [Some(band.values), Some(band.beyond), band.scales, band.errors]
-                    .into_iter()
-                    .flatten()
-                    .collect(),
-            )
+            let columns = [Some(band.values), Some(band.beyond), band.scales, band.errors];
+            guard(columns.into_iter().flatten().collect(), band.beyond)
         });
         Ok(Self {
             rows: entry.rows,
@@ -114,13 +119,28 @@ impl StoredSegment {
         Space { bands: bands(&self.dims).zip(&self.plan.shortlist).zip(&self.shortlist).map(band).collect() }
     }
 
-    /// Bit `row % 64` of word `row / 64` is set for rows that are no more.
+    /// Bit `row % 64` of word `row / 64` is set for rows that are no more: as many as the list of parts says, and no others.
     pub(crate) fn removed(&self) -> Result<Option<&[u64]>, Error> {
-        self.removed.as_ref().map(|removed| removed.region.all(removed.column)).transpose()
+        let Some(removed) = &self.removed else { return Ok(None) };
+        let words: &[u64] = removed.region.all(removed.column)?;
+        let beyond =
+            words[self.rows / 64..].iter().zip([self.rows % 64, 0]).any(|(word, from)| word >> from != 0);
+        let counted: usize = words.iter().map(|word| word.count_ones() as usize).sum();
+        if beyond || counted != removed.rows {
+            // A checksum cannot promise it, for a file may be made to harm.
+            let problem = format!(
+                "{counted} rows of a segment of {} are removed, not {}; build it again",
+                self.rows, removed.rows
+            );
+            return Err(self.region.file().damaged(problem));
+        }
+        Ok(Some(words))
     }
 
     pub(crate) fn is_removed(&self, row: usize) -> Result<bool, Error> {
-        Ok(self.removed()?.is_some_and(|words| words[row / 64] >> (row % 64) & 1 == 1))
+        let Some(removed) = &self.removed else { return Ok(false) };
+        let words: &[u64] = removed.region.some(removed.column, row / 64..row / 64 + 1)?;
+        Ok(words[0] >> (row % 64) & 1 == 1)
     }
 
     /// Puts the numbers of `row`, `[width]`, behind `out`.
@@ -142,17 +162,8 @@ impl StoredSegment {
     pub(crate) fn verify(&self) -> Result<(), Error> {
         self.region.verify()?;
         self.verify_ids()?;
-        let Some(removed) = &self.removed else { return Ok(()) };
-        removed.region.verify()?;
-        let words: &[u64] = removed.region.all(removed.column)?;
-        let beyond =
-            words[self.rows / 64..].iter().zip([self.rows % 64, 0]).any(|(word, from)| word >> from != 0);
-        let counted: usize = words.iter().map(|word| word.count_ones() as usize).sum();
-        if beyond || counted != removed.rows {
-            let problem = format!("{counted} rows are removed, not {}; build it again", removed.rows);
-            return Err(self.region.file().damaged(problem));
-        }
-        Ok(())
+        self.removed.as_ref().map_or(Ok(()), |removed| removed.region.verify())?;
+        self.removed().map(drop)
     }
 }
 

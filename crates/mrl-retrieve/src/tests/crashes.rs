@@ -118,4 +118,47 @@ proptest! {
         prop_assert_eq!(&contents(&index).unwrap().rows[..rows], &left.rows[..]);
         prop_assert_eq!(index.positions(), rows + 2);
     }
+
+    /// Of the roots, the first (`state` 0) or the second (1) is damaged, or a writer was killed between the two, which had begun with the
+    /// first (2) or the second (3).
+    #[test]
+    fn a_crash_where_only_one_root_is_up_to_date_loses_nothing(
+        state in 0usize..4,
+        done in 0.0f64..=1.0,
+        parts in proptest::collection::vec(part(), 7),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("index");
+        let mut file = SMALL.clone();
+        if state != 2 {
+            file[4096 * (state % 2) + 20] ^= 1;
+        }
+        fs::write(&path, &file).unwrap();
+        if state >= 2 {
+            let killed = operations(&Index::open(&path).unwrap(), false).unwrap();
+            crash(&mut file, &killed[..killed.len() - 1], &[1.0]);
+            fs::write(&path, &file).unwrap();
+        }
+        let index = Index::open(&path).unwrap();
+        prop_assert_eq!(index.info().roots, 1);
+        let before = contents(&index).unwrap();
+        let operations = operations(&index, true).unwrap();
+        drop(index);
+
+        let mut whole = file.clone();
+        crash(&mut whole, &operations, &[1.0]);
+        fs::write(&path, whole).unwrap();
+        let index = Index::open(&path).unwrap();
+        prop_assert_eq!(index.info().roots, 2);
+        let after = contents(&index).unwrap();
+        drop(index);
+
+        let done = (operations.len() as f64 * done).round() as usize;
+        crash(&mut file, &operations[..done], &parts);
+        fs::write(&path, file).unwrap();
+        let index = Index::open(&path).unwrap();
+        index.verify().unwrap();
+        let left = contents(&index).unwrap();
+        prop_assert!(left == before || left == after);
+    }
 }

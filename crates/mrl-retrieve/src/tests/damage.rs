@@ -4,8 +4,11 @@ use std::{fs, sync::LazyLock};
 
 use proptest::prelude::*;
 
-use super::{SMALL, answers, contents};
-use crate::{Error, Hits, Index, file::Root};
+use super::{SMALL, answers, contents, set};
+use crate::{
+    BuildOptions, Error, Hits, Index,
+    file::{Appender, RemovedEntry, Root},
+};
 
 /// What is found in the file as it was written.
 static ANSWERS: LazyLock<Vec<Hits>> = LazyLock::new(|| {
@@ -146,4 +149,28 @@ fn each_kind_of_damage_is_named() {
     assert_eq!(list, "the list of its parts is damaged; restore it or build it again");
     let part = opened(&|file| file[8192 + 5] ^= 1);
     assert_eq!(part, "bytes 8192..8448 are not those that were written; restore the file or build it again");
+}
+
+#[test]
+fn removed_rows_that_cannot_be_are_an_error_before_they_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    // More rows than there are, one that is not there, and fewer than the list of parts says.
+    for (word, rows, counted) in [(u64::MAX, 2, 64), (1 << 5, 1, 1), (1, 2, 1)] {
+        let index = BuildOptions::default().build(&set(3, 8, 1), &path).unwrap();
+        let file = fs::File::options().read(true).write(true).open(&path).unwrap();
+        let mut appender = Appender::new(&path, &file, index.end());
+        let mut manifest = index.manifest().clone();
+        let region = appender.column(&[word]).unwrap();
+        manifest.segments[0].removed = Some(RemovedEntry { rows, region });
+        appender.commit(&manifest, index.generation() + 1, index.roots()).unwrap();
+        let index = Index::open(&path).unwrap();
+        let expected = format!(
+            "{}: {counted} rows of a segment of 3 are removed, not {rows}; build it again",
+            path.display()
+        );
+        for result in [index.searcher().map(drop), index.verify()] {
+            assert_eq!(result.unwrap_err().to_string(), expected);
+        }
+    }
 }

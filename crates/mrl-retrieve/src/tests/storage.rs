@@ -1,4 +1,6 @@
 use std::{
+    borrow::Cow,
+    cell::Cell,
     fs::{self, File},
     path::Path,
 };
@@ -8,18 +10,18 @@ use proptest::prelude::*;
 
 use super::{SMALL, contents, name, named, rows, set, small};
 use crate::{
-    BuildOptions, Dtype, Error, Id, Index, Metric, Rotate, Schedule, Writer,
+    BuildOptions, Dtype, Error, Id, Ids, Index, Metric, Rotate, Schedule, Source, Visit, Writer,
     file::{Disk, Root},
 };
 
 /// Makes `text` the list of parts of the file at `path`, as a commit would.
 pub(super) fn sign(path: &Path, file: &mut File, text: &[u8]) {
-    let (root, _) = Root::read(path, file).unwrap();
+    let (root, held) = Root::read(path, file).unwrap();
     let end = root.offset + root.len;
     file.write_at(text, end).unwrap();
     let checksum = xxhash_rust::xxh3::xxh3_64(text);
     let root = Root { generation: root.generation + 1, offset: end, len: text.len() as u64, checksum };
-    root.commit(file).unwrap();
+    root.commit(held, file).unwrap();
 }
 
 fn message<T>(result: Result<T, Error>) -> String {
@@ -385,4 +387,58 @@ fn auto_rotates_where_it_helps() {
     let mut first = rows(2_000, 16, 1);
     first.chunks_exact_mut(16).for_each(|row| row[4..].fill(0.0));
     assert!(!rotated(first));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_is_no_empty_file() {
+    let device = File::open("/dev/null").unwrap();
+    assert!(!crate::file::is_replaceable(&device).unwrap());
+}
+
+/// Counts how often its rows are read.
+struct Counted {
+    rows: EmbeddingSet,
+    visits: Cell<usize>,
+}
+
+impl Source for Counted {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn width(&self) -> usize {
+        self.rows.width()
+    }
+
+    fn ids(&self) -> Option<Cow<'_, Ids>> {
+        None
+    }
+
+    fn labels(&self) -> Option<Cow<'_, [i64]>> {
+        None
+    }
+
+    fn metadata(&self) -> Metadata {
+        Metadata::default()
+    }
+
+    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.visits.set(self.visits.get() + 1);
+        visit(self.rows.embeddings())
+    }
+}
+
+#[test]
+fn rows_are_read_once_more_only_for_a_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let visits = |rotate, dims: &[usize]| {
+        let source = Counted { rows: set(30, 16, 1), visits: Cell::new(0) };
+        let options = BuildOptions { rotate, dims: dims.to_vec(), ..BuildOptions::default() };
+        options.build(&source, folder.path().join("index")).unwrap();
+        source.visits.get()
+    };
+    assert_eq!(visits(Rotate::None, &[8]), 1);
+    assert_eq!(visits(Rotate::Auto, &[16]), 1);
+    assert_eq!(visits(Rotate::Pca, &[8]), 2);
 }

@@ -134,3 +134,23 @@ fn tuning_needs_rows_and_a_recall_that_can_be() {
         "searches are measured with queries and an index of at least two rows; add some"
     );
 }
+
+#[test]
+fn more_rows_than_any_number_can_be_asked_for() {
+    let rows = Rows {
+        values: many(60, 8, 5),
+        dims: vec![2, 8],
+        metric: Metric::Cosine,
+        rotated: false,
+        dtype: None,
+        cuts: vec![],
+        removed: vec![],
+    };
+    rows.searched(|searcher| {
+        let options = TuneOptions { k: usize::MAX, ..UNTUNED };
+        let tuning = searcher.tune(None, &options).unwrap();
+        let all = format!("2:{}", usize::MAX);
+        let by_two = tuning.points.iter().find(|point| point.schedule.to_string() == all).unwrap();
+        assert_eq!(by_two.recall, 1.0);
+    });
+}

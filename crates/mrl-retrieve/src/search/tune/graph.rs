@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RECALLS, Trial, TuneOptions, Tuning, round_up};
+use super::{RECALLS, Ranks, Trial, TuneOptions, Tuning, round_up};
 use crate::{
     By, Error, Schedule, Stage,
     search::{Searcher, database::Kind, graph::Walk, queries::Queries},
@@ -76,32 +76,34 @@ impl Searcher<'_> {
 }
 
 impl Trial<'_> {
-    /// The prefix of a graph that is worth trying after what was measured without one.
-    pub(super) fn graph_dim(&self, options: &TuneOptions, tuning: &Tuning) -> Result<Option<usize>, Error> {
-        let database = &self.searcher.database;
-        let dims = database.ends(database.shortlist_kind());
+    /// Of the prefixes that shortlist, that of a graph that is worth trying after what was measured without one.
+    pub(super) fn worth_a_graph<'r>(
+        &self,
+        ranks: &'r [Ranks],
+        options: &TuneOptions,
+        tuning: &Tuning,
+    ) -> Option<&'r Ranks> {
+        let width = self.searcher.database.width();
         match options.graph {
-            GraphChoice::None => Ok(None),
-            GraphChoice::On(dim) => Ok(Some(dim)),
+            GraphChoice::None => None,
+            GraphChoice::On(dim) => ranks.iter().find(|ranks| ranks.dim == dim),
             GraphChoice::Auto => {
                 let fastest = tuning.points.iter().find(|point| point.schedule == tuning.best);
                 if fastest.is_some_and(|point| point.query_s <= SLOW.as_secs_f64()) {
-                    return Ok(None);
+                    return None;
                 }
-                let mut costs = Vec::new();
-                for &dim in dims {
-                    if let Some(keep) = self.keep_surely(&self.ranks(dim)?.places, options.recall) {
-                        costs.push((keep.max(LEAST) * (MET * dim + database.width()), dim));
-                    }
-                }
-                Ok(costs.into_iter().min().map(|(_, dim)| dim))
+                let cost = |ranks: &'r Ranks| {
+                    let keep = self.keep_surely(&ranks.places, options.recall)?.max(LEAST);
+                    Some((keep.saturating_mul(MET * ranks.dim + width), ranks))
+                };
+                ranks.iter().filter_map(cost).min_by_key(|(cost, _)| *cost).map(|(_, ranks)| ranks)
             }
         }
     }
 
-    /// Measures walks along a graph on `dim` dims, which is built unless the index has it.
-    pub(super) fn walk(self, dim: usize, options: &TuneOptions, tuning: &mut Tuning) -> Result<(), Error> {
-        let database = &self.searcher.database;
+    /// Measures walks along a graph on the prefix of `ranks`, which is built unless the index has it.
+    pub(super) fn walk(self, ranks: &Ranks, options: &TuneOptions, tuning: &mut Tuning) -> Result<(), Error> {
+        let (database, dim) = (&self.searcher.database, ranks.dim);
         let is_there =
             |graph: &crate::graph::Graph<'_>| graph.dim() == dim && graph.rows() == database.rows();
         if database.graph().as_ref().is_none_or(|graph| !is_there(graph)) {
@@ -112,7 +114,7 @@ impl Trial<'_> {
         let graph = tuning.graph.as_ref().map(|graph| graph.view()).or(database.graph());
         let searcher = Searcher::new(database.clone().with_graph(graph));
         let trial = Trial { searcher: &searcher, ..self };
-        for keep in trial.keeps(dim, options.recall)? {
+        for keep in trial.keeps(&ranks.places, options.recall) {
             let keep = NonZeroUsize::new(keep).expect("at least k");
             let stage = Stage { dim, keep, by: By::Graph };
             let schedule = Schedule::new(vec![stage], None).expect("a graph is walked first");
@@ -121,18 +123,17 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// How many rows walks may have to keep.
-    fn keeps(&self, dim: usize, recall: f64) -> Result<Vec<usize>, Error> {
-        let places = self.ranks(dim)?.places;
-        let bounds = (self.keep(&places, RECALLS[0].min(recall)), self.keep_surely(&places, recall));
+    /// How many rows walks may have to keep where the prefix has the true best rows at `places`.
+    fn keeps(&self, places: &[usize], recall: f64) -> Vec<usize> {
+        let bounds = (self.keep(places, RECALLS[0].min(recall)), self.keep_surely(places, recall));
         let (Some(least), Some(most)) = bounds else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let lengths = std::iter::successors(Some(least as f64), |keep| Some(keep * STEP));
         let lengths = lengths
             .take_while(|&keep| keep <= most as f64 * LONGER)
             .map(|keep| round_up(keep.ceil() as usize));
-        Ok(lengths.take_while(|&keep| keep < self.searcher.database.live()).collect())
+        lengths.take_while(|&keep| keep < self.searcher.database.live()).collect()
     }
 
     /// Multiplications of two numbers for a query by a `schedule` that walks a graph on `dim` dims.
