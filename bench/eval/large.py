@@ -22,8 +22,8 @@ def measure(mrl, folder, train, test, dims, classes):
         [sys.executable, HERE / "make_sets.py", folder, "--train", str(train), "--test", str(test), "--dims", str(dims),
          "--classes", str(classes)], check=True)
     sets = ["--train", folder / "train.safetensors", "--test", folder / "test.safetensors"]
-    common = [mrl, "eval", *sets, "--dims", dims, "--methods", "prefix", "--l2", "1", "--resamples", "100"]
-    probe = peaks([*common, "--measures", "probe", "--out", folder / "probe"])
+    common = [mrl, "eval", *sets, "--dims", dims, "--methods", "prefix", "--resamples", "100"]
+    probe = peaks([*common, "--measures", "probe", "--l2", "1", "--out", folder / "probe"])
     report = json.loads((folder / "probe/report.json").read_text())
     steps = report["methods"]["prefix"]["probe"][0]["iterations"]
     return {"train": train, "test": test, "dims": dims, "classes": classes, "steps": steps, "probe": probe,

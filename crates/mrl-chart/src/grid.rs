@@ -28,6 +28,8 @@ pub struct Grid {
     pub names: Vec<String>,
     /// `[names, names]`.
     pub values: Vec<Vec<f64>>,
+    /// The number that has the strongest colour; 0 has none.
+    pub most: f64,
     /// What rows are.
     pub row_label: &'static str,
     /// What columns are.
@@ -36,11 +38,17 @@ pub struct Grid {
 
 impl Grid {
     pub(crate) fn scene(&self, shade: Shade) -> Scene {
+        // The heatmap says where between its least and its largest number one lies.
+        let values = || self.values.iter().flatten().copied();
+        let (low, high) =
+            (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+        let most = self.most;
+        let share = move |place: f64| (low + place * (high - low)) / most;
         let mut plot = Heatmap::new()
             .with_data(self.values.iter().map(|row| row.iter().copied()))
             .with_labels(self.names.clone(), self.names.clone())
             .with_y_categories(self.names.clone())
-            .with_color_map(ColorMap::Custom(Arc::new(move |share| colour(shade, share))));
+            .with_color_map(ColorMap::Custom(Arc::new(move |place| colour(shade, share(place)))));
         // Names from bottom to top, as the heatmap has its rows.
         let upwards = self.names.iter().rev().cloned().collect();
         if self.names.len() <= MOST_NUMBERS {

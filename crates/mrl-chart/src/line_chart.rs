@@ -233,7 +233,8 @@ impl LineChart {
         let mut entries: Vec<LegendEntry> = self.lines.iter().enumerate().map(entry).collect();
         if self.lines.iter().flat_map(|line| &line.points).any(|point| point.hollow) {
             entries.push(LegendEntry {
-                label: "hollow: dim not trained".to_owned(),
+                // A marker of the legend has no outline: the text has it.
+                label: "○ dim not trained".to_owned(),
                 color: shade.theme().background,
                 shape: LegendShape::Marker(MarkerShape::Circle),
                 dasharray: None,

@@ -62,7 +62,9 @@ impl Scale {
             let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
             return Range { low, high, step: Some(1.0), ends: [low - MARGIN_LOG2, high + MARGIN_LOG2] };
         }
-        let step = tick_step(high - low);
+        let range = high - low;
+        let differ = range > 1e-9 * low.abs().max(high.abs());
+        let step = tick_step(if differ { range } else { 0.0 });
         let low = (low / step).floor() * step;
         let high = ((high / step).ceil() * step).max(low + step);
         let room = if self == Self::Roomy { 0.4 * step } else { 0.0 };
@@ -143,6 +145,8 @@ mod tests {
         assert!(low < 0.795 && 1.005 < high && low > 0.7 && high < 1.1, "{low} to {high}");
         let range = Scale::Log2.range([8.0, 500.0].into_iter());
         assert_eq!((range.low, range.high), (3.0, 9.0));
+        let rounded = Scale::Linear.range([70.0, 70.000_000_000_000_01].into_iter());
+        assert_eq!((rounded.low, rounded.high), (70.0, 71.0));
         let range = Scale::Linear.range(std::iter::empty());
         assert!(range.low < range.high);
     }

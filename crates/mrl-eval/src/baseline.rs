@@ -61,7 +61,8 @@ impl Evaluation<'_> {
             self.other_label(other),
             theirs.probe.first().and_then(|probe| self.other_support(probe)),
         ];
-        let options = said_options(self.options).into_iter().zip(said_options(&other.options));
+        let ours = said_options(self.options, self.train.len());
+        let options = ours.into_iter().zip(said_options(&other.options, other.train_size));
         let options = options.filter(|((_, measure, _), _)| shared.contains(measure));
         let options = options.map(|((what, _, ours), (_, _, theirs))| pair(what, ours, theirs));
         all.into_iter().flatten().chain(options).find(|(_, ours, theirs)| ours != theirs)
@@ -98,12 +99,12 @@ fn measures(options: &EvalOptions) -> String {
 }
 
 /// The options that change what a number means, and whose.
-fn said_options(options: &EvalOptions) -> [(&'static str, Measure, String); 6] {
+pub(crate) fn said_options(options: &EvalOptions, train_rows: usize) -> [(&'static str, Measure, String); 6] {
     let l2 = options.l2.map_or_else(|| "cross-validated".to_owned(), number);
     [
         ("l2", Measure::Probe, l2),
         ("tolerance", Measure::Probe, number(options.tolerance)),
-        ("neighbours", Measure::Knn, options.neighbours.to_string()),
+        ("neighbours", Measure::Knn, options.neighbours.min(train_rows).to_string()),
         ("temperature", Measure::Knn, number(options.temperature)),
         ("database", Measure::Retrieval, options.database.to_string()),
         ("hits", Measure::Retrieval, format!("{:?}", options.hits)),
@@ -215,7 +216,7 @@ mod tests {
         );
         assert_eq!(
             message(&report(2, &[0, 1], &EvalOptions { neighbours: 5, ..narrow.clone() })),
-            format!("baseline b differs from the evaluation in neighbours: 5, not 200; {cure}")
+            format!("baseline b differs from the evaluation in neighbours: 5, not 6; {cure}")
         );
         let mut other = report(2, &[0, 1], &narrow);
         other.labels[1] = 4;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mrl_embedding::{EmbeddingSet, Nesting};
+use mrl_embedding::{EmbeddingSet, Metadata, Nesting};
 
 use crate::{EvalError, EvalOptions, Measure, error::Side};
 
@@ -25,7 +25,8 @@ pub(crate) fn check(
 ) -> Result<Checked, EvalError> {
     check_options(options, test.len())?;
     check_agreement(train, test)?;
-    let dims = dims(train, options.dims.as_deref())?;
+    let nesting = train.metadata.nesting.as_ref().or(test.metadata.nesting.as_ref());
+    let dims = dims(train.width(), nesting, options.dims.as_deref())?;
     check_neighbours(options, train.len().max(test.len()), test.len() * dims.len())?;
     let train_labels = check_set(train, Side::Train)?;
     let test_labels = check_set(test, Side::Test)?;
@@ -89,10 +90,11 @@ fn check_options(options: &EvalOptions, test_rows: usize) -> Result<(), EvalErro
 
 /// Whether the neighbours among at most `rows` others can be held: of all test rows, by all dims.
 fn check_neighbours(options: &EvalOptions, rows: usize, searches: usize) -> Result<(), EvalError> {
+    let nearest = options.takes(Measure::Knn1).then_some(1);
     let voters = options.takes(Measure::Knn).then_some(options.neighbours);
     let hits = options.takes(Measure::Retrieval).then(|| options.hits.iter().copied().max()).flatten();
     let most = MOST_FOUND / searches.max(1);
-    match voters.max(hits).map(|k| k.min(rows)) {
+    match nearest.max(voters).max(hits).map(|k| k.min(rows)) {
         Some(k) if k > most => Err(EvalError::Neighbours { k, searches, most }),
         _ => Ok(()),
     }
@@ -123,6 +125,7 @@ fn check_agreement(train: &EmbeddingSet, test: &EmbeddingSet) -> Result<(), Eval
             return Err(EvalError::Mismatch { what, train, test });
         }
     }
+    check_class_names(a, b)?;
     let differ =
         |train: &Option<String>, test: &Option<String>| train.is_some() && test.is_some() && train != test;
     if differ(&a.config, &b.config) {
@@ -132,6 +135,17 @@ fn check_agreement(train: &EmbeddingSet, test: &EmbeddingSet) -> Result<(), Eval
         return Err(EvalError::Weights);
     }
     Ok(())
+}
+
+/// Folders number the classes that they have: a class that only one of two splits has moves the labels behind it.
+fn check_class_names(train: &Metadata, test: &Metadata) -> Result<(), EvalError> {
+    let (Some(ours), Some(theirs)) = (&train.class_names, &test.class_names) else { return Ok(()) };
+    match ours.iter().zip(theirs).enumerate().find(|(_, (train, test))| train != test) {
+        Some((label, (train, test))) => {
+            Err(EvalError::ClassNames { label, train: train.clone(), test: test.clone() })
+        }
+        None => Ok(()),
+    }
 }
 
 /// The labels of a set whose every number and label can be used.
@@ -150,9 +164,9 @@ fn check_set(set: &EmbeddingSet, side: Side) -> Result<&[i64], EvalError> {
     Ok(labels)
 }
 
-fn dims(set: &EmbeddingSet, asked: Option<&[usize]>) -> Result<Vec<usize>, EvalError> {
-    let width = set.width();
-    let mut dims = match (asked, &set.metadata.nesting) {
+/// Those asked for, or else those that were trained.
+fn dims(width: usize, nesting: Option<&Nesting>, asked: Option<&[usize]>) -> Result<Vec<usize>, EvalError> {
+    let mut dims = match (asked, nesting) {
         (Some(dims), _) => dims.to_vec(),
         (None, Some(nesting)) => nesting.dims().to_vec(),
         (None, None) => Nesting::powers_of_two(width).map_err(|_| EvalError::NoDims)?.dims().to_vec(),
@@ -175,8 +189,6 @@ fn dims(set: &EmbeddingSet, asked: Option<&[usize]>) -> Result<Vec<usize>, EvalE
 
 #[cfg(test)]
 mod tests {
-    use mrl_embedding::Metadata;
-
     use super::*;
     use crate::Method;
 
@@ -351,6 +363,15 @@ mod tests {
             "the training set and the test set come from different weights of one run, which went on in between; embed \
              both with the same weights"
         );
+        let classes = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+        assert_eq!(
+            contradiction(
+                Metadata { class_names: classes(&["ant", "bee", "cat"]), ..other() },
+                Metadata { class_names: classes(&["bee", "cat"]), ..other() }
+            ),
+            "label 0 is ant in the training set but bee in the test set; number classes alike: give both splits a folder for \
+             every class, an empty one where a split has no image of it"
+        );
         assert!(
             check(
                 &with(Metadata { encoder: some("resnet18"), ..other() }),
@@ -363,11 +384,14 @@ mod tests {
 
     #[test]
     fn dims_default_to_the_trained_ones_then_to_powers_of_two() {
-        let mut train = set(&[0, 1]);
-        assert_eq!(dims(&train, None).unwrap(), [4]);
-        train.metadata.nesting = Some(Nesting::new([1, 3, 4], 4).unwrap());
-        assert_eq!(dims(&train, None).unwrap(), [1, 3, 4]);
-        assert_eq!(dims(&train, Some(&[4, 2])).unwrap(), [2, 4]);
+        let nesting = Nesting::new([1, 3, 4], 4).unwrap();
+        assert_eq!(dims(4, None, None).unwrap(), [4]);
+        assert_eq!(dims(4, Some(&nesting), None).unwrap(), [1, 3, 4]);
+        assert_eq!(dims(4, Some(&nesting), Some(&[4, 2])).unwrap(), [2, 4]);
+        let mut test = set(&[0, 1, 0]);
+        test.metadata.nesting = Some(nesting);
+        let options = EvalOptions { measures: vec![Measure::Knn1], ..EvalOptions::default() };
+        assert_eq!(check(&set(&[0, 1]), &test, &options).unwrap().dims, [1, 3, 4]);
     }
 
     #[test]

@@ -74,6 +74,18 @@ pub enum EvalError {
         /// What the test set says.
         test: String,
     },
+    /// A label is not the same class in both sets.
+    #[error(
+        "label {label} is {train} in the training set but {test} in the test set; number classes alike: give both splits a folder for every class, an empty one where a split has no image of it"
+    )]
+    ClassNames {
+        /// The label.
+        label: usize,
+        /// Its class in the training set.
+        train: String,
+        /// Its class in the test set.
+        test: String,
+    },
     /// The sets come from runs with different settings.
     #[error(
         "the training set and the test set come from runs with different configurations; embed both with one run"
@@ -239,6 +251,16 @@ pub enum EvalError {
         "the eigenvectors of the {0} x {0} covariance were not found; the embeddings' scales differ too much, rescale them"
     )]
     Eigen(usize),
+    /// A method makes numbers beyond `f32` of a set.
+    #[error(
+        "{method} makes numbers of {side} that are too large for f32; divide the embeddings by a constant"
+    )]
+    TooLarge {
+        /// The way of shortening.
+        method: crate::Method,
+        /// The set.
+        side: Side,
+    },
     /// The chart could not be drawn.
     #[error("{}: the chart could not be drawn: {problem}", path.display())]
     Plot {

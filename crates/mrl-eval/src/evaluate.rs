@@ -5,6 +5,7 @@ use mrl_embedding::EmbeddingSet;
 use crate::{
     EvalError, EvalOptions, Measures, Method, Report, Step,
     check::{Checked, check},
+    error::Side,
     examples,
     pca::principal_components,
     pieces::Pieces,
@@ -58,14 +59,14 @@ impl<'a> Evaluation<'a> {
     /// there are. Nothing is chosen by looking at the test rows.
     ///
     /// # Errors
-    /// When the eigenvectors of a covariance are not found.
+    /// When the eigenvectors of a covariance are not found, or a method makes numbers that are too large.
     pub fn run(self, progress: &mut dyn FnMut(Step<'_>)) -> Result<Report, EvalError> {
         let Self { train, test, options, .. } = self;
         let sweep = Sweep::new(train, test, &self.checked, options);
         let finds_neighbours = options.finds_neighbours();
         let total = options.methods.len() * (1 + sweep.pieces()) + usize::from(finds_neighbours);
         let mut pieces = Pieces::new(total, progress);
-        pieces.begin("mean and covariance");
+        pieces.begin("mean and variance");
         let moments = Moments::of(Rows::of(train));
 
         let mut methods = BTreeMap::new();
@@ -82,7 +83,7 @@ impl<'a> Evaluation<'a> {
             Vec::new()
         };
         pieces.end();
-        let measured = Measured { methods, variance: moments.variance(), examples };
+        let measured = Measured { methods, variance: moments.variance().to_vec(), examples };
         drop(sweep);
         Ok(Report::new(train, test, options, self.checked, measured, self.baselines))
     }
@@ -92,7 +93,7 @@ impl<'a> Evaluation<'a> {
         &self,
         sweep: &Sweep<'_>,
         method: Method,
-        moments: &Moments,
+        moments: &Moments<'_>,
         pieces: &mut Pieces<'_>,
     ) -> Result<Measures, EvalError> {
         let (train, test) = (Rows::of(self.train), Rows::of(self.test));
@@ -100,7 +101,12 @@ impl<'a> Evaluation<'a> {
             return sweep.run(train, test, moments, method, pieces);
         };
         let longest = self.checked.dims[self.checked.dims.len() - 1];
-        let (train, test) = (shorten(train, longest), shorten(test, longest));
+        let shortened = |rows: Rows<'_>, side: Side| {
+            let values = shorten(rows, longest);
+            let is_held = values.iter().all(|value| value.is_finite());
+            if is_held { Ok(values) } else { Err(EvalError::TooLarge { method, side }) }
+        };
+        let (train, test) = (shortened(train, Side::Train)?, shortened(test, Side::Test)?);
         let (train, test) = (Rows::new(&train, longest), Rows::new(&test, longest));
         sweep.run(train, test, &Moments::of(train), method, pieces)
     }
@@ -110,7 +116,7 @@ impl<'a> Evaluation<'a> {
 type Shortening = Box<dyn Fn(Rows<'_>, usize) -> Vec<f32>>;
 
 /// None for prefixes, which are the rows themselves.
-fn shortening(method: Method, moments: &Moments, seed: u64) -> Result<Option<Shortening>, EvalError> {
+fn shortening(method: Method, moments: &Moments<'_>, seed: u64) -> Result<Option<Shortening>, EvalError> {
     let width = moments.mean().len();
     let project = |map: Projection| -> Shortening { Box::new(move |rows, dims| map.project(rows, dims)) };
     Ok(match method {
@@ -122,4 +128,27 @@ fn shortening(method: Method, moments: &Moments, seed: u64) -> Result<Option<Sho
             Some(Box::new(move |rows, dims| pick(rows, &order[..dims])))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Measure;
+
+    #[test]
+    fn numbers_that_a_method_makes_too_large_are_an_error() {
+        let set = |values: &[f32], labels: &[i64]| {
+            EmbeddingSet::new(values.to_vec(), 2).unwrap().with_labels(labels.to_vec()).unwrap()
+        };
+        let train = set(&[0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0], &[0, 0, 1, 1]);
+        let test = set(&[3e38, 3e38], &[1]);
+        let options = EvalOptions {
+            dims: Some(vec![1]),
+            methods: vec![Method::Pca],
+            measures: vec![Measure::Knn1],
+            ..EvalOptions::default()
+        };
+        let error = evaluate(&train, &test, &options, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.starts_with("pca makes numbers of the test set that are too large for f32"), "{error}");
+    }
 }

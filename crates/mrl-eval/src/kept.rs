@@ -18,11 +18,12 @@ pub struct Searched<'a> {
 /// each of `dims`, which increase. Both hold the same rows in the same order; near is what has a large cosine, exactly.
 ///
 /// # Panics
-/// When the two hold different numbers of rows, or a dim exceeds the width.
+/// When the two hold different numbers of rows, or `dims` is empty, does not increase, or exceeds the width.
 #[must_use]
 pub fn neighbours_kept(whole: Searched<'_>, shortened: Searched<'_>, dims: &[usize], k: usize) -> Vec<f64> {
     let rows = |searched: Searched<'_>| (searched.database.len(), searched.queries.len());
     assert_eq!(rows(whole), rows(shortened), "rows and queries of the two");
+    assert!(!dims.is_empty() && dims.is_sorted_by(|a, b| a < b), "increasing dims");
     let search = |searched: Searched<'_>, dims: &[usize]| {
         Neighbours::search(Rows::of(searched.database), Rows::of(searched.queries), dims, k, Among::All)
     };

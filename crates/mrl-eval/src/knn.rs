@@ -11,6 +11,9 @@ use crate::{
 const DATABASE: usize = 1024;
 const QUERIES: usize = 256;
 
+/// Queries that are searched for at a time: each holds candidates of every prefix until all rows were offered.
+const AT_ONCE: usize = 64 * QUERIES;
+
 /// Candidates of a query beyond twice its neighbours, before they are thinned out.
 const SLACK: usize = 64;
 
@@ -69,34 +72,16 @@ impl Neighbours {
         if k == 0 {
             return dims.iter().map(|_| Self { k, found: Vec::new() }).collect();
         }
-        let unit_queries = unit_rows(queries, 0..queries.len());
-        let search = |index: usize| {
-            let own = (among == Among::Others).then_some(index);
-            prefixes.iter().map(move |prefix| prefix.search(k, dims.len(), queries.row(index), own))
-        };
-        let mut searches: Vec<Search> = (0..queries.len()).flat_map(search).collect();
-        for range in blocks(0..database.len(), DATABASE) {
-            let rows = unit_rows(database, range.clone());
-            searches
-                .par_chunks_mut(QUERIES * dims.len())
-                .zip(unit_queries.par_chunks(QUERIES * width))
-                .enumerate()
-                .for_each_init(
-                    || vec![0.0f32; QUERIES * DATABASE],
-                    |tile, (chunk, (searches, units))| {
-                        let query = |index| queries.row(chunk * QUERIES + index);
-                        let tile = &mut tile[..units.len() / width * range.len()];
-                        offer_tile(&prefixes, &range, &rows, units, tile, searches, query);
-                    },
-                );
+        let mut found: Vec<Self> =
+            dims.iter().map(|_| Self { k, found: Vec::with_capacity(queries.len() * k) }).collect();
+        for part in blocks(0..queries.len(), AT_ONCE) {
+            let nearest = search_part(&prefixes, database, queries, part, k, among);
+            for (place, nearest) in nearest.into_iter().enumerate() {
+                debug_assert_eq!(nearest.len(), k);
+                found[place % dims.len()].found.extend(nearest);
+            }
         }
-        let found = |(place, prefix): (usize, &Prefix<'_>)| {
-            let searches = searches[place..].par_iter().step_by(dims.len()).enumerate();
-            let finish =
-                |(index, search): (usize, &Search)| search.clone().finish(prefix, queries.row(index));
-            Self { k, found: searches.flat_map_iter(finish).collect() }
-        };
-        prefixes.iter().enumerate().map(found).collect()
+        found
     }
 
     /// Neighbours of each query.
@@ -108,6 +93,43 @@ impl Neighbours {
     pub(crate) fn of(&self, index: usize) -> &[Neighbour] {
         &self.found[index * self.k..][..self.k]
     }
+}
+
+/// The nearest rows of the queries `part` by each prefix, `[part, prefixes]`.
+fn search_part(
+    prefixes: &[Prefix<'_>],
+    database: Rows<'_>,
+    queries: Rows<'_>,
+    part: Range<usize>,
+    k: usize,
+    among: Among,
+) -> Vec<Vec<Neighbour>> {
+    let (width, count) = (queries.dims(), prefixes.len());
+    let units = unit_rows(queries, part.clone());
+    let search = |index: usize| {
+        let own = (among == Among::Others).then_some(index);
+        prefixes.iter().map(move |prefix| prefix.search(k, count, queries.row(index), own))
+    };
+    let mut searches: Vec<Search> = part.clone().flat_map(search).collect();
+    for range in blocks(0..database.len(), DATABASE) {
+        let rows = unit_rows(database, range.clone());
+        searches
+            .par_chunks_mut(QUERIES * count)
+            .zip(units.par_chunks(QUERIES * width))
+            .enumerate()
+            .for_each_init(
+                || vec![0.0f32; QUERIES * DATABASE],
+                |tile, (chunk, (searches, units))| {
+                    let query = |index| queries.row(part.start + chunk * QUERIES + index);
+                    let tile = &mut tile[..units.len() / width * range.len()];
+                    offer_tile(prefixes, &range, &rows, units, tile, searches, query);
+                },
+            );
+    }
+    let finish = |(place, search): (usize, Search)| {
+        search.finish(&prefixes[place % count], queries.row(part.start + place / count))
+    };
+    searches.into_par_iter().enumerate().map(finish).collect()
 }
 
 /// Offers the rows of `range`, `rows` `[range, width]`, to the searches `[queries, prefixes]` of the queries `units`
@@ -243,7 +265,6 @@ impl<'a> Prefix<'a> {
 
 /// The search for one query's nearest rows by a prefix. Rows are compared by the products of the query's and their unit rows'
 /// first numbers, over the norm of the row's: that is the cosine times `share`.
-#[derive(Clone)]
 struct Search {
     k: usize,
     /// The query's own row, which it may not find.
@@ -384,6 +405,17 @@ mod tests {
 
     fn found(database: Rows<'_>, queries: Rows<'_>, k: usize, among: Among) -> Vec<Vec<usize>> {
         found_by(database, queries, &[database.dims()], k, among).remove(0)
+    }
+
+    #[test]
+    fn queries_beyond_those_of_a_time_find_the_same() {
+        let angles = (0..AT_ONCE + 3).map(|query| query as f32);
+        let queries: Vec<f32> = angles.flat_map(|angle| [angle.cos(), angle.sin()]).collect();
+        let (database, queries) = (Rows::new(&[1.0, 0.0, 0.0, 1.0, -1.0, 0.5], 2), Rows::new(&queries, 2));
+        let found = found_by(database, queries, &[1, 2], 2, Among::All);
+        for (found, dim) in found.into_iter().zip([1, 2]) {
+            assert_eq!(found, plain(database.prefix(dim), queries.prefix(dim), 2, Among::All));
+        }
     }
 
     /// Small whole numbers, so that equal cosines and zero rows are common, any numbers, or numbers of any size.

@@ -66,7 +66,8 @@ pub struct ProbeScores {
     pub l2: f64,
     /// The objective on the training set, summed over rows, as scikit-learn defines it.
     pub objective: f64,
-    /// The largest entry of the gradient of the mean objective, over the objective where that is below 1, where fitting ended.
+    /// The largest entry of the gradient of the mean objective, over the objective where that is below 1, though not below 1e-5, where fitting
+    /// ended.
     pub gradient_norm: f64,
     /// Steps of L-BFGS.
     pub iterations: usize,

@@ -90,7 +90,7 @@ pub struct EvalOptions {
     /// The probe's penalty, scikit-learn's `1 / C`; none chooses it for each dim by cross-validation on the training set.
     pub l2: Option<f64>,
     /// The probe is converged when no entry of the gradient of its mean objective exceeds this, or this times the objective
-    /// where that is below 1.
+    /// where that is below 1, though not below 1e-5.
     pub tolerance: f64,
     /// Voters of the weighted k-NN; all training rows where there are fewer.
     pub neighbours: usize,
@@ -102,7 +102,8 @@ pub struct EvalOptions {
     pub hits: Vec<usize>,
     /// Bootstrap resamples of the test rows; without any there are no intervals.
     pub resamples: usize,
-    /// What the bootstrap, the random projection and the random coordinates are drawn from.
+    /// What the bootstrap, the random projection and the random coordinates are drawn from, and which rows cross-validation judges by
+    /// where they are too many.
     pub seed: u64,
 }
 

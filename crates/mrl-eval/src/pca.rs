@@ -5,7 +5,7 @@ use crate::{EvalError, linear::eigen, projection::Projection, standardise::Momen
 ///
 /// Components whose variance is lost in rounding against the largest are set to zero: the training set says nothing about
 /// them, and standardising them would blow rounding errors up to the size of features.
-pub(crate) fn principal_components(moments: &Moments) -> Result<(Projection, Vec<f64>), EvalError> {
+pub(crate) fn principal_components(moments: &Moments<'_>) -> Result<(Projection, Vec<f64>), EvalError> {
     let d = moments.mean().len();
     let mut found = eigen(moments.covariance(), d)?;
     // numpy's rule for the rank of a matrix, but for at most 4096 rows: of millions it would give up too much.

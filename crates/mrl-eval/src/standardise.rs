@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use crate::{
     EvalError,
     linear::{Matrix, eigenvalues, multiply_add_parallel},
@@ -8,19 +10,21 @@ use crate::{
 const BLOCK: usize = 1024;
 
 /// Mean and covariance of a set's features, in `f64`.
-pub(crate) struct Moments {
-    n: usize,
+pub(crate) struct Moments<'a> {
+    rows: Rows<'a>,
     /// `[d]`.
     mean: Vec<f64>,
-    /// `[d, d]`, divided by `n` as scikit-learn's `StandardScaler` does.
-    covariance: Vec<f64>,
+    /// `[d]`, divided by the number of rows as scikit-learn's `StandardScaler` does.
+    variance: Vec<f64>,
+    /// `[d, d]`; made when it is asked for, for neighbours need none.
+    covariance: OnceLock<Vec<f64>>,
 }
 
-impl Moments {
-    /// Two passes over `rows`: the mean, then the products of the centred features.
+impl<'a> Moments<'a> {
+    /// Two passes over `rows`: the mean, then the squares of the centred features.
     ///
     /// Everything is taken relative to the first row, so that a constant feature has a variance of exactly 0.
-    pub(crate) fn of(rows: Rows<'_>) -> Self {
+    pub(crate) fn of(rows: Rows<'a>) -> Self {
         let (n, d) = (rows.len(), rows.dims());
         let mut block = Vec::new();
         let pivot: Vec<f64> = rows.row(0).iter().map(|&value| f64::from(value)).collect();
@@ -36,11 +40,27 @@ impl Moments {
         }
         mean.iter_mut().zip(&pivot).for_each(|(mean, pivot)| *mean = *mean / n as f64 + pivot);
 
-        let mut covariance = vec![0.0; d * d];
+        let mut variance = vec![0.0; d];
         for range in blocks(0..n, BLOCK) {
-            rows.widen(range.clone(), &mut block);
+            rows.widen(range, &mut block);
+            for row in block.chunks_exact(d) {
+                let centred = row.iter().zip(&mean).map(|(value, mean)| value - mean);
+                variance.iter_mut().zip(centred).for_each(|(sum, value)| *sum += value * value);
+            }
+        }
+        for value in &mut variance {
+            *value /= n as f64;
+        }
+        Self { rows, mean, variance, covariance: OnceLock::new() }
+    }
+
+    fn products(&self) -> Vec<f64> {
+        let (n, d) = (self.rows.len(), self.rows.dims());
+        let (mut block, mut covariance) = (Vec::new(), vec![0.0; d * d]);
+        for range in blocks(0..n, BLOCK) {
+            self.rows.widen(range.clone(), &mut block);
             for row in block.chunks_exact_mut(d) {
-                row.iter_mut().zip(&mean).for_each(|(value, mean)| *value -= mean);
+                row.iter_mut().zip(&self.mean).for_each(|(value, mean)| *value -= mean);
             }
             let centred = Matrix::new(&block, range.len(), d);
             multiply_add_parallel(centred.transposed(), centred, &mut covariance);
@@ -48,11 +68,11 @@ impl Moments {
         for value in &mut covariance {
             *value /= n as f64;
         }
-        Self { n, mean, covariance }
+        covariance
     }
 
     pub(crate) fn rows(&self) -> usize {
-        self.n
+        self.rows.len()
     }
 
     /// `[d]`.
@@ -62,19 +82,19 @@ impl Moments {
 
     /// `[d, d]`.
     pub(crate) fn covariance(&self) -> &[f64] {
-        &self.covariance
+        self.covariance.get_or_init(|| self.products())
     }
 
     /// Variance of each feature, `[d]`.
-    pub(crate) fn variance(&self) -> Vec<f64> {
-        self.covariance.iter().step_by(self.mean.len() + 1).copied().collect()
+    pub(crate) fn variance(&self) -> &[f64] {
+        &self.variance
     }
 
     /// `exp` of the entropy of the eigenvalues of the covariance of the first `dims` features, each over their sum (Roy &
     /// Vetterli 2007); 0 where nothing varies.
     pub(crate) fn effective_rank(&self, dims: usize) -> Result<f64, EvalError> {
         let corner: Vec<f64> = self
-            .covariance
+            .covariance()
             .chunks_exact(self.mean.len())
             .take(dims)
             .flat_map(|row| &row[..dims])
@@ -88,16 +108,15 @@ impl Moments {
 
     /// `1 / standard deviation` of the first `dims` features; 0 for a constant one, which thus stays 0.
     pub(crate) fn inverse_deviation(&self, dims: usize) -> Vec<f64> {
-        let d = self.mean.len();
-        let variance = (0..dims).map(|i| self.covariance[i * d + i]);
-        variance.map(|variance| if variance > 0.0 { variance.sqrt().recip() } else { 0.0 }).collect()
+        let inverse = |&variance: &f64| if variance > 0.0 { variance.sqrt().recip() } else { 0.0 };
+        self.variance[..dims].iter().map(inverse).collect()
     }
 
     /// The covariance of the first `dims` features after standardisation, `[dims, dims]`.
     pub(crate) fn correlation(&self, dims: usize) -> Vec<f64> {
         let d = self.mean.len();
-        let inverse = self.inverse_deviation(dims);
-        let entry = |i: usize, j: usize| self.covariance[i * d + j] * inverse[i] * inverse[j];
+        let (covariance, inverse) = (self.covariance(), self.inverse_deviation(dims));
+        let entry = |i: usize, j: usize| covariance[i * d + j] * inverse[i] * inverse[j];
         (0..dims).flat_map(|i| (0..dims).map(move |j| (i, j))).map(|(i, j)| entry(i, j)).collect()
     }
 }

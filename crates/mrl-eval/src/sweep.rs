@@ -80,7 +80,7 @@ impl<'a> Sweep<'a> {
         &self,
         train: Rows<'_>,
         test: Rows<'_>,
-        moments: &Moments,
+        moments: &Moments<'_>,
         method: Method,
         pieces: &mut Pieces<'_>,
     ) -> Result<Measures, EvalError> {
@@ -115,7 +115,7 @@ impl<'a> Sweep<'a> {
         &self,
         train: Rows<'_>,
         test: Rows<'_>,
-        moments: &Moments,
+        moments: &Moments<'_>,
         shorter: &mut Shorter,
         measures: &mut Measures,
     ) -> Result<(), EvalError> {
@@ -192,13 +192,13 @@ impl<'a> Sweep<'a> {
         }
         if in_test && hits > 0 {
             let found = Neighbours::search(test, test, dims, hits, Among::Others);
-            self.retrieve(&found, test.len(), measures);
+            self.retrieve(&found, Among::Others.of(test.len()), measures);
         } else if hits > 0 {
             self.retrieve(&found, train.len(), measures);
         }
     }
 
-    /// Retrieval by each dim, from neighbours among `rows` others.
+    /// Retrieval by each dim, from neighbours among `rows`.
     fn retrieve(&self, found: &[Neighbours], rows: usize, measures: &mut Measures) {
         for (found, dim) in found.iter().zip(&self.checked.dims) {
             let at = self.options.hits.iter().map(|&k| self.retrieval.at(k, found, &self.resamples));

@@ -17,7 +17,7 @@ pub(crate) struct Rotation {
 
 impl Rotation {
     /// Of the first `dims` features.
-    pub(crate) fn of(moments: &Moments, dims: usize) -> Result<Self, EvalError> {
+    pub(crate) fn of(moments: &Moments<'_>, dims: usize) -> Result<Self, EvalError> {
         Ok(Self {
             dims,
             mean: moments.mean()[..dims].to_vec(),

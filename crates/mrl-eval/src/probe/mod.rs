@@ -97,7 +97,7 @@ impl<'a> Problem<'a> {
         rows: Rows<'a>,
         targets: &'a [usize],
         classes: usize,
-        moments: &Moments,
+        moments: &Moments<'_>,
     ) -> Result<Self, EvalError> {
         Ok(Self { rows, targets, classes, rotation: Rotation::of(moments, rows.dims())? })
     }

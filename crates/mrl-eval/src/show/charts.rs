@@ -106,6 +106,7 @@ fn confusion(report: &Report, prefix: &Measures) -> Option<Chart> {
             subtitle: format!("probe on {} dims, % of each true class", prefix.dims.last()?),
             names: report.class_names.clone(),
             values: probe.confusion.iter().map(percent).collect(),
+            most: 100.0,
             row_label: "true class",
             column_label: "predicted class",
         }),
@@ -181,7 +182,6 @@ fn cascade(prefix: &Measures) -> Option<Chart> {
 
 fn variance(report: &Report) -> Option<Chart> {
     let total: f64 = report.variance.iter().sum();
-    // Zero has no logarithm.
     let shares = report.variance.iter().map(|variance| 100.0 * variance / total).enumerate();
     let points: Vec<Point> = shares.map(|(index, share)| Point::new((index + 1) as f64, share)).collect();
     (total > 0.0).then(|| Chart {

@@ -10,7 +10,7 @@ use super::{
     page::Page,
     table::Table,
 };
-use crate::{EvalError, Measures, Method, Report, SCHEMA, number::number};
+use crate::{EvalError, Measures, Method, Report, SCHEMA, baseline::said_options};
 
 /// The stems of the charts.
 const STEMS: &[&str] = &["compare-accuracy", "compare-neighbours"];
@@ -138,16 +138,18 @@ pub(super) fn caveats(reports: &[&Report]) -> Vec<String> {
         let same = all.iter().all(|value| *value == all[0]);
         (!same).then(|| format!("Careful: the runs differ in {what}: {}.", all.join(", ")))
     };
-    let of_option = |value: Option<f64>| value.map_or_else(|| "cross-validated".to_owned(), number);
+    let known = |dataset: &Option<String>| dataset.clone().unwrap_or_else(|| "not known".to_owned());
     let found = [
-        differ("the test set", &|report| {
-            report.test_dataset.clone().unwrap_or_else(|| "not known".to_owned())
-        }),
+        differ("the training set", &|report| known(&report.train_dataset)),
+        differ("the test set", &|report| known(&report.test_dataset)),
         differ("the number of test rows", &|report| report.test_size.to_string()),
         differ("the number of training rows", &|report| report.train_size.to_string()),
         differ("the number of classes", &|report| report.classes.to_string()),
-        differ("the probe's l2", &|report| of_option(report.options.l2)),
-        differ("the voters of the k-NN", &|report| report.voters().to_string()),
     ];
-    found.into_iter().flatten().collect()
+    let said = |report: &Report| said_options(&report.options, report.train_size);
+    let options = said(reports[0]).into_iter().enumerate().filter_map(|(place, (what, measure, _))| {
+        let all_have = reports.iter().all(|report| report.options.lists(measure));
+        all_have.then(|| differ(what, &|report| said(report)[place].2.clone())).flatten()
+    });
+    found.into_iter().flatten().chain(options).collect()
 }

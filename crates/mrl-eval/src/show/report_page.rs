@@ -69,7 +69,7 @@ fn verdict(prefix: &Measures) -> Option<String> {
     let (dim, value) = prefix.dims.iter().zip(&prefix.logreg).find(|&(_, &value)| value >= KEPT * last)?;
     (*dim < full && last > 0.0).then(|| {
         format!(
-            "{dim} of {full} numbers keep {:.1} % of the probe's accuracy ({:.2} of {:.2} %).",
+            "{dim} of {full} numbers keep {:.1} % of the probe's accuracy on these test rows ({:.2} of {:.2} %).",
             100.0 * value / last,
             100.0 * value,
             100.0 * last

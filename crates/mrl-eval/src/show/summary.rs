@@ -188,7 +188,9 @@ impl Spread {
 
     fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
         let n = values.clone().count() as f64;
-        let mean = values.clone().sum::<f64>() / n;
+        // From the first on, so that equal values have no spread.
+        let first = values.clone().next().unwrap_or(0.0);
+        let mean = first + values.clone().map(|value| value - first).sum::<f64>() / n;
         let square = values.map(|value| (value - mean).powi(2)).sum::<f64>();
         Self { mean, std: (square / (n - 1.0)).sqrt() }
     }
@@ -203,5 +205,7 @@ mod tests {
         let spread = Spread::of([1.0, 2.0, 4.0].into_iter());
         assert!((spread.mean - 7.0 / 3.0).abs() < 1e-12);
         assert!((spread.std - 1.527_525_231_651_946_7).abs() < 1e-12);
+        let equal = Spread::of([0.7; 3].into_iter());
+        assert_eq!((equal.mean, equal.std), (0.7, 0.0));
     }
 }
