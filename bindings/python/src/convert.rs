@@ -80,11 +80,34 @@ impl<'py> Array<'py, f32> {
 
 impl<'py> Array<'py, i64> {
     /// A label a row, `[rows]`.
+    ///
+    /// # Errors
+    /// Those of other numbers, and `ValueError` when one is too large: numpy would make it negative.
     pub(crate) fn labels(name: &str, given: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let array = Self::new(name, given)?;
+        let py = given.py();
+        let numpy = py.import(intern!(py, "numpy"))?;
+        let given = numpy.call_method1(intern!(py, "asarray"), (given,))?;
+        let given = if is_u64(&given)? { narrowed(name, &given)? } else { given };
+        let array = Self::new(name, &given)?;
         array.check(name, "[rows]", 1..=1)?;
         Ok(array)
     }
+}
+
+/// Whether the numbers of an array may be larger than those of `int64`.
+fn is_u64(array: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let dtype = array.getattr(intern!(array.py(), "dtype"))?;
+    let kind: String = dtype.getattr(intern!(array.py(), "kind"))?.extract()?;
+    let bytes: usize = dtype.getattr(intern!(array.py(), "itemsize"))?.extract()?;
+    Ok(kind == "u" && bytes == 8)
+}
+
+/// A copy as `int64`, of the same shape.
+fn narrowed<'py>(name: &str, given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let wide = Array::<u64>::new(name, given)?;
+    let too_large = |number| value(format!("{name} holds {number}; give labels below 2**63"));
+    let numbers = wide.numbers()?.iter().map(|&number| i64::try_from(number).map_err(|_| too_large(number)));
+    array(given.py(), numbers.collect::<PyResult<Vec<i64>>>()?, wide.shape())
 }
 
 impl<T: Element> Array<'_, T> {

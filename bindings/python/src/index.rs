@@ -307,9 +307,10 @@ impl Index {
     /// Changes the file, and then is what it became.
     fn change<T>(&self, change: impl FnOnce(&mut Writer) -> Result<T, Error>) -> Result<T, Error> {
         let result = change(&mut Writer::open(&self.path)?)?;
+        // Opened while no other thread can put what it opened here, so that the index is never older than a change of its own.
+        let mut current = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
         // Opened anew, for an index of the writer's own would keep its lock as long as it is mapped.
-        let changed = snapshot(mrl_retrieve::Index::open(&self.path)?)?;
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = changed;
+        *current = snapshot(mrl_retrieve::Index::open(&self.path)?)?;
         Ok(result)
     }
 }

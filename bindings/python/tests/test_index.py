@@ -39,6 +39,13 @@ def test_labels_come_back_in_the_shape_of_hits(x, q, path):
     assert index.labels([len(x)]).tolist() == [9]
 
 
+def test_labels_may_be_wide_unsigned_numbers(x, path):
+    labels = numpy.arange(len(x), dtype="uint64") + (2**63 - len(x))
+    index = mrl.Index.build(x, path, labels=labels)
+    found = index.labels([0, len(x) - 1])
+    assert found.tolist() == [2**63 - len(x), 2**63 - 1]
+
+
 def test_what_is_added_is_found_and_what_is_removed_is_not(x, q, path):
     index = mrl.Index.build(x[:500], path)
     index.add(x[500:])
@@ -142,6 +149,11 @@ def test_a_second_writer_is_told(index, path):
         (TypeError, "ids are neither all whole numbers nor all str", {"ids": [1.5, 2.0, 3.0]}),
         (ValueError, "the source has 2 labels for 3 rows", {"labels": [0, 1]}),
         (TypeError, "labels holds float64; give int64", {"labels": [0.0, 1.0, 2.0]}),
+        (
+            ValueError,
+            r"labels holds 9223372036854775808; give labels below 2\*\*63",
+            {"labels": numpy.array([0, 1, 2**63], "uint64")},
+        ),
         (ValueError, "nesting dim 64 exceeds", {"dims": [16, 64]}),
         (ValueError, "-1 is no number of rows or dims", {"dims": [-1]}),
         (TypeError, "float", {"dims": [8.5]}),

@@ -71,19 +71,19 @@ pub struct TrainArgs {
     /// The folder of the images; CIFAR and STL-10 are downloaded there when they are missing.
     #[arg(long, value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
-    /// The part to train on [default: unlabeled for stl10, train elsewhere].
+    /// The part to train on [default: unlabeled for stl10 unless the objective needs labels, train elsewhere].
     #[arg(long, value_parser = choice::<Split>())]
     pub split: Option<Split>,
     /// Only the first N images of each class.
     #[arg(long, value_name = "N")]
     pub subset_per_class: Option<usize>,
-    /// Skip up to N unreadable images of a folder [default: 0].
+    /// Skip up to N corrupt images of a folder [default: 0].
     #[arg(long, value_name = "N")]
     pub max_corrupt: Option<usize>,
     /// Never train on this share of each class: always the same images, whatever the seed; 0 for none, where the preset has some.
     #[arg(long, value_name = "SHARE")]
     pub holdout: Option<f64>,
-    /// The side at which images are embedded, and the largest of views, in pixels [default: that of the images].
+    /// The side at which images are embedded, and the largest of views, in pixels [default: that of the images, 224 where they differ].
     #[arg(long, value_name = "N")]
     pub image_size: Option<usize>,
     /// Where the decoded pixels of a folder are kept, so that later epochs and runs need not decode
@@ -195,7 +195,7 @@ pub struct EmbedArgs {
     /// Only the first N images of each class.
     #[arg(long, value_name = "N")]
     pub subset_per_class: Option<usize>,
-    /// Skip up to N unreadable images of a folder.
+    /// Skip up to N corrupt images of a folder.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub max_corrupt: usize,
     /// The side to which --pixels scales the images [default: that of the images].

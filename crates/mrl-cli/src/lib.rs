@@ -67,6 +67,7 @@ pub fn prepare_process() {
 
 fn exit_code(result: anyhow::Result<Ending>) -> ExitCode {
     match result {
+        Ok(Ending::Done) if progress::lost_an_answer() => ExitCode::FAILURE,
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(error) => {

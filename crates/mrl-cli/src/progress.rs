@@ -1,8 +1,9 @@
-//! What the user sees while a command works, all of it on stderr: a bar on a terminal, now and then a line elsewhere.
+//! What the user sees while a command works, all but its answers on stderr: a bar on a terminal, now and then a line elsewhere.
 
 use std::{
     cell::{Cell, RefCell},
-    io::{self, IsTerminal, Write},
+    io::{self, ErrorKind, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -27,10 +28,20 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&message);
 }
 
-/// A result, on stdout.
-#[expect(clippy::print_stdout, reason = "this is where the program answers")]
+/// Whether an answer could not be written, and not because its reader had enough.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// A result, on stdout. What goes on after it does so even if it cannot be written, which is said once.
 pub(crate) fn answer(text: &str) {
-    println!("{}", text.trim_end());
+    let Err(error) = writeln!(io::stdout(), "{}", text.trim_end()) else { return };
+    if error.kind() != ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) {
+        note(&format!("error: stdout cannot be written ({error})"));
+    }
+}
+
+/// Whether the program is to end as failed because an answer is lost.
+pub(crate) fn lost_an_answer() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// The progress of one thing.
@@ -52,16 +63,19 @@ impl Progress {
         Self { what: what.to_owned(), bar, last_line: Cell::new(None) }
     }
 
-    /// `done` of `total`; `message` says more.
+    /// `done` of `total`, which is 0 where nobody knows it; `message` says more.
     pub(crate) fn at(&self, done: u64, total: u64, message: &str) {
         if let Some(bar) = &self.bar {
-            bar.set_length(total);
+            if total > 0 {
+                bar.set_length(total);
+            }
             bar.set_position(done);
             bar.set_message(message.to_owned());
-        } else if done == total || self.last_line.get().is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+        } else if is_all(done, total) || self.last_line.get().is_none_or(|last| last.elapsed() >= LINE_EVERY)
+        {
             self.last_line.set(Some(Instant::now()));
             let separator = if message.is_empty() { "" } else { ", " };
-            note(&format!("{}: {done}/{total}{separator}{message}", self.what));
+            note(&format!("{}: {}{separator}{message}", self.what, share(done, total)));
         }
     }
 
@@ -89,11 +103,7 @@ impl DataProgress {
         use mrl_data::Progress as Data;
         match progress {
             Data::Download { file, done_bytes, total_bytes } => {
-                self.phase(
-                    &format!("downloading {file} (bytes)"),
-                    done_bytes,
-                    total_bytes.unwrap_or(done_bytes),
-                );
+                self.phase(&format!("downloading {file} (bytes)"), done_bytes, total_bytes.unwrap_or(0));
             }
             Data::Retry { file, problem, attempt } => {
                 note(&format!("{file}: {problem}; trying again (attempt {attempt})"));
@@ -129,11 +139,21 @@ impl DataProgress {
         }
         if let Some((_, progress)) = current.as_ref() {
             progress.at(done, total, "");
-            if done == total {
+            if is_all(done, total) {
                 progress.finish();
             }
         }
     }
+}
+
+/// Whether nothing is left, as far as is known.
+fn is_all(done: u64, total: u64) -> bool {
+    total > 0 && done == total
+}
+
+/// `done` of `total`, where that is known.
+fn share(done: u64, total: u64) -> String {
+    if total > 0 { format!("{done}/{total}") } else { done.to_string() }
 }
 
 /// Bytes as a person reads them.
@@ -142,5 +162,16 @@ fn size(bytes: u64) -> String {
         0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_known_total_is_never_all() {
+        assert_eq!((share(7, 9), share(7, 0)), ("7/9".to_owned(), "7".to_owned()));
+        assert!(is_all(9, 9) && !is_all(7, 9) && !is_all(0, 0) && !is_all(7, 0));
     }
 }

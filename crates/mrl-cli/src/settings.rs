@@ -93,6 +93,10 @@ fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
     set(&mut run.seed, args.seed.as_ref());
     set(&mut run.log_every, args.log_every.as_ref());
     set_option(&mut run.checkpoint_every, args.checkpoint_every.as_ref());
+    if args.holdout == Some(0.0) {
+        // Of what the preset judges by, nothing is left.
+        run.eval_every = None;
+    }
     set_option(&mut run.eval_every, args.eval_every.as_ref());
     config
 }
@@ -175,6 +179,16 @@ mod tests {
         let config = with_overrides(read_preset("reference-cifar10-resnet18").unwrap(), &args);
         assert_eq!((config.run.epochs, config.run.max_steps, config.run.seed), (None, Some(3), 9));
         assert_eq!(config.run.batch_size, 256);
+    }
+
+    #[test]
+    fn where_no_image_is_held_out_the_preset_judges_by_none() {
+        let mut preset = Config::default();
+        (preset.data.holdout, preset.run.eval_every) = (Some(0.1), Some(5));
+        let args = TrainArgs { holdout: Some(0.0), ..TrainArgs::default() };
+        let config = with_overrides(preset, &args);
+        assert_eq!((config.data.holdout, config.run.eval_every), (None, None));
+        config.validate().unwrap();
     }
 
     #[test]

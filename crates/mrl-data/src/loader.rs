@@ -57,13 +57,13 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Threads that make batches; the result does not depend on it.
     pub workers: usize,
-    /// Finished batches that may wait.
+    /// Batches that may be there beside one a thread: those, and no more, are made ahead.
     pub prefetch: usize,
 }
 
 impl Default for LoaderOptions {
     fn default() -> Self {
-        // Threads sleep once enough batches wait, so that more of them cost memory alone: one waiting batch each.
+        // Threads sleep once enough batches are there, so that more of them cost memory alone: a batch each.
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS);
         Self { size: 32.into(), batch_size: 256, seed: 0, workers, prefetch: 2 }
     }
@@ -124,22 +124,36 @@ impl<S: ImageSource> ViewLoader<S> {
     /// The batches from global step `first_step` on, without end. Threads fill them ahead until it is dropped.
     #[must_use]
     pub fn start(&self, first_step: u64) -> Batches {
-        let (sender, receiver) = bounded(self.prefetch);
+        let ahead = self.workers + self.prefetch;
+        // As many permits as batches may be there, whether being made, ready or waiting for their turn: one slow batch
+        // does not let those after it fill the memory.
+        let (permits, permitted) = bounded(ahead);
+        for _ in 0..ahead {
+            // There is room for all of them.
+            let _ = permits.try_send(());
+        }
+        let (sender, receiver) = bounded(ahead);
         let next = Arc::new(AtomicU64::new(first_step));
         for _ in 0..self.workers {
             let (maker, next, sender) = (Arc::clone(&self.maker), Arc::clone(&next), sender.clone());
-            thread::spawn(move || maker.work(&next, &sender));
+            let permitted = permitted.clone();
+            thread::spawn(move || maker.work(&next, &permitted, &sender));
         }
-        Batches { receiver, early: HashMap::new(), step: first_step }
+        Batches { receiver, permits, early: HashMap::new(), step: first_step }
     }
 }
 
 impl<S: ImageSource> Maker<S> {
-    /// Makes one batch after the other until nobody listens any more.
-    fn work(&self, next: &AtomicU64, sender: &Sender<(u64, Result<ViewBatch, DataError>)>) {
+    /// Makes one batch for each permit until nobody listens any more.
+    fn work(
+        &self,
+        next: &AtomicU64,
+        permitted: &Receiver<()>,
+        sender: &Sender<(u64, Result<ViewBatch, DataError>)>,
+    ) {
         let mut scratch = Scratch::default();
         let mut order = (u64::MAX, Vec::new());
-        loop {
+        while permitted.recv().is_ok() {
             let step = next.fetch_add(1, Ordering::Relaxed);
             // A batch that is lost to a panic would be waited for without end.
             let made = panic::catch_unwind(AssertUnwindSafe(|| self.batch(step, &mut order, &mut scratch)));
@@ -190,6 +204,8 @@ fn died() -> DataError {
 /// The batches of a [`ViewLoader`], in order.
 pub struct Batches {
     receiver: Receiver<(u64, Result<ViewBatch, DataError>)>,
+    /// Lets threads make a batch for each that was taken.
+    permits: Sender<()>,
     /// Batches that were ready before their turn.
     early: HashMap<u64, Result<ViewBatch, DataError>>,
     step: u64,
@@ -205,6 +221,8 @@ impl Batches {
         self.step += 1;
         loop {
             if let Some(batch) = self.early.remove(&step) {
+                // There is room, and threads that have died have no use for it.
+                let _ = self.permits.try_send(());
                 return batch;
             }
             let (ready, batch) = self.receiver.recv().map_err(|_| died())?;

@@ -58,7 +58,8 @@ proptest! {
                 let range = (1.0 - strength).max(0.0)..=1.0 + strength;
                 prop_assert!(range.contains(&factor), "{factor} at {strength}");
             }
-            prop_assert!(jitter.hue.abs() <= hue);
+            prop_assert_eq!(jitter.hue.is_some(), hue > 0.0);
+            prop_assert!(jitter.hue.is_none_or(|turn| turn.abs() <= hue));
         }
     }
 }

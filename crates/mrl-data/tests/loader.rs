@@ -1,9 +1,16 @@
 //! The loader's stream depends on seed, epoch and sample alone.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
 
 use mrl_data::{
-    Augmentations, DataError, Image, ImageSource, LoaderOptions, ViewBatch, ViewLoader, ViewSize,
+    Augmentations, DataError, Image, ImageSource, LoaderOptions, ViewBatch, ViewLoader, ViewSize, epoch_order,
 };
 
 /// Images of a pattern each; the one called `broken` cannot be read.
@@ -101,4 +108,54 @@ fn an_unreadable_image_ends_in_its_error() {
 fn a_batch_larger_than_the_set_is_refused() {
     let error = loader(Patterns { count: 3, broken: None }, 1, 0).err().unwrap();
     assert_eq!(error.to_string(), "batch size 4 does not fit the data set's 3 images; use 1 to 3");
+}
+
+/// A thousand images, of which one, the first time it is wanted, waits until it is `released`.
+struct Slow {
+    waits: usize,
+    wanted: AtomicBool,
+    released: AtomicBool,
+    loaded: AtomicUsize,
+}
+
+impl ImageSource for Slow {
+    fn len(&self) -> usize {
+        1000
+    }
+
+    fn image(&self, index: usize) -> Result<Image<'_>, DataError> {
+        self.loaded.fetch_add(1, Relaxed);
+        if index == self.waits && !self.wanted.swap(true, Relaxed) {
+            while !self.released.load(Relaxed) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(Image::new(12, 10, vec![index as u8; 12 * 10 * 3]))
+    }
+}
+
+#[test]
+fn few_batches_are_made_while_a_slow_one_is_waited_for() {
+    let source = Arc::new(Slow {
+        waits: epoch_order(5, 0, 1000)[0],
+        wanted: AtomicBool::new(false),
+        released: AtomicBool::new(false),
+        loaded: AtomicUsize::new(0),
+    });
+    let options = LoaderOptions { size: 8.into(), batch_size: 4, seed: 5, workers: 3, prefetch: 2 };
+    let loader = ViewLoader::new(Arc::clone(&source), Augmentations::default(), options).unwrap();
+    let mut batches = loader.start(0);
+    let loaded = thread::scope(|scope| {
+        let release = scope.spawn(|| {
+            thread::sleep(Duration::from_millis(200));
+            let loaded = source.loaded.load(Relaxed);
+            source.released.store(true, Relaxed);
+            loaded
+        });
+        assert_eq!(batches.next_batch().unwrap().indices[0], source.waits);
+        release.join().unwrap()
+    });
+    assert!(loaded <= 4 * (3 + 2), "{loaded} images");
+    // The others come after it, in order.
+    assert_eq!(batches.next_batch().unwrap().indices[0], epoch_order(5, 0, 1000)[4]);
 }

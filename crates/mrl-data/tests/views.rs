@@ -41,7 +41,7 @@ fn jitter(value: &Value) -> ColourJitter {
         brightness: factor("brightness"),
         contrast: factor("contrast"),
         saturation: factor("saturation"),
-        hue: factor("hue"),
+        hue: Some(factor("hue")),
     }
 }
 
@@ -93,6 +93,27 @@ fn views_are_torchvisions() {
         }
     }
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn jitter_without_strength_leaves_the_image_as_it_is() {
+    let still = Augmentation {
+        jitter_p: 1.0,
+        brightness: 0.0,
+        contrast: 0.0,
+        saturation: 0.0,
+        hue: 0.0,
+        ..Augmentation::default()
+    };
+    let params = still.sample(&mut ChaCha8Rng::seed_from_u64(1), 40, 30);
+    let params = ViewParams { grayscale: false, blur_sigma: None, solarize: None, ..params };
+    let view = |params: &ViewParams| {
+        let mut view = vec![0.0; 32 * 32 * 3];
+        render(params, &image(40, 30), 32, &mut Scratch::default(), &mut view);
+        view
+    };
+    assert!(params.jitter.is_some());
+    assert_eq!(view(&params), view(&ViewParams { jitter: None, ..params.clone() }));
 }
 
 /// Draws of one property of a crop, as the golden names it, in increasing order.
@@ -164,7 +185,7 @@ fn other_parameters_are_distributed_as_torchvisions() {
     uniform(jitters.iter().map(|j| j.brightness).collect(), 0.2, 1.8, "brightness");
     uniform(jitters.iter().map(|j| j.contrast).collect(), 0.2, 1.8, "contrast");
     uniform(jitters.iter().map(|j| j.saturation).collect(), 0.2, 1.8, "saturation");
-    uniform(jitters.iter().map(|j| j.hue).collect(), -0.2, 0.2, "hue");
+    uniform(jitters.iter().filter_map(|j| j.hue).collect(), -0.2, 0.2, "hue");
     uniform(draws.iter().filter_map(|p| p.blur_sigma).collect(), 0.1, 2.0, "sigma");
 
     let mut orders = HashMap::new();

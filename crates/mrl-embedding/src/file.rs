@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use bytemuck::NoUninit;
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 
 use crate::{
@@ -51,9 +52,8 @@ fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Res
             .with_labels(decode(path, "labels", Dtype::I64, &labels, i64::from_le_bytes)?)
             .map_err(within)?;
     }
-    if let (Ok(ids), Ok(ends)) = (tensors.tensor("ids"), tensors.tensor("id_ends")) {
-        let ends = decode(path, "id_ends", Dtype::I64, &ends, i64::from_le_bytes)?;
-        set = set.with_ids(split_ids(path, ids.data(), &ends)?).map_err(within)?;
+    if let Some(ids) = read_ids(path, &tensors)? {
+        set = set.with_ids(ids).map_err(within)?;
     }
     set.metadata = read_metadata(path, header.metadata().as_ref())?;
     if let Some(nesting) = &set.metadata.nesting
@@ -90,6 +90,19 @@ fn check_dtype(path: &Path, name: &str, dtype: Dtype, tensor: &TensorView<'_>) -
     Ok(())
 }
 
+/// The ids, where there are some.
+fn read_ids(path: &Path, tensors: &SafeTensors<'_>) -> Result<Option<Vec<String>>, Error> {
+    match (tensors.tensor("ids"), tensors.tensor("id_ends")) {
+        (Ok(ids), Ok(ends)) => {
+            check_dtype(path, "ids", Dtype::U8, &ids)?;
+            let ends = decode(path, "id_ends", Dtype::I64, &ends, i64::from_le_bytes)?;
+            split_ids(path, ids.data(), &ends).map(Some)
+        }
+        (Err(_), Err(_)) => Ok(None),
+        _ => Err(Error::damaged(path, "has only one of `ids` and `id_ends`; store both")),
+    }
+}
+
 fn split_ids(path: &Path, bytes: &[u8], ends: &[i64]) -> Result<Vec<String>, Error> {
     let damaged = || Error::damaged(path, "`ids` and `id_ends` do not fit each other");
     let mut start = 0;
@@ -100,7 +113,7 @@ fn split_ids(path: &Path, bytes: &[u8], ends: &[i64]) -> Result<Vec<String>, Err
         ids.push(std::str::from_utf8(id).map_err(|_| damaged())?.to_owned());
         start = end;
     }
-    Ok(ids)
+    if start == bytes.len() { Ok(ids) } else { Err(damaged()) }
 }
 
 const NESTING: &str = "nesting";
@@ -152,6 +165,7 @@ impl Metadata {
 
 pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
     let (n, d) = (set.len(), set.width());
+    let ids = set.ids().map(join_ids);
     let mut tensors = vec![(
         "embeddings",
         Column::new(Dtype::F32, vec![n, d], little_endian(set.embeddings(), f32::to_le_bytes)),
@@ -159,40 +173,45 @@ pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
     if let Some(labels) = set.labels() {
         tensors.push(("labels", Column::new(Dtype::I64, vec![n], little_endian(labels, i64::to_le_bytes))));
     }
-    if let Some(ids) = set.ids() {
-        let ends: Vec<i64> = ids
-            .iter()
-            .scan(0, |end, id| {
-                *end += id.len() as i64;
-                Some(*end)
-            })
-            .collect();
-        let names = ids.concat().into_bytes();
-        tensors.push(("ids", Column::new(Dtype::U8, vec![names.len()], names)));
-        tensors.push(("id_ends", Column::new(Dtype::I64, vec![n], little_endian(&ends, i64::to_le_bytes))));
+    if let Some((names, ends)) = &ids {
+        tensors.push(("ids", Column::new(Dtype::U8, vec![names.len()], names.as_bytes())));
+        tensors.push(("id_ends", Column::new(Dtype::I64, vec![n], little_endian(ends, i64::to_le_bytes))));
     }
     let tensors = tensors.into_iter().map(|(name, column)| (name.to_owned(), column));
     write_tensors(path, tensors, &set.metadata.entries()).map_err(Error::io(path))
 }
 
-fn little_endian<T: Copy, const N: usize>(values: &[T], to_bytes: fn(T) -> [u8; N]) -> Vec<u8> {
-    values.iter().flat_map(|&value| to_bytes(value)).collect()
+/// All ids, one after the other, and where each ends.
+fn join_ids(ids: &[String]) -> (String, Vec<i64>) {
+    let ends = ids.iter().scan(0, |end, id| {
+        *end += id.len() as i64;
+        Some(*end)
+    });
+    (ids.concat(), ends.collect())
+}
+
+/// The bytes of `values`, where they lie if this machine has them in that order: a set may be larger than the memory.
+fn little_endian<T: NoUninit, const N: usize>(values: &[T], to_bytes: fn(T) -> [u8; N]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        return Cow::Borrowed(bytemuck::cast_slice(values));
+    }
+    values.iter().flat_map(|&value| to_bytes(value)).collect::<Vec<u8>>().into()
 }
 
 /// One tensor to be written.
-struct Column {
+struct Column<'a> {
     dtype: Dtype,
     shape: Vec<usize>,
-    bytes: Vec<u8>,
+    bytes: Cow<'a, [u8]>,
 }
 
-impl Column {
-    fn new(dtype: Dtype, shape: Vec<usize>, bytes: Vec<u8>) -> Self {
-        Self { dtype, shape, bytes }
+impl<'a> Column<'a> {
+    fn new(dtype: Dtype, shape: Vec<usize>, bytes: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self { dtype, shape, bytes: bytes.into() }
     }
 }
 
-impl View for Column {
+impl View for Column<'_> {
     fn dtype(&self) -> Dtype {
         self.dtype
     }
@@ -263,7 +282,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("set.safetensors");
             let tensors = [
-                ("embeddings", Column::new(Dtype::F32, vec![4, 1], vec![0; 16])),
+                ("embeddings", Column::new(Dtype::F32, vec![4, 1], vec![0u8; 16])),
                 (
                     "labels",
                     Column::new(Dtype::I64, shape.to_vec(), little_endian(&[3, 1, 0, 2], i64::to_le_bytes)),
@@ -281,6 +300,48 @@ mod tests {
             let expected =
                 format!("`labels` has shape {shape:?}; store one number for each embedding, as [n]");
             assert!(error.ends_with(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_not_copied() {
+        let bytes = little_endian(&[1.0, 2.0], f32::to_le_bytes);
+        assert_eq!(matches!(bytes, Cow::Borrowed(_)), cfg!(target_endian = "little"));
+        assert_eq!(bytes, [1.0f32.to_le_bytes(), 2.0f32.to_le_bytes()].concat());
+    }
+
+    #[test]
+    fn ids_that_are_damaged_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.safetensors");
+        let whole = |name: &str| -> Column<'static> {
+            match name {
+                "ids" => Column::new(Dtype::U8, vec![3], &b"abc"[..]),
+                "id_ends" => Column::new(Dtype::I64, vec![2], little_endian(&[1, 3], i64::to_le_bytes)),
+                _ => Column::new(Dtype::F32, vec![2, 1], vec![0u8; 8]),
+            }
+        };
+        let read = |ids: Vec<(&'static str, Column<'static>)>| {
+            let tensors = ids.into_iter().chain([("embeddings", whole("embeddings"))]);
+            let tensors = tensors.map(|(name, column)| (name.to_owned(), column));
+            write_tensors(&path, tensors, &BTreeMap::new()).unwrap();
+            EmbeddingSet::read(&path).map_err(|error| error.to_string())
+        };
+        let both = vec![("ids", whole("ids")), ("id_ends", whole("id_ends"))];
+        assert_eq!(read(both).unwrap().ids().unwrap(), ["a", "bc"]);
+        let of_other_dtype = Column::new(Dtype::I8, vec![3], &b"abc"[..]);
+        let too_long = Column::new(Dtype::U8, vec![4], &b"abcd"[..]);
+        for (ids, problem) in [
+            (vec![("ids", whole("ids"))], "has only one of `ids` and `id_ends`; store both"),
+            (vec![("id_ends", whole("id_ends"))], "has only one of `ids` and `id_ends`; store both"),
+            (vec![("ids", of_other_dtype), ("id_ends", whole("id_ends"))], "`ids` is I8; store it as U8"),
+            (
+                vec![("ids", too_long), ("id_ends", whole("id_ends"))],
+                "`ids` and `id_ends` do not fit each other",
+            ),
+        ] {
+            let error = read(ids).unwrap_err();
+            assert!(error.ends_with(problem), "{error}");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::TrainError;
 
 /// Everything a training run depends on. `config.toml` of a run folder and the presets are this, as TOML.
 ///
-/// What is left out of a file has the default here, which is the reference's recipe.
+/// What is left out of a file has the default here: the reference's recipe, but for seed, precision and device.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -47,8 +47,7 @@ pub struct DataConfig {
     /// The folder of the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
-    /// The part to train on; only a supervised objective looks at labels. Default: `unlabeled` for STL-10 when they are not
-    /// needed, `train` elsewhere.
+    /// The part to train on. Default: `unlabeled` for STL-10 when the objective needs no labels, `train` elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
     /// Only the first so many images of each class.

@@ -112,6 +112,16 @@ impl Precision {
         }
     }
 
+    /// What to compute in on `device` with an encoder that was trained in this format, maybe on another device: `f32` where a
+    /// processor would have to emulate it.
+    pub(crate) fn on(self, device: &DeviceChoice) -> Self {
+        match (self, device) {
+            (Self::Bf16, DeviceChoice::Cpu) if !cpu_has_bf16() => Self::F32,
+            (Self::F16, DeviceChoice::Cpu) => Self::F32,
+            (chosen, _) => chosen,
+        }
+    }
+
     pub(crate) fn kind(self) -> Kind {
         match self {
             Self::Auto | Self::F32 => Kind::Float,
@@ -165,5 +175,13 @@ mod tests {
         assert_eq!(Precision::F32.resolve(&DeviceChoice::Cuda(0)), Precision::F32);
         assert_eq!(Precision::Auto.resolve(&DeviceChoice::Cuda(0)), Precision::Bf16);
         assert_eq!(Precision::Auto.resolve(&DeviceChoice::Mps), Precision::F32);
+    }
+
+    #[test]
+    fn an_encoder_from_another_machine_is_not_emulated() {
+        let on_cpu = |precision: Precision| precision.on(&DeviceChoice::Cpu);
+        assert_eq!(on_cpu(Precision::Bf16), Precision::Auto.resolve(&DeviceChoice::Cpu));
+        assert_eq!((on_cpu(Precision::F16), on_cpu(Precision::F32)), (Precision::F32, Precision::F32));
+        assert_eq!(Precision::F16.on(&DeviceChoice::Cuda(0)), Precision::F16);
     }
 }

@@ -65,7 +65,7 @@ impl Embedder {
         let config = contents.config()?;
         // The run's device may be another machine's.
         let device = config.run.device.resolve().or_else(|_| crate::DeviceChoice::Auto.resolve())?;
-        let kind = config.run.precision.resolve(&device).kind();
+        let kind = config.run.precision.on(&device).kind();
         let (model, layout) = Model::new(&config, config.nesting().dims());
         let network = Network::zeros(Arc::new(layout), device.torch());
         encoder_file::fill(&contents, &prefix, &network)?;
@@ -122,8 +122,7 @@ impl Embedder {
     }
 
     fn features(&self) -> Features<'_> {
-        let (size, width) = (self.config.image_size(), self.config.model.features());
-        Features::new(&self.model, &self.network, self.kind, self.device, [size, width])
+        Features::new(&self.config, &self.model, &self.network, self.kind, self.device)
     }
 }
 

@@ -22,12 +22,14 @@ pub enum TrainError {
     #[error(transparent)]
     Embedding(#[from] mrl_embedding::Error),
     /// The operating system refused.
-    #[error("{}: {source}{}", path.display(), cure(source))]
+    #[error("{}: {source}{cure}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What it said.
         source: io::Error,
+        /// What helps, where that is known.
+        cure: &'static str,
     },
     /// A file of a run folder is not what it should be.
     #[error("{}: {problem}", path.display())]
@@ -70,17 +72,13 @@ pub enum TrainError {
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
     /// libtorch found no memory for an operation.
-    #[error("out of memory: {0}; use a smaller --batch-size, --width or --image-size")]
-    OutOfMemory(String),
-}
-
-fn cure(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; earlier checkpoints are intact: free some space and continue with --resume"
-        }
-        _ => "",
-    }
+    #[error("out of memory: {message}; {cure}")]
+    OutOfMemory {
+        /// What it said.
+        message: String,
+        /// What helps.
+        cure: &'static str,
+    },
 }
 
 impl TrainError {
@@ -91,7 +89,19 @@ impl TrainError {
     }
 
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
-        move |source| Self::Io { path: path.to_owned(), source }
+        move |source| Self::Io { path: path.to_owned(), source, cure: "" }
+    }
+
+    /// With the cure that a training run has: options of its own, and checkpoints.
+    pub(crate) fn in_a_run(mut self) -> Self {
+        match &mut self {
+            Self::Io { source, cure, .. } if is_full(source) => {
+                *cure = "; earlier checkpoints are intact: free some space and continue with --resume";
+            }
+            Self::OutOfMemory { cure, .. } => *cure = "use a smaller --batch-size, --width or --image-size",
+            _ => {}
+        }
+        self
     }
 
     pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
@@ -99,18 +109,27 @@ impl TrainError {
     }
 }
 
+/// Whether a file found no room.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_comes_with_its_cure() {
-        let full = TrainError::io(Path::new("run/step"))(io::ErrorKind::StorageFull.into()).to_string();
+    fn a_run_knows_its_cures_and_nothing_else_does() {
+        let io = |kind: io::ErrorKind| TrainError::io(Path::new("run/step"))(kind.into());
+        let full = io(io::ErrorKind::StorageFull).in_a_run().to_string();
         assert!(
             full.starts_with("run/step: ") && full.ends_with("free some space and continue with --resume"),
             "{full}"
         );
-        let other = TrainError::io(Path::new("run/step"))(io::ErrorKind::NotFound.into()).to_string();
-        assert!(!other.contains("--resume"), "{other}");
+        let memory = || TrainError::OutOfMemory { message: "no".to_owned(), cure: "rest" };
+        let of_a_run = "out of memory: no; use a smaller --batch-size, --width or --image-size";
+        assert_eq!(memory().in_a_run().to_string(), of_a_run);
+        let others = [io(io::ErrorKind::NotFound).in_a_run(), io(io::ErrorKind::StorageFull), memory()];
+        assert!(others.iter().all(|error| !error.to_string().contains("--")), "{others:?}");
     }
 }

@@ -1,11 +1,10 @@
 use mrl_data::{ImageSource, prepare};
 use rayon::prelude::*;
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 use crate::{
-    TrainError,
+    ResolvedConfig, TrainError,
     model::{Active, Mode, Model, Network},
-    trainer::images,
 };
 
 /// Images that go through the encoder at once.
@@ -22,14 +21,15 @@ pub(crate) struct Features<'a> {
 }
 
 impl<'a> Features<'a> {
-    /// Activations are of `kind`; `width` is the encoder's.
+    /// Activations are of `kind`; `model` and `network` are of `config`.
     pub(crate) fn new(
+        config: &ResolvedConfig,
         model: &'a Model,
         network: &'a Network,
-        kind: tch::Kind,
+        kind: Kind,
         device: Device,
-        [size, width]: [usize; 2],
     ) -> Self {
+        let (size, width) = (config.image_size(), config.model.features());
         Self { model, weights: network.activate(Mode::Eval, kind), size, width, device }
     }
 
@@ -80,4 +80,15 @@ pub(crate) fn prepare_batch(
         Ok::<_, TrainError>(())
     })?;
     Ok(batch)
+}
+
+/// A batch `[n, size, size, 3]` as torch sees images, `[n, 3, size, size]`; the memory stays channels-last.
+pub(crate) fn images(batch: &[f32], size: usize, device: Device) -> Tensor {
+    let side = size as i64;
+    let images = Tensor::from_slice(batch).view([-1, side, side, 3]).permute([0, 3, 1, 2]);
+    if device.is_cuda() {
+        // From pinned memory the copy goes on while the processor prepares the step.
+        return images.pin_memory(device).to_device_(device, Kind::Float, true, false);
+    }
+    images.to_device(device)
 }

@@ -55,7 +55,7 @@ pub(crate) struct HeldOut {
 }
 
 impl HeldOut {
-    /// Lets `observer` judge both networks. Nothing of the training changes: weights, running statistics, random state.
+    /// Lets `observer` judge both networks after so many epochs. Nothing of the training changes: weights, running statistics, random state.
     ///
     /// # Errors
     /// When an image cannot be read, the memory is not enough, or the observer fails.
@@ -63,7 +63,7 @@ impl HeldOut {
         &self,
         trainer: &Trainer,
         dims: &[usize],
-        steps_per_epoch: u64,
+        epoch: f64,
         observer: &mut dyn Observer,
     ) -> Result<EvalRecord, TrainError> {
         let _phase = phase!("evaluation", tch::Device::Cpu);
@@ -73,7 +73,7 @@ impl HeldOut {
         };
         Ok(EvalRecord {
             step: trainer.step,
-            epoch: trainer.step as f64 / steps_per_epoch as f64,
+            epoch,
             online_knn1: knn1(&trainer.online)?,
             target_knn1: knn1(&trainer.target)?,
         })
@@ -102,6 +102,10 @@ mod tests {
     }
 
     impl Observer for Asked {
+        fn judges(&self) -> bool {
+            true
+        }
+
         fn knn1(
             &mut self,
             database: &EmbeddingSet,
@@ -169,7 +173,9 @@ mod tests {
     #[test]
     fn an_observer_that_cannot_judge_is_told_so() {
         let folder = tempfile::tempdir().unwrap();
-        let error = pretrain(&config(), images(), &folder.path().join("run"), false, &mut Blind).unwrap_err();
-        assert!(error.to_string().contains("has no knn1; leave eval_every out"), "{error}");
+        let out = folder.path().join("run");
+        let error = pretrain(&config(), images(), &out, false, &mut Blind).unwrap_err().to_string();
+        assert!(error.starts_with("eval-every asks for an observer that judges"), "{error}");
+        assert!(!out.exists());
     }
 }

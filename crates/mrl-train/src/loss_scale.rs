@@ -9,6 +9,7 @@ const GROWTH_INTERVAL: u32 = 2000;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct LossScale {
     dynamic: bool,
+    /// What to multiply the loss by, and divide the gradient by.
     pub(crate) factor: f64,
     pub(crate) good_steps: u32,
 }
@@ -17,11 +18,6 @@ impl LossScale {
     pub(crate) fn new(kind: Kind) -> Self {
         let dynamic = kind == Kind::Half;
         Self { dynamic, factor: if dynamic { INITIAL } else { 1.0 }, good_steps: 0 }
-    }
-
-    /// What to multiply the loss by, and divide the gradient by.
-    pub(crate) fn factor(&self) -> f64 {
-        self.factor
     }
 
     /// Whether a gradient of this norm may be used, adapting the factor; `None` when it is not finite for another
@@ -52,11 +48,11 @@ mod tests {
     fn the_factor_halves_on_overflow_and_doubles_after_a_while() {
         let mut scale = LossScale::new(Kind::Half);
         assert_eq!(scale.accept(f64::INFINITY), Some(false));
-        assert_eq!(scale.factor(), INITIAL / 2.0);
+        assert_eq!(scale.factor, INITIAL / 2.0);
         for _ in 0..GROWTH_INTERVAL {
             assert_eq!(scale.accept(1.0), Some(true));
         }
-        assert_eq!(scale.factor(), INITIAL);
+        assert_eq!(scale.factor, INITIAL);
     }
 
     #[test]

@@ -10,13 +10,14 @@ use tch::Device;
 
 use crate::{
     EvalRecord, NetworkChoice, ResolvedConfig, RunFolder, StepRecord, TrainError, encoder_file,
+    features::images,
     held_out::{HeldOut, Images},
     labels::{check_labels, labels_of},
     model::Network,
     phase::phase,
     run_folder::{Metrics, encoder_path},
     torch_panic::catch_torch,
-    trainer::{Batch, Horizon, Trainer, images},
+    trainer::{Batch, Horizon, Trainer},
 };
 
 /// Watches a run, and may end it early.
@@ -27,18 +28,23 @@ pub trait Observer {
     /// Called behind every step.
     fn stepped(&mut self, _record: &StepRecord, _images_per_s: f64) {}
 
+    /// Whether it has a [`knn1`](Observer::knn1) of its own.
+    fn judges(&self) -> bool {
+        false
+    }
+
     /// The share of `queries` whose nearest row of `database`, by cosine, has their label, for each of the prefixes `dims`.
     /// Asked for each network whenever `run.eval_every` says so.
     ///
     /// # Errors
-    /// When it cannot be told; this one cannot.
+    /// When it cannot be told.
     fn knn1(
         &mut self,
         _database: &EmbeddingSet,
         _queries: &EmbeddingSet,
         _dims: &[usize],
     ) -> Result<Vec<f64>, TrainError> {
-        Err(TrainError::Evaluation("the run's observer has no knn1; leave eval_every out".to_owned()))
+        Err(TrainError::Evaluation("the observer judges, and has no knn1".to_owned()))
     }
 
     /// Called with what [`Observer::knn1`] has found of both networks.
@@ -87,8 +93,8 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Before anything is written: when the batch is larger than the data set, the device is missing, the folder holds
-/// something and `resume` is not set, or holds a run of another configuration, or the objective needs labels that the images
-/// have not. Later: when an image or a file cannot be
+/// something and `resume` is not set, or holds a run of another configuration, the objective needs labels that the images
+/// have not, or `run.eval_every` an observer that judges. Later: when an image or a file cannot be
 /// read or written, the loss is not finite, or the memory is not enough; earlier checkpoints stay.
 pub fn pretrain(
     config: &ResolvedConfig,
@@ -97,7 +103,11 @@ pub fn pretrain(
     resume: bool,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
-    catch_torch(|| Run::begin(config, images, out, resume)?.train(observer))
+    if config.run.eval_every.is_some() && !observer.judges() {
+        let problem = "eval-every asks for an observer that judges the held-out images; leave it out";
+        return Err(TrainError::Config(problem.to_owned()));
+    }
+    catch_torch(|| Run::begin(config, images, out, resume)?.train(observer)).map_err(TrainError::in_a_run)
 }
 
 /// A run from its first step or its last checkpoint on.
@@ -127,9 +137,10 @@ impl<'a> Run<'a> {
         let images = Images::split(config, set)?;
         let (trained, held_out) = (images.trained.len(), images.held_out());
         let labels = config.objective.loss.needs_labels().then(|| images.trained.labels()).flatten();
-        let loader = view_loader(config, images.trained)?;
-        let steps_per_epoch = steps_per_epoch(config, loader.batches_per_epoch())?;
-        let horizon = Horizon::new(config, steps_per_epoch)?;
+        let batches = trained / config.run.batch_size;
+        let loader = view_loader(config, images.trained, config.total_steps(batches as u64))?;
+        let steps_per_epoch = steps_per_epoch(config, batches)?;
+        let horizon = Horizon::new(config, batches as u64)?;
         let mut trainer = Trainer::new(config, horizon);
         let folder = RunFolder::open(out, config, resume)?;
         let resumed_from = folder.checkpoints().restore(&mut trainer, count, config)?;
@@ -190,7 +201,9 @@ impl<'a> Run<'a> {
     fn evaluate(&self, metrics: &mut Metrics, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let Some(held_out) = &self.held_out else { return Ok(()) };
         let dims = self.config.nesting().dims();
-        let record = held_out.evaluate(&self.trainer, dims, self.start.steps_per_epoch, observer)?;
+        let batches = self.trainer.step * self.config.run.grad_accum as u64;
+        let epoch = batches as f64 / self.loader.batches_per_epoch() as f64;
+        let record = held_out.evaluate(&self.trainer, dims, epoch, observer)?;
         observer.evaluated(&record);
         metrics.log_evaluation(&record)
     }
@@ -239,23 +252,20 @@ fn next_batch(
     Ok(Batch { views: batch.views.map(|view| images(&view, batch.size, device)), labels })
 }
 
-fn view_loader(config: &ResolvedConfig, images: Arc<Part>) -> Result<ViewLoader<Part>, TrainError> {
-    let batch_size = config.run.batch_size;
+/// The views of a run of so many steps.
+fn view_loader(
+    config: &ResolvedConfig,
+    images: Arc<Part>,
+    total_steps: u64,
+) -> Result<ViewLoader<Part>, TrainError> {
+    let growing = |sides| ViewSize::growing(sides, total_steps, config.run.grad_accum as u64);
     let options = LoaderOptions {
-        size: view_size(config, images.len() / batch_size),
-        batch_size,
+        size: config.view_sides().and_then(growing).unwrap_or_else(|| config.image_size().into()),
+        batch_size: config.run.batch_size,
         seed: config.run.seed,
         ..LoaderOptions::default()
     };
     Ok(ViewLoader::new(images, config.augmentation.clone(), options)?)
-}
-
-/// The side of the views of a run whose epochs have so many batches.
-fn view_size(config: &ResolvedConfig, batches: usize) -> ViewSize {
-    let accumulated = config.run.grad_accum;
-    let steps = config.total_steps((batches / accumulated) as u64);
-    let growing = |sides| ViewSize::growing(sides, steps, accumulated as u64);
-    config.view_sides().and_then(growing).unwrap_or_else(|| config.image_size().into())
 }
 
 /// Images a second, on average since the last line of `metrics.jsonl`.

@@ -6,7 +6,7 @@ use std::{
 
 use mrl_embedding::Nesting;
 
-use crate::{Config, ModelConfig, Objective, Stem, Supervised, TrainError, config::check_image_size};
+use crate::{Config, DeviceChoice, Objective, Precision, RunConfig, Stem, Supervised, TrainError};
 
 /// The epochs when neither `epochs` nor `max_steps` is given: the reference's.
 const DEFAULT_EPOCHS: u64 = 100;
@@ -46,7 +46,7 @@ impl Config {
         }
         self.model.nesting = Some(self.nesting()?.dims().to_vec());
         if !self.objective.loss.needs_labels() {
-            self.model.projection_dim.get_or_insert(ModelConfig::PROJECTION_DIM);
+            self.model.projection_dim = Some(self.model.projection_dim());
         }
         self.run.device = self.run.device.resolve()?;
         self.run.precision = self.run.precision.resolve(&self.run.device);
@@ -66,10 +66,21 @@ impl ResolvedConfig {
         config.validate()?;
         let unresolved = |name: &str| TrainError::Config(format!("{name} is missing"));
         let image_size = config.data.image_size.ok_or_else(|| unresolved("image-size"))?;
-        if let Objective::Supervised(Supervised { classes: None }) = config.objective.loss {
-            return Err(unresolved("the number of classes"));
+        let Config { model, objective, run, .. } = &config;
+        let missing = [
+            (
+                "the number of classes",
+                matches!(objective.loss, Objective::Supervised(Supervised { classes: None })),
+            ),
+            ("the stem", model.stem == Stem::Auto),
+            ("the nesting", model.nesting.is_none()),
+            ("the length of the run", run.epochs.is_none() && run.max_steps.is_none()),
+            ("the device", run.device == DeviceChoice::Auto),
+            ("the precision", run.precision == Precision::Auto),
+        ];
+        if let Some((name, _)) = missing.into_iter().find(|(_, missing)| *missing) {
+            return Err(unresolved(name));
         }
-        check_image_size(image_size)?;
         let nesting = config.nesting()?;
         Ok(Self { config, image_size, nesting })
     }
@@ -93,11 +104,15 @@ impl ResolvedConfig {
         &self.nesting
     }
 
-    /// Steps of the whole run, at so many steps an epoch.
+    /// Steps of the whole run, at so many batches an epoch. Batches of an epoch that make no whole step go to the next one.
+    ///
+    /// # Panics
+    /// Never: what is resolved has a length.
     #[must_use]
-    pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
-        let epochs = self.run.epochs.unwrap_or(DEFAULT_EPOCHS);
-        self.run.max_steps.unwrap_or_else(|| epochs.saturating_mul(steps_per_epoch))
+    pub fn total_steps(&self, batches: u64) -> u64 {
+        let RunConfig { max_steps, epochs, grad_accum, .. } = self.run;
+        let of_epochs = || epochs.expect("resolved").saturating_mul(batches) / grad_accum as u64;
+        max_steps.unwrap_or_else(of_epochs)
     }
 }
 
@@ -162,6 +177,29 @@ mod tests {
         let read: Config = toml::from_str(&config.to_toml()).unwrap();
         assert_eq!(ResolvedConfig::stored(read).unwrap(), config);
         assert_eq!((config.image_size(), config.total_steps(39)), (32, 3900));
+    }
+
+    #[test]
+    fn epochs_are_passes_however_many_batches_make_a_step() {
+        let mut config = Config::default();
+        (config.run.epochs, config.run.grad_accum) = (Some(100), 4);
+        assert_eq!(config.resolve(32).unwrap().total_steps(7), 175);
+    }
+
+    #[test]
+    fn what_was_never_resolved_is_refused() {
+        let resolved = Config::default().resolve(32).unwrap();
+        let refused = |change: fn(&mut Config)| {
+            let mut config = Config::clone(&resolved);
+            change(&mut config);
+            ResolvedConfig::stored(config).unwrap_err().to_string()
+        };
+        assert_eq!(refused(|config| config.model.stem = Stem::Auto), "the stem is missing");
+        assert_eq!(refused(|config| config.model.nesting = None), "the nesting is missing");
+        assert_eq!(refused(|config| config.run.epochs = None), "the length of the run is missing");
+        assert_eq!(refused(|config| config.run.device = DeviceChoice::Auto), "the device is missing");
+        assert_eq!(refused(|config| config.run.precision = Precision::Auto), "the precision is missing");
+        assert_eq!(refused(|config| config.data.image_size = None), "image-size is missing");
     }
 
     #[test]

@@ -3,8 +3,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{
     Objective, ResolvedConfig, StepRecord, TrainError,
+    features::images,
     torch_panic::catch_torch,
-    trainer::{Batch, Horizon, Trainer, images},
+    trainer::{Batch, Horizon, Trainer},
 };
 
 /// Steps on two views of noise that lie in memory: what a benchmark measures, without images, loader and files.

@@ -64,7 +64,8 @@ pub(crate) fn write(
     tensors: impl Iterator<Item = (String, Tensor)>,
     mut entries: BTreeMap<String, String>,
 ) -> Result<(), TrainError> {
-    let tensors: BTreeMap<String, Tensor> = tensors.collect();
+    let tensors: BTreeMap<_, _> =
+        tensors.map(|(name, tensor)| (name, tensor.to_device(Device::Cpu))).collect();
     let mut digest = FileDigest::new(&entries);
     for (name, tensor) in &tensors {
         digest.tensor(name, &shape(tensor), &bytes(tensor));
@@ -111,7 +112,7 @@ fn shape(tensor: &Tensor) -> Vec<usize> {
     tensor.size().iter().map(|&size| size as usize).collect()
 }
 
-/// A tensor whose bytes are copied only when they are written.
+/// A tensor whose bytes are copied when they are written, so that not all copies are there at once.
 struct Stored {
     tensor: Tensor,
     shape: Vec<usize>,
@@ -166,7 +167,7 @@ fn short(hash: Sha256) -> String {
 
 pub(crate) fn read(path: &Path) -> Result<TensorFile, TrainError> {
     let file = File::open(path).map_err(TrainError::io(path))?;
-    // SAFETY: the map is read once, here, and copied; our own files are replaced by renaming, never cut in place.
+    // SAFETY: the map is compared and copied here, and gone then; our own files are replaced by renaming, never cut in place.
     let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(TrainError::io(path))?;
     parse(path, &bytes)
 }

@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use record::Seen;
 pub use record::StepRecord;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind};
 
 use crate::{
     ResolvedConfig, TrainError,
@@ -51,10 +51,13 @@ pub(crate) struct Horizon {
 }
 
 impl Horizon {
+    /// Of a run whose epochs have so many batches.
+    ///
     /// # Errors
     /// When the run ends before the learning rate has warmed up.
-    pub(crate) fn new(config: &ResolvedConfig, steps_per_epoch: u64) -> Result<Self, TrainError> {
-        let total_steps = config.total_steps(steps_per_epoch);
+    pub(crate) fn new(config: &ResolvedConfig, batches: u64) -> Result<Self, TrainError> {
+        let total_steps = config.total_steps(batches);
+        let steps_per_epoch = batches / config.run.grad_accum as u64;
         let gamma_steps = total_steps
             .saturating_add(2 * steps_per_epoch)
             .saturating_sub(config.target.update_gamma_after_step);
@@ -104,7 +107,7 @@ impl Trainer {
         for batch in batches {
             seen.add(&self.learn(&batch?, &prefixes, share, &gradient)?, share);
         }
-        let _ = gradient.shallow_clone().g_div_scalar_(self.loss_scale.factor());
+        let _ = gradient.shallow_clone().g_div_scalar_(self.loss_scale.factor);
         let grad_norm = gradient.norm().double_value(&[]);
         let Horizon { total_steps, warmup_steps, .. } = self.horizon;
         let lr = learning_rate(&self.config.optimiser, warmup_steps, total_steps, self.step);
@@ -128,13 +131,12 @@ impl Trainer {
 
     /// The encoder of `network`, one of the two, for use.
     pub(crate) fn encoder<'a>(&'a self, network: &'a Network) -> Features<'a> {
-        let (size, width) = (self.config.image_size(), self.config.model.features());
-        Features::new(&self.model, network, self.kind, self.device, [size, width])
+        Features::new(&self.config, &self.model, network, self.kind, self.device)
     }
 
     /// Features of images in evaluation mode, `[n, d]`.
     #[cfg(test)]
-    pub(crate) fn features(&self, network: &Network, images: &Tensor) -> Tensor {
+    pub(crate) fn features(&self, network: &Network, images: &tch::Tensor) -> tch::Tensor {
         self.model.features(&network.activate(crate::model::Mode::Eval, self.kind), images)
     }
 
@@ -171,17 +173,6 @@ impl Trainer {
             _ => start,
         }
     }
-}
-
-/// A batch `[n, size, size, 3]` as torch sees images, `[n, 3, size, size]`; the memory stays channels-last.
-pub(crate) fn images(batch: &[f32], size: usize, device: Device) -> Tensor {
-    let side = size as i64;
-    let images = Tensor::from_slice(batch).view([-1, side, side, 3]).permute([0, 3, 1, 2]);
-    if device.is_cuda() {
-        // From pinned memory the copy goes on while the processor prepares the step.
-        return images.pin_memory(device).to_device_(device, Kind::Float, true, false);
-    }
-    images.to_device(device)
 }
 
 #[cfg(test)]

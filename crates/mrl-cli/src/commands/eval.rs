@@ -16,6 +16,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     if !args.compare.is_empty() {
         return compare(args);
     }
+    check_used(args)?;
     check_cascade(args)?;
     let folders = folders(args);
     folders.iter().try_for_each(|folder| check_out(folder))?;
@@ -56,6 +57,29 @@ fn folders(args: &EvalArgs) -> Vec<PathBuf> {
         1 => vec![args.out.clone()],
         runs => (1..=runs).map(|run| args.out.join(format!("run-{run}"))).collect(),
     }
+}
+
+/// Whether what was asked for has a use for every option that was given.
+fn check_used(args: &EvalArgs) -> Result<()> {
+    let Some(measures) = &args.measures else { return Ok(()) };
+    let (probes, hits) = ([Measure::Probe, Measure::Cascade], [Measure::Retrieval]);
+    let neighbours = [Measure::Knn1, Measure::Knn, Measure::Retrieval];
+    let options: [(&str, bool, &[Measure]); 7] = [
+        ("--l2", args.l2.is_some(), &probes),
+        ("--tolerance", args.tolerance.is_some(), &probes),
+        ("--neighbours", args.neighbours.is_some(), &[Measure::Knn]),
+        ("--temperature", args.temperature.is_some(), &[Measure::Knn]),
+        ("--database", args.database.is_some(), &hits),
+        ("--hits", args.hits.is_some(), &hits),
+        ("--data-dir", args.data_dir.is_some(), &neighbours),
+    ];
+    let unused = |&(_, given, of): &(&str, bool, &[Measure])| {
+        given && !of.iter().any(|measure| measures.contains(measure))
+    };
+    let Some((option, _, of)) = options.into_iter().find(unused) else { return Ok(()) };
+    let names: Vec<String> = of.iter().map(ToString::to_string).collect();
+    let names = names.join(" or ");
+    Err(UsageError(format!("{option} is for {names}; add that to --measures, or leave {option} out")).into())
 }
 
 /// The cascade is one of prefixes: who asks for it without them would miss it in the report.
@@ -159,7 +183,9 @@ fn baseline_report(baseline: &Baseline, options: &EvalOptions) -> Result<Report>
 /// Refuses to write over a report that is read.
 fn check_kept(baseline: &Baseline, folders: &[PathBuf]) -> Result<()> {
     let Ok(read) = Path::new(&baseline.files).canonicalize() else { return Ok(()) };
-    let is_read = |folder: &&PathBuf| folder.canonicalize().is_ok_and(|folder| read.starts_with(folder));
+    let is_read = |folder: &&PathBuf| {
+        folder.canonicalize().is_ok_and(|folder| read == folder || read == folder.join("report.json"))
+    };
     match folders.iter().find(is_read) {
         None => Ok(()),
         Some(folder) => {
@@ -174,7 +200,11 @@ fn check_kept(baseline: &Baseline, folders: &[PathBuf]) -> Result<()> {
 }
 
 /// The images of both sets; without them the report has no pictures, which is said and no failure.
-fn thumbnails(folder: &Path, train: &EmbeddingSet, test: &EmbeddingSet) -> Option<Thumbnails> {
+fn thumbnails<'a>(
+    folder: &'a Path,
+    train: &'a EmbeddingSet,
+    test: &'a EmbeddingSet,
+) -> Option<Thumbnails<'a>> {
     Thumbnails::open(folder, train, test)
         .inspect_err(|problem| note(&format!("no images in the report: {problem:#}")))
         .ok()

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Id, Parquet, ParquetColumns, Source};
 
@@ -13,12 +13,7 @@ pub(super) fn read(args: &InputArgs) -> Result<EmbeddingSet> {
         return Ok(EmbeddingSet::read(&args.input)?);
     }
     let source = open(args)?;
-    let mut values = Vec::with_capacity(source.rows() * source.width());
-    source.visit(&mut |rows| {
-        values.extend_from_slice(rows);
-        Ok(())
-    })?;
-    let mut set = EmbeddingSet::new(values, source.width())?;
+    let mut set = EmbeddingSet::new(values(&*source, &args.input)?, source.width())?;
     if let Some(labels) = source.labels() {
         set = set.with_labels(labels.into_owned())?;
     }
@@ -30,6 +25,22 @@ pub(super) fn read(args: &InputArgs) -> Result<EmbeddingSet> {
         set = set.with_ids((0..ids.len()).map(text).collect())?;
     }
     Ok(set)
+}
+
+/// All rows, `[rows, width]`. The file at `path` that they come from may be damaged, so its count of rows is compared, not believed.
+fn values(source: &dyn Source, path: &Path) -> Result<Vec<f32>> {
+    let mut values = Vec::new();
+    source.visit(&mut |rows| {
+        values.extend_from_slice(rows);
+        Ok(())
+    })?;
+    let (claimed, width) = (source.rows(), source.width());
+    if claimed.checked_mul(width) != Some(values.len()) {
+        let there = values.len() / width.max(1);
+        let problem = format!("says that it has {claimed} rows and has {there}; write it again");
+        return Err(anyhow!("{}: {problem}", path.display()));
+    }
+    Ok(values)
 }
 
 /// Opens what an index is built from or what is added to one.
@@ -60,4 +71,54 @@ fn refuse_columns(args: &InputArgs) -> Result<(), UsageError> {
 pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
     extension.is_some_and(|extension| extensions.contains(&&*extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use mrl_embedding::Metadata;
+    use mrl_retrieve::{Error, Ids, Visit};
+
+    use super::*;
+
+    /// Two rows of two numbers that claim to be as many as this.
+    struct Claimed(usize);
+
+    impl Source for Claimed {
+        fn rows(&self) -> usize {
+            self.0
+        }
+
+        fn width(&self) -> usize {
+            2
+        }
+
+        fn ids(&self) -> Option<Cow<'_, Ids>> {
+            None
+        }
+
+        fn labels(&self) -> Option<Cow<'_, [i64]>> {
+            None
+        }
+
+        fn metadata(&self) -> Metadata {
+            Metadata::default()
+        }
+
+        fn visit(&self, visit: &mut Visit<'_>) -> Result<(), Error> {
+            visit(&[1.0, 2.0, 3.0, 4.0])
+        }
+    }
+
+    #[test]
+    fn a_count_of_rows_is_not_believed() {
+        let read = |rows| values(&Claimed(rows), Path::new("rows.parquet"));
+        assert_eq!(read(2).unwrap(), [1.0, 2.0, 3.0, 4.0]);
+        for claimed in [1, 1 << 62] {
+            let error = read(claimed).unwrap_err().to_string();
+            let expected = format!("rows.parquet: says that it has {claimed} rows and has 2; write it again");
+            assert_eq!(error, expected);
+        }
+    }
 }

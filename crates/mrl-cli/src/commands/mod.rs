@@ -61,7 +61,9 @@ fn check_file<P: AsRef<Path>>(
         let problem = format!("{option} {} is an input of this command; name another file", out.display());
         return Err(UsageError(problem).into());
     }
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A link to a file stays, and the file is replaced where it lies.
+    let file = out.canonicalize().unwrap_or_else(|_| out.to_owned());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.exists() {
         return Err(anyhow!("{}: the folder is not there; make it first", folder.display()));
     }

@@ -10,7 +10,7 @@ use mrl_train::{
     Config, EvalRecord, Observer, Outcome, ResolvedConfig, RunFolder, Start, StepRecord, TrainError, pretrain,
 };
 
-use super::{IMAGENET, check_file, held_out, native_size, open_images};
+use super::{IMAGENET, check_file, check_replaced, held_out, native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::TrainArgs,
@@ -25,9 +25,8 @@ use crate::{
 pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
     let config = settings::train_config(args)?;
     if let Some(profile) = &args.profile {
-        check_file("--profile", profile, &["json"], &[] as &[&Path])?;
+        check_profile(profile, &args.out)?;
     }
-    let _profile = args.profile.as_deref().map(Profile::start).transpose()?;
     let pixel_cache = match config.data.dataset {
         Some(DatasetKind::Folder) => pixel_cache::folder(args),
         _ if args.pixel_cache.is_some() || args.no_pixel_cache => {
@@ -37,15 +36,30 @@ pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
         }
         _ => None,
     };
-    run_config(&config, &args.out, args.resume, pixel_cache)
+    run_config(&config, &args.out, args.resume, pixel_cache, args.profile.as_deref())
 }
 
-/// Trains as `config` says, in the run folder `out`; the pixels of a folder are cached in `pixel_cache`.
+/// Whether a profile can be written to `path`, where it replaces no file but another profile and none of the run in `out`.
+fn check_profile(path: &Path, out: &Path) -> Result<()> {
+    check_file("--profile", path, &["json"], &[] as &[&Path])?;
+    check_replaced(path, "profile", Profile::is_one(path))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let place = path.canonicalize().or_else(|_| folder.canonicalize());
+    if place.is_ok_and(|place| out.canonicalize().is_ok_and(|run| place.starts_with(run))) {
+        let problem = format!("--profile {} is in the run folder; write it elsewhere", path.display());
+        return Err(UsageError(problem).into());
+    }
+    Ok(())
+}
+
+/// Trains as `config` says, in the run folder `out`; the pixels of a folder are cached in `pixel_cache`, and the phases of each step
+/// written to `profile`.
 pub(crate) fn run_config(
     config: &Config,
     out: &Path,
     resume: bool,
     pixel_cache: Option<PathBuf>,
+    profile: Option<&Path>,
 ) -> Result<Ending> {
     if resume {
         RunFolder::check_resumed(out, config)?;
@@ -58,6 +72,8 @@ pub(crate) fn run_config(
     config.validate()?;
     config.run.device.resolve()?;
     RunFolder::check_free(out, resume)?;
+    // After all that can be refused, for it may replace an earlier profile.
+    let _profile = profile.map(Profile::start).transpose()?;
 
     let split = config.split();
     let options = OpenOptions {
@@ -160,6 +176,10 @@ impl Observer for Watcher {
         let message =
             format!("loss {:.4}, top1 {:.1} %, {images_per_s:.1} images/s", record.loss, record.top1);
         self.progress.at(record.step, self.total_steps, &message);
+    }
+
+    fn judges(&self) -> bool {
+        true
     }
 
     fn knn1(

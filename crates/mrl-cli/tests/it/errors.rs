@@ -71,6 +71,8 @@ fn wrong_usage_of_an_evaluation_ends_with_2() {
         ("--hits 10,10", "hits cannot be [10, 10]"),
         ("--measures cascade,knn --methods pca", "add prefix to --methods, or leave cascade out"),
         ("--measures accuracy", "possible values: probe, cascade"),
+        ("--measures knn1 --hits 3", "--hits is for retrieval; add that to --measures, or leave --hits out"),
+        ("--measures knn --l2 1", "--l2 is for probe or cascade; add that to --measures"),
     ] {
         let eval = format!("eval --train p.safetensors --test p.safetensors --out report {words}");
         says(&fail(world.mrl(&eval), 2), &[part]);

@@ -136,7 +136,7 @@ fn runs_are_compared() {
     let before = world.read("one/confusion.png");
     let output = text(&succeed(world.mrl("eval --compare one two/report.json --out one")).stdout);
     assert!(output.contains("one") && output.contains("two/report.json"), "{output}");
-    assert!(output.contains("the runs differ in the probe's l2: cross-validated, 1"), "{output}");
+    assert!(output.contains("the runs differ in l2: cross-validated, 1"), "{output}");
     let compared = json(&world, "one/compare.json");
     assert_eq!(compared["runs"][1]["prefix"]["dims"], serde_json::json!([2, 64]));
     assert!(text(&world.read("one/compare.html")).contains("id=\"compare-accuracy\""));
@@ -228,6 +228,8 @@ fn baselines_come_from_sets_and_from_reports() {
     }
     let message = fail(world.mrl(&format!("{EVAL} --out whole --baseline small=whole")), 2);
     assert!(message.contains("whole would be replaced"), "{message}");
+    let message = fail(world.mrl(&format!("{EVAL} --out whole --baseline small=whole/report.json")), 2);
+    assert!(message.contains("report.json would be replaced"), "{message}");
 }
 
 #[test]
@@ -238,8 +240,8 @@ fn test_rows_are_sought_among_the_others() {
     succeed(world.mrl(&format!("{EVAL} {words} --out among-train")));
     let [test, train] = ["among-test", "among-train"]
         .map(|run| json(&world, &format!("{run}/report.json"))["methods"]["prefix"].clone());
-    // 20 test rows and 40 training rows, 4 numbers each.
-    assert_eq!(test["retrieval"][0]["multiply_adds"], 80);
+    // 19 other test rows and 40 training rows, 4 numbers each.
+    assert_eq!(test["retrieval"][0]["multiply_adds"], 76);
     assert_eq!(train["retrieval"][0]["multiply_adds"], 160);
     assert_ne!(test["retrieval"][2]["at"], train["retrieval"][2]["at"]);
     assert_eq!(test["knn1"], train["knn1"], "classes come from the training rows");
@@ -261,4 +263,45 @@ fn a_page_without_the_images_says_so() {
     let output = succeed(world.mrl(&format!("{EVAL} --measures knn1 --data-dir elsewhere --out report")));
     assert!(text(&output.stderr).contains("no images in the report"), "{}", text(&output.stderr));
     assert!(!text(&world.read("report/report.html")).contains("data:image/png"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_is_written_whether_or_not_its_table_can_be_shown() {
+    let world = world();
+    let words = |out: &str| format!("{EVAL} --measures knn1 --methods prefix --out {out}");
+    let mut unread = world.mrl(&words("unread"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = unread.stdout(writer).output().unwrap();
+    assert!(output.status.success() && !text(&output.stderr).contains("stdout"), "{}", text(&output.stderr));
+    assert_eq!(json(&world, "unread/report.json")["schema"], 1);
+    if cfg!(target_os = "linux") {
+        let mut full = world.mrl(&words("full"));
+        full.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
+        let message = fail(full, 1);
+        assert_eq!(message.matches("stdout cannot be written").count(), 1, "{message}");
+        assert_eq!(json(&world, "full/report.json"), json(&world, "unread/report.json"));
+    }
+}
+
+#[test]
+fn of_a_folder_only_the_images_that_a_page_shows_are_read() {
+    let world = World::new();
+    for i in 0..12u32 {
+        let folder = world.path(["photos/cat", "photos/dog"][i as usize % 2]);
+        std::fs::create_dir_all(&folder).unwrap();
+        let pixel = |x: u32, y: u32| image::Rgb([(x * 9 + i * 20) as u8, (y * 7) as u8, (x * y * i) as u8]);
+        image::RgbImage::from_fn(6, 5, pixel).save(folder.join(format!("{i}.png"))).unwrap();
+    }
+    let embed = "embed --pixels --image-size 4 --dataset folder --data-dir photos --out photos.safetensors";
+    succeed(world.mrl(embed));
+    // What came later belongs to no row.
+    std::fs::write(world.path("photos/cat/new.png"), "no image").unwrap();
+    std::fs::copy(world.path("photos/dog/1.png"), world.path("photos/dog/newer.png")).unwrap();
+    let words =
+        "eval --train photos.safetensors --test photos.safetensors --dims 4 --measures knn1 --methods prefix";
+    let said = text(&succeed(world.mrl(&format!("{words} --data-dir photos --out report"))).stderr);
+    assert!(!said.contains("no images") && !said.contains("decoding") && !said.contains("skipped"), "{said}");
+    assert!(text(&world.read("report/report.html")).contains("data:image/png"));
 }

@@ -88,3 +88,24 @@ fn a_profile_that_cannot_be_written_is_said_before_anything_else() {
     assert_eq!(world.read("mine.toml"), b"[run]\n");
     assert!(!world.path("run").exists());
 }
+
+#[test]
+fn a_profile_replaces_no_file_that_is_none_and_none_before_all_is_checked() {
+    let world = World::new();
+    let write = |name: &str, text: &str| fs::write(world.path(name), text).unwrap();
+    fs::create_dir(world.path("run")).unwrap();
+    write("run/notes.txt", "of a week");
+    write("notes.json", "{}");
+    write("trace.json", "[\n{}");
+    for (words, code, part) in [
+        ("--profile notes.json", 1, "notes.json: is there and is no profile; it stays as it is"),
+        ("--resume --profile run/trace.json", 2, "--profile run/trace.json is in the run folder"),
+        ("--profile trace.json", 1, "run already holds a run"),
+        ("--profile trace.json --lr 0", 2, "lr must be a positive number"),
+    ] {
+        let message = fail(world.train("run", words), code);
+        assert!(message.contains(part), "{words}: {message}");
+    }
+    assert_eq!((world.read("notes.json"), world.read("trace.json")), (b"{}".to_vec(), b"[\n{}".to_vec()));
+    assert_eq!(fs::read_dir(world.path("run")).unwrap().count(), 1);
+}

@@ -89,15 +89,15 @@ pub(super) fn fetch(
     let error =
         |problem: String| DataError::Download { url: source.url.clone(), problem, cure: source.cure.clone() };
     let mut transfer = Transfer { source, part, agent: agent(policy), progress, resumed: false };
-    let (mut attempt, mut futile) = (1, 0);
+    let (mut attempt, mut futile, mut restarted) = (1, 0, false);
     loop {
         let before = length(part);
         let problem = match transfer.attempt() {
             Ok(()) => match transfer.verify()? {
                 None => return Ok(()),
                 // The piece on disk may have been of another file: start over, once.
-                Some(problem) if transfer.resumed => {
-                    transfer.resumed = false;
+                Some(problem) if transfer.resumed && !restarted => {
+                    (transfer.resumed, restarted) = (false, true);
                     problem
                 }
                 Some(problem) => return Err(error(problem)),

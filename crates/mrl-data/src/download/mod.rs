@@ -127,12 +127,13 @@ fn ensure_archive(
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<PathBuf, DataError> {
     let (target, path) = (data_dir.join(archive.folder), data_dir.join(archive.name));
-    if policy.is_none() && !path.is_file() && !target.exists() {
+    let absent = || {
         let cure = archive.cure(data_dir);
-        return Err(DataError::missing(
-            data_dir,
-            format!("has no {}, and nothing is to be downloaded; {cure}", archive.folder),
-        ));
+        let problem = format!("has no {}, and nothing is to be downloaded; {cure}", archive.folder);
+        DataError::missing(data_dir, problem)
+    };
+    if policy.is_none() && !path.is_file() && !target.exists() {
+        return Err(absent());
     }
     fs::create_dir_all(data_dir).map_err(DataError::io(data_dir))?;
     let lock = FolderLock::take(data_dir, || progress(Progress::Wait { file: archive.name }));
@@ -144,7 +145,7 @@ fn ensure_archive(
     }
     let is_ours = !path.is_file();
     if is_ours {
-        download(archive, data_dir, policy, progress)?;
+        download(archive, data_dir, policy.ok_or_else(absent)?, progress)?;
     } else {
         check(archive, &path, progress)?;
     }
@@ -169,23 +170,16 @@ fn complete(archive: &Archive, target: PathBuf) -> Result<PathBuf, DataError> {
 fn download(
     archive: &Archive,
     data_dir: &Path,
-    policy: Option<&Policy>,
+    policy: &Policy,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<(), DataError> {
-    let cure = archive.cure(data_dir);
-    let Some(policy) = policy else {
-        return Err(DataError::missing(
-            data_dir,
-            format!("has no {}, and nothing is to be downloaded; {cure}", archive.name),
-        ));
-    };
     let part = data_dir.join(format!("{}.part", archive.name));
     let source = Source {
         url: archive.url(),
         file: archive.name,
         md5: archive.md5,
         most_bytes: archive.most_bytes,
-        cure,
+        cure: archive.cure(data_dir),
     };
     fetch::fetch(&source, &part, policy, progress)?;
     fs::rename(&part, data_dir.join(archive.name)).map_err(DataError::io(&part))

@@ -14,7 +14,11 @@ pub(super) fn jitter(planes: &mut Planes, jitter: &ColourJitter) {
             ColourOperator::Brightness => blend_all(planes, 0, jitter.brightness as f32),
             ColourOperator::Contrast => contrast(planes, jitter.contrast as f32),
             ColourOperator::Saturation => saturation(planes, jitter.saturation as f32),
-            ColourOperator::Hue => turn_hue(planes, jitter.hue),
+            ColourOperator::Hue => {
+                if let Some(share) = jitter.hue {
+                    turn_hue(planes, share);
+                }
+            }
         }
     }
 }

@@ -86,8 +86,9 @@ pub struct ColourJitter {
     pub contrast: f64,
     /// 1 leaves the image as it is; 0 makes it gray.
     pub saturation: f64,
-    /// The turn of the hue, as a share of the circle, -0.5 to 0.5.
-    pub hue: f64,
+    /// The turn of the hue, as a share of the circle, -0.5 to 0.5. Nothing leaves the image as it is; a turn of 0 does not quite,
+    /// for it too goes through 8-bit HSV.
+    pub hue: Option<f64>,
 }
 
 /// One operator of colour jitter.
@@ -175,7 +176,10 @@ impl Augmentation {
         let mut factor = |strength: f64| rng.random_range((1.0 - strength).max(0.0)..=1.0 + strength);
         let (brightness, contrast, saturation) =
             (factor(self.brightness), factor(self.contrast), factor(self.saturation));
-        ColourJitter { order, brightness, contrast, saturation, hue: rng.random_range(-self.hue..=self.hue) }
+        // Drawn in any case, so that the random stream is the same; torchvision's `ColorJitter` of hue 0 turns nothing.
+        let turn = rng.random_range(-self.hue..=self.hue);
+        let hue = (self.hue > 0.0).then_some(turn);
+        ColourJitter { order, brightness, contrast, saturation, hue }
     }
 }
 

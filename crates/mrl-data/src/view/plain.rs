@@ -46,7 +46,7 @@ proptest! {
         (width, height) in (1usize..90, 1usize..90),
         size in 1usize..110,
         (darkest, contrast) in (0u8..=255, 0u8..=255),
-        (solarize_threshold, hue) in (any::<u8>(), 0.0..=0.5),
+        (solarize_threshold, hue) in (any::<u8>(), prop_oneof![Just(0.0), 0.0..=0.5]),
         blur_p in prop_oneof![Just(0.0), Just(1.0)],
         seed in any::<u64>(),
     ) {
@@ -79,7 +79,11 @@ fn jitter(pixels: &mut [u8], jitter: &ColourJitter) {
             ColourOperator::Brightness => brightness(pixels, jitter.brightness as f32),
             ColourOperator::Contrast => contrast(pixels, jitter.contrast as f32),
             ColourOperator::Saturation => saturation(pixels, jitter.saturation as f32),
-            ColourOperator::Hue => turn_hue(pixels, jitter.hue),
+            ColourOperator::Hue => {
+                if let Some(share) = jitter.hue {
+                    turn_hue(pixels, share);
+                }
+            }
         }
     }
 }

@@ -94,6 +94,31 @@ fn an_absent_split_is_not_taken_from_its_neighbours() {
 }
 
 #[test]
+fn a_class_that_is_called_like_a_split_is_not_taken_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["train/1.png", "apple/1.png", "pear/deeper/1.png"] {
+        write_image(&folder.path().join(name), 1);
+    }
+    fs::create_dir(folder.path().join("notes")).unwrap();
+    let told = || message(DatasetKind::Folder, folder.path(), Split::Train);
+    let cure = "move the classes into a folder `train`, or what is no class elsewhere";
+    assert_eq!(told(), format!("DIR: `train` may be a split or a class beside `apple`, `pear`; {cure}"));
+    for name in ["quince/1.png", "zebra/1.png"] {
+        write_image(&folder.path().join(name), 1);
+    }
+    let beside = "`apple`, `pear`, `quince`, …";
+    assert_eq!(told(), format!("DIR: `train` may be a split or a class beside {beside}; {cure}"));
+    // A split of classes is one, whatever lies beside it; so is a flat one beside others.
+    write_image(&folder.path().join("test/apple/1.png"), 1);
+    assert_eq!(open_folder(folder.path(), Split::Test, &offline()).unwrap().len(), 1);
+    for name in ["apple", "pear", "quince", "zebra"] {
+        fs::remove_dir_all(folder.path().join(name)).unwrap();
+    }
+    write_image(&folder.path().join("Val/1.png"), 1);
+    assert_eq!(open_folder(folder.path(), Split::Train, &offline()).unwrap().labels(), None);
+}
+
+#[test]
 fn empty_missing_and_mixed_folders_have_a_sentence_each() {
     let folder = tempfile::tempdir().unwrap();
     let told = || message(DatasetKind::Folder, folder.path(), Split::Train);

@@ -80,9 +80,10 @@ impl World {
         self.try_open(&OpenOptions { pixel_cache: None, ..self.options() }).0.unwrap()
     }
 
-    /// The files in the cache's folder.
+    /// The files in the cache's folders, one of which there is for each request.
     fn files(&self) -> Vec<PathBuf> {
-        fs::read_dir(self.cache()).unwrap().map(|entry| entry.unwrap().path()).collect()
+        let entries = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries(&self.cache()).flat_map(|folder| entries(&folder)).collect()
     }
 
     #[track_caller]
@@ -207,12 +208,28 @@ fn an_old_cache_that_is_in_use_stays() {
 #[test]
 fn a_killed_build_is_cleaned_up_and_done_again() {
     let world = World::new();
-    fs::create_dir_all(world.cache()).unwrap();
-    fs::write(world.cache().join(".mrl-abc123.tmp"), "half of the pixels").unwrap();
+    world.open();
+    let built = world.file();
+    fs::write(built.with_file_name(".mrl-abc123.tmp"), "half of the pixels").unwrap();
+    fs::remove_file(built).unwrap();
     let (set, events) = world.open();
     assert_eq!(events, ["decode", "built"]);
     world.file();
     assert_same(&set, &world.decoded());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_others_do_in_the_cache_is_neither_waited_for_nor_removed() {
+    let world = World::new();
+    fs::create_dir_all(world.cache()).unwrap();
+    let other = world.cache().join(".mrl-abc123.tmp");
+    fs::write(&other, "half of a file of others").unwrap();
+    let locked = File::open(world.cache()).unwrap();
+    locked.lock().unwrap();
+    let (_, events) = world.open();
+    assert_eq!(events, ["decode", "built"]);
+    assert!(other.exists());
 }
 
 #[test]
@@ -258,13 +275,16 @@ fn a_read_only_folder_serves_what_it_has() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     let (built, _) = world.open();
-    let mode = |mode| fs::set_permissions(world.cache(), fs::Permissions::from_mode(mode)).unwrap();
-    assert_eq!(fs::metadata(world.cache()).unwrap().permissions().mode() & 0o777, 0o700);
+    let folder = world.file().parent().unwrap().to_owned();
+    let mode = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    for private in [&world.cache(), &folder] {
+        assert_eq!(fs::metadata(private).unwrap().permissions().mode() & 0o777, 0o700);
+    }
     mode(0o500);
     let (mapped, events) = world.open();
     assert_eq!(events, [""; 0]);
     assert_same(&mapped, &built);
-    let is_root = File::create(world.cache().join("probe")).is_ok();
+    let is_root = File::create(folder.join("probe")).is_ok();
     world.write("cat/new.png", 6, 6);
     let (set, events) = world.open();
     assert_eq!(events, if is_root { ["decode", "built"] } else { ["unusable", "decode"] });

@@ -11,9 +11,9 @@ use super::{
     AdaptObjective, AdaptOptions, AdaptStep, AdapterForm,
     check::{check_rows, norm},
     form::{Map, Residual},
-    loss::{cosines, label_loss, same_label, similarity_loss},
+    loss::{label_loss, same_label, similarity_loss},
 };
-use crate::{OptimiserConfig, Schedule, TrainError, schedule::learning_rate};
+use crate::{OptimiserConfig, Schedule, TrainError, objective::cosines, schedule::learning_rate};
 
 /// The map that `options` ask for, fitted to the rows of `set`.
 pub(super) fn fit(
@@ -24,16 +24,17 @@ pub(super) fn fit(
 ) -> Result<Map, TrainError> {
     options.check(set)?;
     let device = options.device.resolve()?.torch();
-    let rows = unit_rows(set)?.to_device(device);
     let objective = Objective::new(set, options, device);
     // What is computed in a mapped space needs no gradient of the axes it begins with.
-    let start = Map::principal(&rows, device);
-    let rows = rows.matmul(&start.axes);
+    let rows = unit_rows(set)?;
+    let start = Map::principal(&rows);
+    let rows = rows.matmul(&start.axes).to_device(device);
     let store = nn::VarStore::new(device);
     let learnt = Learnt::new(&store, set.width() as i64, options);
     let mut adam = nn::Adam::default().build(&store, options.lr)?;
-    // Rows that do not fill a batch wait for another order.
-    let size = options.batch_size.min(set.len());
+    let batches = set.len().div_ceil(options.batch_size);
+    // Of one size; the few rows that are left wait for another order.
+    let size = (set.len() / batches).max(2);
     let steps = set.len() / size * options.epochs;
     let rate = OptimiserConfig { lr: options.lr, schedule: Schedule::Cosine, ..OptimiserConfig::default() };
     let mut step = 0;
@@ -50,7 +51,14 @@ pub(super) fn fit(
             progress(AdaptStep { step, steps, loss: value });
         }
     }
-    Ok(learnt.finish(&start))
+    let map = learnt.finish(&start);
+    let is_finite = |tensor: &Tensor| tensor.isfinite().all().int64_value(&[]) == 1;
+    if map.tensors().into_iter().all(|(_, tensor)| is_finite(tensor)) {
+        return Ok(map);
+    }
+    Err(TrainError::Config(
+        "the last step left numbers that are not finite; lower the learning rate".to_owned(),
+    ))
 }
 
 /// The value of the loss of `step`.
@@ -85,11 +93,12 @@ enum Objective {
 
 impl Objective {
     fn new(set: &EmbeddingSet, options: &AdaptOptions, device: Device) -> Self {
-        match (options.objective, set.labels()) {
-            (AdaptObjective::Labels, Some(labels)) => {
+        match options.objective {
+            AdaptObjective::Similarity => Self::Similarity,
+            AdaptObjective::Labels => {
+                let labels = set.labels().expect("checked");
                 Self::Labels(Tensor::from_slice(labels).to_device(device))
             }
-            _ => Self::Similarity,
         }
     }
 
@@ -100,7 +109,7 @@ impl Objective {
         let prefixes = nesting.dims().iter().map(|&dim| mapped.narrow(1, 0, dim as i64));
         let losses: Vec<Tensor> = match self {
             Self::Similarity => {
-                let whole = cosines(&rows);
+                let whole = cosines(&rows, &rows);
                 prefixes.map(|prefix| similarity_loss(&whole, &prefix)).collect()
             }
             Self::Labels(labels) => {
@@ -148,7 +157,7 @@ impl Learnt {
         let stored = |tensor: &Tensor| tensor.detach().to_device(Device::Cpu).contiguous();
         match self {
             Self::Turn(turn) => {
-                let turn = orthogonal(&turn.to_kind(Kind::Double));
+                let turn = orthogonal(&stored(&turn).to_kind(Kind::Double));
                 let axes = start.axes.to_kind(Kind::Double).matmul(&turn).to_kind(Kind::Float);
                 Map { axes: stored(&axes), residual: None }
             }

@@ -1,8 +1,9 @@
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::AdapterForm;
+use crate::objective::norms;
 
-/// What an adapter does to rows, in `f32`.
+/// What an adapter does to rows, in `f32` and on the CPU.
 #[derive(Debug)]
 pub(super) struct Map {
     /// `[d, d]`: column `i` is the axis that number `i` is taken along. Orthogonal.
@@ -22,11 +23,12 @@ pub(super) struct Residual {
 }
 
 impl Map {
-    /// The principal axes of `rows` `[n, d]`, from the largest, not centred, so that products stay.
-    pub(super) fn principal(rows: &Tensor, device: Device) -> Self {
+    /// The principal axes of `rows` `[n, d]` on the CPU, for not every device has `f64`; from the largest, not centred, so that
+    /// products stay.
+    pub(super) fn principal(rows: &Tensor) -> Self {
         let rows = rows.to_kind(Kind::Double);
         let (_, axes) = rows.tr().matmul(&rows).linalg_eigh("L");
-        Self { axes: axes.flip([1]).to_kind(Kind::Float).to_device(device).contiguous(), residual: None }
+        Self { axes: axes.flip([1]).to_kind(Kind::Float).contiguous(), residual: None }
     }
 
     pub(super) fn form(&self) -> AdapterForm {
@@ -61,9 +63,4 @@ impl Residual {
     pub(super) fn of(&self, rows: &Tensor) -> Tensor {
         (rows.matmul(&self.hidden) + &self.bias).relu().matmul(&self.out)
     }
-}
-
-/// Of `rows` `[n, d]`, `[n, 1]`; of a zero row next to nothing.
-pub(super) fn norms(rows: &Tensor) -> Tensor {
-    rows.norm_scalaropt_dim(2.0, [1i64].as_slice(), true).clamp_min(1e-12)
 }

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::form::norms;
+use crate::objective::cosines;
 
 /// Of cosines, in the softmax that says which rows are near.
 const SIMILARITY_TEMPERATURE: f64 = 0.05;
@@ -17,7 +17,7 @@ const SELF: f64 = -1e9;
 /// distributions over the other rows that a softmax of both makes, as in neighbour embedding. The mean, a scalar.
 pub(super) fn similarity_loss(whole: &Tensor, rows: &Tensor) -> Tensor {
     let truth = without_self(whole, SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);
-    let found = without_self(&cosines(rows), SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);
+    let found = without_self(&cosines(rows, rows), SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);
     found.kl_div(&truth, tch::Reduction::Sum, true) / rows.size()[0]
 }
 
@@ -25,7 +25,7 @@ pub(super) fn similarity_loss(whole: &Tensor, rows: &Tensor) -> Tensor {
 /// mean negative log-probability of those among all others. `same` `[n, n]` is 1 for two rows of a label and 0 for a row and itself.
 /// The mean, a scalar.
 pub(super) fn label_loss(same: &Tensor, rows: &Tensor) -> Tensor {
-    let log = without_self(&cosines(rows), LABEL_TEMPERATURE).log_softmax(1, Kind::Float);
+    let log = without_self(&cosines(rows, rows), LABEL_TEMPERATURE).log_softmax(1, Kind::Float);
     let others = same.sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
     let mean = (log * same).sum_dim_intlist([1i64].as_slice(), false, Kind::Float) / others.clamp_min(1.0);
     -mean.sum(Kind::Float) / others.gt(0.0).sum(Kind::Float).clamp_min(1.0)
@@ -35,12 +35,6 @@ pub(super) fn label_loss(same: &Tensor, rows: &Tensor) -> Tensor {
 pub(super) fn same_label(labels: &Tensor) -> Tensor {
     let same = labels.unsqueeze(0).eq_tensor(&labels.unsqueeze(1)).to_kind(Kind::Float);
     &same - Tensor::eye(labels.size()[0], (Kind::Float, labels.device()))
-}
-
-/// Of all pairs of `rows` `[n, m]`.
-pub(super) fn cosines(rows: &Tensor) -> Tensor {
-    let unit = rows / norms(rows);
-    unit.matmul(&unit.tr())
 }
 
 fn without_self(cosines: &Tensor, temperature: f64) -> Tensor {
@@ -78,9 +72,9 @@ mod tests {
             (0..5).filter(|&j| p[j] > 0.0).map(|j| p[j] * (p[j].ln() - q[j].ln())).sum()
         };
         let expected = (0..5).map(divergence).sum::<f64>() / 5.0;
-        let loss = similarity_loss(&cosines(&whole), &short).double_value(&[]);
+        let loss = similarity_loss(&cosines(&whole, &whole), &short).double_value(&[]);
         assert!((loss - expected).abs() < 1e-4 * expected.abs().max(1.0), "{loss} {expected}");
-        assert!(similarity_loss(&cosines(&whole), &whole).double_value(&[]).abs() < 1e-5);
+        assert!(similarity_loss(&cosines(&whole, &whole), &whole).double_value(&[]).abs() < 1e-5);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod stored;
 use mrl_embedding::{EmbeddingSet, Metadata, Nesting};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use self::form::Map;
 use crate::{DeviceChoice, TrainError, torch_panic::catch_torch};
@@ -161,7 +161,7 @@ impl Adapter {
     /// As those of [`Adapter::fit`].
     pub fn principal(set: &EmbeddingSet, dims: &[usize]) -> Result<Self, TrainError> {
         let nesting = nesting(dims, set.width())?;
-        let map = catch_torch(|| Ok(Map::principal(&fit::unit_rows(set)?, Device::Cpu)))?;
+        let map = catch_torch(|| Ok(Map::principal(&fit::unit_rows(set)?)))?;
         Ok(Self { map, nesting, source: set.metadata.clone() })
     }
 
@@ -199,6 +199,11 @@ impl Adapter {
             Ok(())
         })?;
         let mut adapted = EmbeddingSet::new(values, width)?;
+        if let Some(row) = adapted.not_finite() {
+            let problem =
+                format!("row {row} is too large for the adapter: what it makes of it is not finite");
+            return Err(TrainError::Config(problem));
+        }
         if let Some(labels) = set.labels() {
             adapted = adapted.with_labels(labels.to_owned())?;
         }
@@ -233,12 +238,19 @@ impl Adapter {
                 "the vectors are {given} wide, but the adapter was fitted to {expected}; give it vectors of the same origin"
             )));
         }
-        match (&set.metadata.weights, &self.source.weights) {
-            (Some(given), Some(expected)) if given != expected => Err(TrainError::Config(format!(
-                "the vectors are of other weights ({given}) than those that the adapter was fitted to ({expected})"
-            ))),
-            _ => Ok(()),
-        }
+        let (given, expected) = (&set.metadata, &self.source);
+        same_origin("of other weights", given.weights.as_ref(), expected.weights.as_ref())?;
+        same_origin("of another encoder", given.encoder.as_ref(), expected.encoder.as_ref())
+    }
+}
+
+/// Whether what is known of where vectors come from is what the adapter was fitted to.
+fn same_origin(what: &str, given: Option<&String>, expected: Option<&String>) -> Result<(), TrainError> {
+    match (given, expected) {
+        (Some(given), Some(expected)) if given != expected => Err(TrainError::Config(format!(
+            "the vectors are {what} ({given}) than those that the adapter was fitted to ({expected})"
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -98,6 +98,7 @@ fn an_adapter_is_what_it_was_after_its_file() {
     let path = folder.path().join("adapter.safetensors");
     let mut set = rows(100, 5);
     set.metadata.weights = Some("abc".to_owned());
+    set.metadata.encoder = Some("clip".to_owned());
     for form in [AdapterForm::Rotation, AdapterForm::Residual] {
         let options = AdaptOptions { epochs: 1, ..options(form, AdaptObjective::Similarity) };
         let adapter = Adapter::fit(&set, &options, &mut |_| {}).unwrap();
@@ -111,6 +112,8 @@ fn an_adapter_is_what_it_was_after_its_file() {
         let mut other = rows(3, 5);
         other.metadata.weights = Some("def".to_owned());
         assert!(read.apply(&other).unwrap_err().to_string().contains("of other weights (def)"));
+        (other.metadata.weights, other.metadata.encoder) = (None, Some("bert".to_owned()));
+        assert!(read.apply(&other).unwrap_err().to_string().contains("of another encoder (bert)"));
         let narrow = EmbeddingSet::new(vec![1.0; 6], 3).unwrap();
         assert!(read.apply(&narrow).unwrap_err().to_string().contains("are 3 wide"));
     }

@@ -29,8 +29,10 @@ impl Head {
 }
 
 impl ModelConfig {
-    /// The projector's output dims, where it is not said.
-    pub(crate) const PROJECTION_DIM: usize = 64;
+    /// The projector's output dims.
+    pub(crate) fn projection_dim(&self) -> usize {
+        self.projection_dim.unwrap_or(64)
+    }
 
     /// What is wrong with the heads, and the cure. A classifier is one linear layer: it has no parameters.
     pub(super) fn head_problem(&self, is_classifier: bool) -> Option<String> {

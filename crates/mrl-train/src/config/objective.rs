@@ -171,7 +171,7 @@ impl Objective {
 
     fn problem(&self) -> Option<&'static str> {
         let (holds, problem) = match self {
-            Self::Relic(Relic { alpha }) => (is_weight(*alpha), "alpha must be 0 or more"),
+            Self::Relic(Relic { alpha }) => (is_weight(*alpha), "alpha must be a finite number of 0 or more"),
             Self::Simclr(SimClr { temperature, .. }) => {
                 (is_positive(*temperature), "temperature must be a positive number")
             }
@@ -180,9 +180,11 @@ impl Objective {
             }
             Self::Vicreg(VicReg { invariance, variance, covariance }) => (
                 [invariance, variance, covariance].into_iter().all(|weight| is_weight(*weight)),
-                "invariance, variance and covariance must be 0 or more",
+                "invariance, variance and covariance must be finite numbers of 0 or more",
             ),
-            Self::BarlowTwins(BarlowTwins { lambda }) => (is_weight(*lambda), "lambda must be 0 or more"),
+            Self::BarlowTwins(BarlowTwins { lambda }) => {
+                (is_weight(*lambda), "lambda must be a finite number of 0 or more")
+            }
             Self::Supervised(Supervised { classes }) => (
                 classes.is_none_or(|classes| (2..=MAX_LAYER).contains(&classes)),
                 "classes must be between 2 and 65536",
@@ -244,11 +246,11 @@ mod tests {
     #[test]
     fn parameters_that_cannot_be_are_refused() {
         for (text, part) in [
-            ("alpha = -1.0", "alpha must be 0 or more"),
+            ("alpha = -1.0", "alpha must be a finite number of 0 or more"),
             ("name = \"simclr\"\ntemperature = 0", "temperature must be a positive number"),
             ("name = \"byol\"\npredictor_hidden = 0", "predictor_hidden must be between 1 and 65536"),
-            ("name = \"vicreg\"\nvariance = nan", "must be 0 or more"),
-            ("name = \"barlow-twins\"\nlambda = inf", "lambda must be 0 or more"),
+            ("name = \"vicreg\"\nvariance = nan", "must be finite numbers of 0 or more"),
+            ("name = \"barlow-twins\"\nlambda = inf", "lambda must be a finite number of 0 or more"),
             ("name = \"supervised\"\nclasses = 1", "classes must be between 2 and 65536"),
             ("dim_weights = [1, 2]", "there are 2 dim-weights for 3 nesting dims; give one for each"),
             ("dim_weights = [1, 0, 1]", "dim-weight 0 must be a positive number"),

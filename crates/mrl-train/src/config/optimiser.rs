@@ -126,7 +126,10 @@ impl OptimiserConfig {
         };
         let checks = [
             (self.lr > 0.0 && self.lr.is_finite(), "lr must be a positive number"),
-            (self.weight_decay >= 0.0 && self.weight_decay.is_finite(), "weight_decay must not be negative"),
+            (
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+                "weight_decay must be a finite number of 0 or more",
+            ),
             (
                 self.momentum.is_none() || has_momentum,
                 "momentum is a setting of sgd and lars; leave it out, or choose one of them with --optimiser",
@@ -199,8 +202,8 @@ mod tests {
             "trust_coefficient must be a positive number"
         );
         assert_eq!(refused("schedule = 'cosine'\nmin_lr = 1.0"), "min_lr must be between 0 and lr");
-        assert_eq!(refused("weight_decay = -1.0"), "weight_decay must not be negative");
-        assert_eq!(refused("weight_decay = inf"), "weight_decay must not be negative");
+        assert_eq!(refused("weight_decay = -1.0"), "weight_decay must be a finite number of 0 or more");
+        assert_eq!(refused("weight_decay = inf"), "weight_decay must be a finite number of 0 or more");
         assert_eq!(refused("warmup_epochs = -1.0"), "warmup-epochs must be between 0 and 1e9");
         assert_eq!(refused("warmup_share = 1.5"), "warmup-share must be between 0 and 1");
         assert_eq!(

@@ -1,6 +1,9 @@
 use tch::Tensor;
 
-use super::network::{Active, Id, LayoutBuilder};
+use super::{
+    network::{Active, Id, LayoutBuilder},
+    weights_of,
+};
 use crate::config::Head;
 
 /// What the names of the classifier's tensors start with.
@@ -21,16 +24,11 @@ struct Linear {
 impl Classifier {
     /// `dims` ends with the encoder's width.
     pub(crate) fn new(layout: &mut LayoutBuilder, head: Head, dims: &[usize], classes: usize) -> Self {
-        let mut linear = |infix: &str, dim: usize| {
+        let weights = weights_of(head, dims, |infix, dim| {
             let (classes, inputs) = (classes as i64, dim as i64);
             let weight = layout.linear(format!("{CLASSIFIER}{infix}weight"), classes, inputs);
             (weight, layout.bias(format!("{CLASSIFIER}{infix}bias"), classes, inputs))
-        };
-        let weights: Vec<(Id, Id)> = if head.is_separate() {
-            dims.iter().map(|&dim| linear(&format!("{dim}."), dim)).collect()
-        } else {
-            vec![linear("", dims[dims.len() - 1]); dims.len()]
-        };
+        });
         let prefix = |(&dim, (weight, bias)): (&usize, (Id, Id))| Linear { inputs: dim as i64, weight, bias };
         Self { prefixes: dims.iter().zip(weights).map(prefix).collect() }
     }

@@ -3,6 +3,7 @@ use tch::Tensor;
 use super::{
     layers::BatchNorm,
     network::{Active, Id, LayoutBuilder},
+    weights_of,
 };
 use crate::config::ModelConfig;
 
@@ -36,18 +37,13 @@ struct Layers {
 impl Projector {
     /// `dims` ends with the encoder's width.
     pub(crate) fn new(layout: &mut LayoutBuilder, config: &ModelConfig, dims: &[usize]) -> Self {
-        let out = config.projection_dim.unwrap_or(ModelConfig::PROJECTION_DIM) as i64;
+        let out = config.projection_dim() as i64;
         let width = dims[dims.len() - 1];
-        let mut layers = |infix: &str, dim: usize| {
+        let weights = weights_of(config.head, dims, |infix, dim| {
             let units = config.hidden_units(dim, width) as i64;
             let hidden = layout.linear(format!("{PROJECTOR}{infix}hidden.weight"), units, dim as i64);
             (hidden, layout.linear(format!("{PROJECTOR}{infix}output.weight"), out, units))
-        };
-        let weights: Vec<(Id, Id)> = if config.head.is_separate() {
-            dims.iter().map(|&dim| layers(&format!("{dim}."), dim)).collect()
-        } else {
-            vec![layers("", width); dims.len()]
-        };
+        });
         let prefix = |(&dim, (hidden, output)): (&usize, (Id, Id))| {
             let hidden_units = config.hidden_units(dim, width) as i64;
             let norm = config
@@ -72,7 +68,7 @@ impl Predictor {
         dims: &[usize],
         hidden_units: usize,
     ) -> Self {
-        let inputs = config.projection_dim.unwrap_or(ModelConfig::PROJECTION_DIM) as i64;
+        let inputs = config.projection_dim() as i64;
         let hidden_units = hidden_units as i64;
         let prefix = |dim: &usize| {
             let name = format!("{PREDICTOR}{dim}.");

@@ -13,9 +13,9 @@ pub(crate) use network::{Active, Layout, LayoutBuilder, Mode, Network};
 pub(crate) use resnet::ResNet;
 use tch::{Kind, Tensor};
 
-use crate::config::{Config, Objective};
+use crate::config::{Config, Head, Objective};
 
-/// The name of the learnable temperature's logarithm, the one trained number outside encoder and heads.
+/// The name of the logarithm of the learnt scale of logits (the inverse temperature), the one trained number outside encoder and heads.
 const LOG_SCALE: &str = "log_scale";
 
 /// The architecture: which weights there are and how they are used. The weights live in a [`Network`].
@@ -84,6 +84,14 @@ impl Model {
     pub(crate) fn log_scale<'a>(&self, weights: &'a Active) -> Option<&'a Tensor> {
         self.log_scale.map(|id| weights.get(id))
     }
+}
+
+/// What each of `dims` has: its own, named and made for it, or the one of the widest.
+fn weights_of<T: Copy>(head: Head, dims: &[usize], mut make: impl FnMut(&str, usize) -> T) -> Vec<T> {
+    if head.is_separate() {
+        return dims.iter().map(|&dim| make(&format!("{dim}."), dim)).collect();
+    }
+    vec![make("", dims[dims.len() - 1]); dims.len()]
 }
 
 /// Whether a tensor belongs to the encoder, and not to what only training needs.

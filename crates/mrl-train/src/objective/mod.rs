@@ -51,18 +51,12 @@ impl Objective {
 
     /// How often, in %, the right answer has the highest score, and is among the highest five: the label of an image, else
     /// which image of the batch the partner's view is of.
-    pub(crate) fn accuracy(
-        &self,
-        outputs: &Tensor,
-        partner: &Tensor,
-        log_scale: Option<&Tensor>,
-    ) -> (f64, f64) {
-        let own = || Tensor::arange(outputs.size()[0], (Kind::Int64, outputs.device()));
-        match self {
-            Self::Supervised(_) => accuracy(outputs, partner),
-            Self::Relic(_) => accuracy(&relic::relic_logits(outputs, partner, scale_of(log_scale)), &own()),
-            _ => accuracy(&cosines(outputs, partner), &own()),
+    pub(crate) fn accuracy(&self, outputs: &Tensor, partner: &Tensor) -> (f64, f64) {
+        if let Self::Supervised(_) = self {
+            return accuracy(outputs, partner);
         }
+        let own = Tensor::arange(outputs.size()[0], (Kind::Int64, outputs.device()));
+        accuracy(&cosines(outputs, partner), &own)
     }
 }
 
@@ -72,24 +66,27 @@ fn scale_of(log_scale: Option<&Tensor>) -> &Tensor {
 
 /// How often, in %, the highest of a row's `scores`, `[n, m]`, is the right one, `[n]`, and is among the highest five.
 fn accuracy(scores: &Tensor, right: &Tensor) -> (f64, f64) {
-    let right = right.unsqueeze(1);
-    let within = |k: i64| {
-        let (_, highest) = scores.topk(k.min(scores.size()[1]), 1, true, true);
-        highest.eq_tensor(&right).any_dim(1, false).to_kind(Kind::Float).mean(Kind::Float).double_value(&[])
-            * 100.0
+    let (_, highest) = scores.topk(5.min(scores.size()[1]), 1, true, true);
+    let hits = highest.eq_tensor(&right.unsqueeze(1));
+    let percent = |hits: Tensor| {
+        hits.any_dim(1, false).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]) * 100.0
     };
-    (within(1), within(5))
+    (percent(hits.narrow(1, 0, 1)), percent(hits))
 }
 
 /// The cosine of every row of `a`, `[n, k]`, with every row of `b`, `[m, k]`: `[n, m]`.
-fn cosines(a: &Tensor, b: &Tensor) -> Tensor {
+pub(crate) fn cosines(a: &Tensor, b: &Tensor) -> Tensor {
     unit_rows(a).matmul(&unit_rows(b).tr())
 }
 
 /// Rows scaled to length 1; torch's `normalize`, which leaves rows shorter than 1e-12 short.
 fn unit_rows(z: &Tensor) -> Tensor {
-    let length = z.norm_scalaropt_dim(2.0, [1i64].as_slice(), true).clamp_min(1e-12);
-    z / length
+    z / norms(z)
+}
+
+/// The lengths of the rows `[n, k]`, `[n, 1]`; at least 1e-12.
+pub(crate) fn norms(z: &Tensor) -> Tensor {
+    z.norm_scalaropt_dim(2.0, [1i64].as_slice(), true).clamp_min(1e-12)
 }
 
 /// Columns without their mean, `[n, k]`.

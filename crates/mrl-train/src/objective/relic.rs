@@ -20,6 +20,6 @@ pub(crate) fn relic_loss(z: &Tensor, z_prime: &Tensor, log_scale: &Tensor, alpha
 }
 
 /// Scaled cosines of every pair, `[n, n]`.
-pub(super) fn relic_logits(z: &Tensor, z_prime: &Tensor, log_scale: &Tensor) -> Tensor {
+fn relic_logits(z: &Tensor, z_prime: &Tensor, log_scale: &Tensor) -> Tensor {
     cosines(z, z_prime) * log_scale.exp().clamp(0.0, MAX_SCALE)
 }

@@ -106,7 +106,7 @@ impl Trainer {
             pairs.map(|(outputs, partner)| objective.loss(outputs, partner, log_scale)).collect();
         let losses = Tensor::stack(&losses, 0); // [prefixes]
         let last = outputs.len() - 1;
-        let (top1, top5) = tch::no_grad(|| objective.accuracy(&outputs[last], &partners[last], log_scale));
+        let (top1, top5) = tch::no_grad(|| objective.accuracy(&outputs[last], &partners[last]));
         let temperature = log_scale.map(|log_scale| log_scale.exp().double_value(&[0]));
         let weights = Tensor::from_slice(&prefixes.weights).to_kind(Kind::Float).to_device(self.device);
         let seen = Seen { losses: self.finite(&losses, prefixes)?, temperature, top1, top5 };
@@ -115,7 +115,7 @@ impl Trainer {
 
     fn backward(&self, online: &Active, loss: &Tensor, share: f64, gradient: &Tensor) {
         let _phase = phase!("backward", self.device);
-        online.add_gradient(&(loss * (share * self.loss_scale.factor())), gradient);
+        online.add_gradient(&(loss * (share * self.loss_scale.factor)), gradient);
     }
 
     fn finite(&self, losses: &Tensor, prefixes: &Prefixes) -> Result<Vec<f64>, TrainError> {

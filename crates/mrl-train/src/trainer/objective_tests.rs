@@ -1,6 +1,7 @@
 //! Steps with every objective and every head.
 
 use strum::VariantNames;
+use tch::Tensor;
 
 use super::{
     tests::{batch, config, gradient, state, step_on, trainer},

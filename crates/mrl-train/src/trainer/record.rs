@@ -11,10 +11,10 @@ pub struct StepRecord {
     pub loss_per_dim: Vec<Option<f64>>,
     /// L2 norm of the gradient of all parameters.
     pub grad_norm: f64,
-    /// The learnt scale of the logits, which the reference calls temperature; of `ReLIC` alone.
+    /// The learnt scale of the logits before it is cut at 5, which the reference calls temperature; of `ReLIC` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// The decay with which the target followed in this step; 0 where it was copied.
+    /// The decay with which the target follows in this step, if it does in this one; 0 where it was copied.
     pub gamma: f64,
     /// The learning rate.
     pub lr: f64,

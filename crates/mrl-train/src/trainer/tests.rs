@@ -1,3 +1,5 @@
+use tch::Tensor;
+
 use super::*;
 use crate::{Config, Encoder, Head, Precision, Stem, model::Mode, objective::relic_loss};
 

@@ -38,9 +38,14 @@ impl Rows {
         Self { ids: hits.ids, scores: hits.scores }
     }
 
-    /// Queries, and hits for each.
-    pub(super) fn shape(&self) -> (usize, usize) {
-        (self.ids.len(), self.ids.first().map_or(0, Vec::len))
+    pub(super) fn queries(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The fewest hits of a query, and the most: an index finds as many for each, a table need not.
+    pub(super) fn hits(&self) -> (usize, usize) {
+        let counts = || self.ids.iter().map(Vec::len);
+        (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
     }
 
     /// Writes a file of the format that its name says.
@@ -74,9 +79,13 @@ impl Rows {
 
     /// A structured array `[queries, k]` with the fields id (u8, or text as wide as the longest) and score (f8), after NEP 1.
     fn write_npy(&self, file: &mut impl Write) -> io::Result<()> {
+        let (fewest, most) = self.hits();
+        if fewest < most {
+            return Err(io::Error::other("queries have unequal numbers of hits; write .json"));
+        }
         let longest = self.ids.iter().flatten().filter_map(name).map(|name| name.chars().count()).max();
         let kind = longest.map_or_else(|| "<u8".to_owned(), |longest| format!("<U{}", longest.max(1)));
-        let shape = self.shape();
+        let shape = (self.queries(), most);
         let header = format!(
             "{{'descr': [('id', '{kind}'), ('score', '<f8')], 'fortran_order': False, 'shape': {shape:?}, }}"
         );
@@ -105,5 +114,21 @@ fn name(id: &Id) -> Option<&str> {
     match id {
         Id::Name(name) => Some(name),
         Id::Number(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hits_of_unequal_numbers_are_no_matrix() {
+        let hit = |query: usize, count: usize| vec![Id::Number(query as u64); count];
+        let rows = Rows { ids: vec![hit(0, 2), hit(1, 1)], scores: vec![vec![0.5; 2], vec![0.5]] };
+        assert_eq!((rows.queries(), rows.hits()), (2, (1, 2)));
+        let mut file = Vec::<u8>::new();
+        let error = rows.write_npy(&mut file).unwrap_err().to_string();
+        assert_eq!(error, "queries have unequal numbers of hits; write .json");
+        assert!(file.is_empty());
     }
 }

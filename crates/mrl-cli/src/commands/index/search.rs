@@ -25,15 +25,17 @@ pub(super) fn search(args: &SearchArgs) -> Result<()> {
         (Some(path), None) => in_file(args, &Index::open(path)?),
         (None, None) => Err(UsageError("name an index, or a database with --postgres URL".to_owned()).into()),
     }?;
-    let (queries, k) = rows.shape();
-    if queries > 0 && k < args.k {
-        note(&format!("there are {k} vectors to find, fewer than --k {}", args.k));
+    let (queries, (fewest, most)) = (rows.queries(), rows.hits());
+    if queries > 0 && fewest < args.k {
+        let found = if fewest == most { "there are" } else { "for some queries there are" };
+        note(&format!("{found} {fewest} vectors to find, fewer than --k {}", args.k));
     }
     match &args.out {
         None => answer(&rows.table()),
         Some(out) => {
             rows.write(out)?;
-            answer(&format!("{}: {queries} queries, {k} hits each, by {schedule}", out.display()));
+            let hits = if fewest == most { most.to_string() } else { format!("{fewest} to {most}") };
+            answer(&format!("{}: {queries} queries, {hits} hits each, by {schedule}", out.display()));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ mod layout;
 use std::{
     fs,
     io::{self, Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 pub(super) use file::PixelFile;
@@ -44,7 +44,8 @@ pub(super) fn open(
 ) -> Result<Option<(PixelFile, Selected<()>)>, DataError> {
     let stored = StoredSize::for_views(options.view_size);
     let name = Name::new(scan, split, options.subset_per_class, stored);
-    let builder = Builder { cache, name, scan, options, stored, progress };
+    // A folder for each request: what is locked and cleaned up there is of this one alone.
+    let builder = Builder { folder: cache.join(&name.request), name, scan, options, stored, progress };
     let opened = match builder.try_open() {
         Ok(opened) => opened,
         Err(_) => match builder.open_or_build() {
@@ -70,7 +71,7 @@ fn create_private(folder: &Path) -> io::Result<()> {
 }
 
 struct Builder<'a> {
-    cache: &'a Path,
+    folder: PathBuf,
     name: Name,
     scan: &'a Scan,
     options: &'a OpenOptions,
@@ -88,15 +89,15 @@ enum Failure {
 
 impl Builder<'_> {
     fn try_open(&self) -> Result<(PixelFile, Selected<()>), Unusable> {
-        PixelFile::open(&self.cache.join(self.name.file()), &self.name.key, self.scan.paths.len())
+        PixelFile::open(&self.folder.join(self.name.file()), &self.name.key, self.scan.paths.len())
     }
 
     /// Opens what another process built while this one waited for it, or builds.
     fn open_or_build(&self) -> Result<(PixelFile, Selected<()>), Failure> {
-        create_private(self.cache).map_err(|error| Failure::Cache(error.to_string()))?;
-        let lock =
-            FolderLock::take(self.cache, || (self.progress)(Progress::CacheWait { folder: self.cache }));
-        let path = self.cache.join(self.name.file());
+        create_private(&self.folder).map_err(|error| Failure::Cache(error.to_string()))?;
+        let waiting = || (self.progress)(Progress::CacheWait { folder: &self.folder });
+        let lock = FolderLock::take(&self.folder, waiting);
+        let path = self.folder.join(self.name.file());
         match self.try_open() {
             Ok(opened) => return Ok(opened),
             Err(Unusable::Damaged(problem)) => {
@@ -106,9 +107,9 @@ impl Builder<'_> {
         }
         if lock.is_held() {
             // What cannot be removed costs space, and nobody's pixels.
-            let _ = remove_unfinished(self.cache);
+            let _ = remove_unfinished(&self.folder);
         }
-        file::remove_unused(self.cache, |file| self.name.is_of_request(file));
+        file::remove_unused(&self.folder, Name::is_cache);
         self.build(&path)?;
         let opened = self.try_open().map_err(|problem| Failure::Cache(problem.to_string()))?;
         let bytes = fs::metadata(&path).map_or(0, |metadata| metadata.len());

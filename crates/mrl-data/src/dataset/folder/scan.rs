@@ -12,6 +12,12 @@ const EXTENSIONS: [&str; 7] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp
 /// Folders within a class are searched this deep.
 const DEEPEST: usize = 16;
 
+/// Folders that are splits, ours or those that other programs have beside them.
+const SPLITS: [&str; 6] = ["train", "test", "unlabeled", "val", "valid", "validation"];
+
+/// Folders that an error names.
+const SHOWN: usize = 3;
+
 /// The images of a split, sorted by class, then by path.
 pub(super) struct Scan {
     /// The folder that ids are relative to.
@@ -43,16 +49,58 @@ pub(super) fn scan(data_dir: &Path, split: Split) -> Result<Scan, DataError> {
     let mut scan = match split {
         Split::Train if there.is_empty() => scan_root(data_dir)?,
         Split::TrainUnlabeled => {
-            let train = scan_root(&split_folder(data_dir, "train", &there)?)?;
-            join(train, scan_root(&split_folder(data_dir, "unlabeled", &there)?)?)
+            join(scan_split(data_dir, "train", &there)?, scan_split(data_dir, "unlabeled", &there)?)
         }
-        _ => scan_root(&split_folder(data_dir, &split.to_string(), &there)?)?,
+        _ => scan_split(data_dir, &split.to_string(), &there)?,
     };
     if split == Split::Unlabeled && !there.is_empty() {
         (scan.labels, scan.class_names) = (None, None);
     }
     data_dir.clone_into(&mut scan.root);
     Ok(scan)
+}
+
+/// The images of the folder of a split.
+fn scan_split(data_dir: &Path, name: &str, there: &[&str]) -> Result<Scan, DataError> {
+    let scan = scan_root(&split_folder(data_dir, name, there)?)?;
+    if scan.labels.is_none() {
+        refuse_classes_beside(data_dir, name)?;
+    }
+    Ok(scan)
+}
+
+/// Refuses a split without classes beside folders of images that are no splits: it may itself be a class among them.
+fn refuse_classes_beside(data_dir: &Path, name: &str) -> Result<(), DataError> {
+    let mut beside = Vec::new();
+    for folder in sorted_entries(data_dir)? {
+        let other = folder.file_name().unwrap_or_default().to_string_lossy();
+        let is_split = SPLITS.iter().any(|split| other.eq_ignore_ascii_case(split));
+        if !is_split && folder.is_dir() && holds_images(&folder, DEEPEST) {
+            beside.push(format!("`{other}`"));
+        }
+    }
+    if beside.is_empty() {
+        return Ok(());
+    }
+    let more = if beside.len() > SHOWN { ", …" } else { "" };
+    beside.truncate(SHOWN);
+    let problem = format!(
+        "`{name}` may be a split or a class beside {}{more}; move the classes into a folder `train`, or what is no class elsewhere",
+        beside.join(", ")
+    );
+    Err(DataError::damaged(data_dir, problem))
+}
+
+/// Whether there is an image below `folder`, as far as it can be read.
+fn holds_images(folder: &Path, depth: usize) -> bool {
+    let is_one_or_holds_some = |path: &PathBuf| {
+        if path.is_dir() {
+            depth > 0 && !path.is_symlink() && holds_images(path, depth - 1)
+        } else {
+            is_image(path)
+        }
+    };
+    sorted_entries(folder).unwrap_or_default().iter().any(is_one_or_holds_some)
 }
 
 fn split_folder(data_dir: &Path, name: &str, there: &[&str]) -> Result<PathBuf, DataError> {

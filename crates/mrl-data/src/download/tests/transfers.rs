@@ -98,6 +98,18 @@ fn a_part_of_another_file_is_dropped() {
 }
 
 #[test]
+fn a_file_that_is_another_each_time_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    // Each attempt brings so much that the count of attempts starts anew.
+    let replies = std::iter::repeat_n([Reply::Cut(2 << 20), Reply::Good], 8);
+    let server = Server::start(vec![7; 4 << 20], &replies.flatten().collect::<Vec<_>>());
+    let archive = Archive { most_bytes: 5 << 20, ..describe(&good_archive(), server.base_url) };
+    let error = ensure_archive(&archive, folder.path(), Some(&policy()), &|_| ()).unwrap_err().to_string();
+    assert!(error.contains("the file that came has md5"), "{error}");
+    assert_eq!(server.requests().len(), 4, "a piece, the rest, and once more");
+}
+
+#[test]
 fn other_bytes_are_refused_and_removed() {
     let (folder, server, result) = fetched(&[Reply::WrongBytes], None);
     let other: Vec<u8> = good_archive().iter().map(|byte| byte ^ 1).collect();

@@ -10,13 +10,13 @@ use crate::{
     dataset::folder::{scan::Scan, stored::StoredSize},
 };
 
-/// The name of a cache. It has two parts: what was asked for (folder, split, subset, stored size) and what was there
-/// (paths, sizes and times of change of the files).
+/// The name of a cache. It has two parts: what was asked for (folder, split, subset, stored size), which is a folder, and what
+/// was there (paths, sizes and times of change of the files), which is a file in it.
 ///
 /// A file that is exchanged for another of the same size and time of change is not noticed.
 #[derive(Debug)]
 pub(super) struct Name {
-    /// What every cache of the same request begins with, whatever the files were.
+    /// The folder of every cache of the same request, whatever the files were.
     pub(super) request: String,
     /// The hash of everything.
     pub(super) key: Key,
@@ -51,13 +51,12 @@ impl Name {
 
     /// The cache's file.
     pub(super) fn file(&self) -> String {
-        format!("{}-{}{ENDING}", self.request, hex(&self.key[..16]))
+        format!("{}{ENDING}", hex(&self.key[..16]))
     }
 
-    /// Whether `file` is a cache of the same request, of these files or others.
-    pub(super) fn is_of_request(&self, file: &str) -> bool {
-        let rest = file.strip_prefix(&self.request);
-        rest.is_some_and(|rest| rest.starts_with('-') && rest.ends_with(ENDING))
+    /// Whether `file` is called like a cache.
+    pub(super) fn is_cache(file: &str) -> bool {
+        file.ends_with(ENDING)
     }
 }
 
