@@ -1,12 +1,14 @@
 """Recipes at the same cost, judged at every length: which helps?
 
 Run by `cargo xtask bench recipes --data-dir DIR [RECIPE.toml …]`, where DIR holds cifar-10-batches-bin. A recipe is a preset of
-`mrl train`; one in bench/recipes/changes is what differs from base.toml there, one in together what differs from presets/default.toml. Each trains on the first 1,000 images of each class; the next 1,000 of each, which nothing is trained on, choose. The
-test images are looked at with --test alone. Writes a folder for each recipe, and table.md of all that --out holds.
+`mrl train`; one in bench/recipes/changes is what differs from base.toml there, one in together what differs from presets/default.toml.
+Each trains on the first 1,000 images of each class; the next 1,000 of each, which nothing is trained on, choose. The test images are
+looked at with --test alone. Writes a folder for each recipe, and table.md of all that --out holds.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -34,21 +36,29 @@ MEASURES = {"probe": "logreg", "1-NN": "knn1"}
 METHODS = ["prefix", "pca"]
 NETWORKS = ["target", "online"]
 HELD_OUT, TEST = "held out", "test"
+# Settings of a run that are not of its recipe.
+OF_THE_MACHINE = {"data.data_dir", "run.device", "run.precision", "run.max_steps"}
 
 
 def mrl(args, *words):
     words = [str(word) for word in (args.mrl, *words)]
     print("$", *words, file=sys.stderr)
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    failed = subprocess.run(words, check=False, stdout=subprocess.DEVNULL).returncode
+    if failed:
+        sys.exit(failed)
 
 
-def preset(recipe, scratch):
+def preset(args, recipe, scratch):
     """The recipe as a whole. An objective is not changed but replaced, for the settings of another are not its own."""
     if recipe.resolve().parent not in BASES:
         return recipe
     base, changes = (tomllib.loads(path.read_text()) for path in (BASES[recipe.resolve().parent], recipe))
     whole = {name: changes[name] if name == "objective" and name in changes else base.get(name, {}) | changes.get(name, {})
              for name in base | changes}
+    if "dim_weights" in whole["objective"]:
+        # One for each power of two from 8; a narrow encoder has fewer.
+        lengths = (int(512 * (args.width or 1)) // 8).bit_length()
+        whole["objective"]["dim_weights"] = whole["objective"]["dim_weights"][:lengths]
     lines = [f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items()) for name, table in whole.items()]
     out = scratch / "recipe.toml"
     out.write_text("\n".join(lines))
@@ -116,15 +126,43 @@ def evaluate(args, trained, judged, scratch):
     return {"dims": report["dims"], **{method: of_method(method) for method in METHODS}}
 
 
-def run_recipe(args, recipe):
+def folders(args, recipe):
+    """Where the result of a recipe lies, and what it is made in."""
     name = recipe.stem if args.seed == 0 else f"{recipe.stem}-seed{args.seed}"
     folder, scratch = args.out / name, args.out / "runs" / name
     scratch.mkdir(parents=True, exist_ok=True)
     folder.mkdir(exist_ok=True)
-    path, run, whole = folder / "result.json", scratch / "run", preset(recipe, scratch)
+    return folder, scratch
+
+
+def settings(config, of=""):
+    """Every value of a configuration under its dotted name."""
+    found = {}
+    for key, value in config.items():
+        found |= settings(value, f"{of}{key}.") if isinstance(value, dict) else {f"{of}{key}": value}
+    return found
+
+
+def begin(args, recipe):
+    """The steps that the recipe makes. What is wrong with it, or with a result that it has, is found before hours are spent."""
+    folder, scratch = folders(args, recipe)
+    shutil.rmtree(scratch / "begun", ignore_errors=True)
+    config = train(args, preset(args, recipe, scratch), scratch / "begun", "--max-steps", 0)
+    path = folder / "config.toml"
+    if path.exists():
+        stored, now = settings(tomllib.loads(path.read_text())), settings(config)
+        # A setting that one of them lacks is newer or older than the other.
+        changed = [name for name in stored.keys() & now.keys() - OF_THE_MACHINE if stored[name] != now[name]]
+        if changed:
+            sys.exit(f"{folder} has another {changed[0]}: {stored[changed[0]]}, now {now[changed[0]]}; delete it, or give another --out")
+    return steps(config, args.images)
+
+
+def run_recipe(args, recipe, number):
+    folder, scratch = folders(args, recipe)
+    path, run, whole = folder / "result.json", scratch / "run", preset(args, recipe, scratch)
     result = json.loads(path.read_text()) if path.exists() else {}
     if not result:
-        number = steps(train(args, whole, scratch / "begun", "--max-steps", 0), args.images)
         start = time.perf_counter()
         train(args, whole, run, "--max-steps", number)
         result = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "images": args.images, "width": args.width, "steps": number,
@@ -191,10 +229,11 @@ def main():
     args = parser.parse_args()
     recipes = args.recipes or [REFERENCE, DEFAULT, HERE / "base.toml", *sorted(HERE.glob("*/*.toml"))]
     check(args, recipes)
-    for recipe in recipes:
-        run_recipe(args, recipe)
-    text = "\n".join(table(args.out, judged) for judged in (HELD_OUT, TEST))
-    (args.out / "table.md").write_text(text)
+    numbers = [begin(args, recipe) for recipe in recipes]
+    for recipe, number in zip(recipes, numbers):
+        run_recipe(args, recipe, number)
+        text = "\n".join(table(args.out, judged) for judged in (HELD_OUT, TEST))
+        (args.out / "table.md").write_text(text)
     print(text)
 
 
