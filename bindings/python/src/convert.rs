@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, str::FromStr};
 
-use mrl_embedding::{EmbeddingSet, Metadata};
+use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Error, Id, IdKind, Ids, Source, Visit};
 use numpy::{Element, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::{
@@ -207,10 +207,6 @@ impl Source for Rows<'_> {
 
     fn labels(&self) -> Option<Cow<'_, [i64]>> {
         self.labels.map(Cow::Borrowed)
-    }
-
-    fn metadata(&self) -> Metadata {
-        Metadata::default()
     }
 
     fn visit(&self, visit: &mut Visit<'_>) -> Result<(), Error> {

@@ -4,10 +4,9 @@
 
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 
-use std::{borrow::Cow, env, error::Error, fs, time::Instant};
+use std::{env, error::Error, fs, time::Instant};
 
-use mrl_embedding::Metadata;
-use mrl_retrieve::{BuildOptions, Id, Ids, Index, Source, Visit, Writer};
+use mrl_retrieve::{BuildOptions, Id, Index, Source, Visit, Writer};
 
 /// Rows that are there at a time.
 const PIECE: usize = 4096;
@@ -68,18 +67,6 @@ impl Source for Made {
 
     fn width(&self) -> usize {
         self.width
-    }
-
-    fn ids(&self) -> Option<Cow<'_, Ids>> {
-        None
-    }
-
-    fn labels(&self) -> Option<Cow<'_, [i64]>> {
-        None
-    }
-
-    fn metadata(&self) -> Metadata {
-        Metadata::default()
     }
 
     fn visit(&self, visit: &mut Visit<'_>) -> Result<(), mrl_retrieve::Error> {

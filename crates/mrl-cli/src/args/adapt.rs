@@ -47,7 +47,8 @@ pub struct FitArgs {
     /// Numbers of the hidden layer of the residual form [default: as many as a vector has].
     #[arg(long, value_name = "N")]
     pub hidden: Option<usize>,
-    /// The share of the vectors, at most 0.5, that is held out to show what the adapter gains, but no more than 2,000; 0 fits it to all and shows nothing.
+    /// The share of the vectors, at most 0.5, that is held out to show what the adapter gains, but no more than 2,000; 0 fits it to all and
+    /// shows nothing.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub holdout: f64,
     /// What random numbers follow from.

@@ -75,10 +75,7 @@ pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
-    use mrl_embedding::Metadata;
-    use mrl_retrieve::{Error, Ids, Visit};
+    use mrl_retrieve::{Error, Visit};
 
     use super::*;
 
@@ -92,18 +89,6 @@ mod tests {
 
         fn width(&self) -> usize {
             2
-        }
-
-        fn ids(&self) -> Option<Cow<'_, Ids>> {
-            None
-        }
-
-        fn labels(&self) -> Option<Cow<'_, [i64]>> {
-            None
-        }
-
-        fn metadata(&self) -> Metadata {
-            Metadata::default()
         }
 
         fn visit(&self, visit: &mut Visit<'_>) -> Result<(), Error> {

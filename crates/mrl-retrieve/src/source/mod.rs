@@ -25,13 +25,19 @@ pub trait Source {
     fn width(&self) -> usize;
 
     /// An id a row, `[rows]`, where there are any; else they are generated.
-    fn ids(&self) -> Option<Cow<'_, Ids>>;
+    fn ids(&self) -> Option<Cow<'_, Ids>> {
+        None
+    }
 
     /// A label a row, `[rows]`, where they are known.
-    fn labels(&self) -> Option<Cow<'_, [i64]>>;
+    fn labels(&self) -> Option<Cow<'_, [i64]>> {
+        None
+    }
 
     /// What is known of the encoder that made the rows.
-    fn metadata(&self) -> Metadata;
+    fn metadata(&self) -> Metadata {
+        Metadata::default()
+    }
 
     /// Calls `visit` with all rows, in order, in pieces of whole rows. This may happen several times.
     ///

@@ -65,6 +65,13 @@ fn crash(file: &mut Vec<u8>, operations: &[Operation], parts: &[f64]) {
     }
 }
 
+/// The index at `path` of which `operations` on `file` were begun, and of the unsynced ones `parts` are done.
+fn crashed(path: &Path, mut file: Vec<u8>, operations: &[Operation], parts: &[f64]) -> Index {
+    crash(&mut file, operations, parts);
+    fs::write(path, file).unwrap();
+    Index::open(path).unwrap()
+}
+
 /// How much of a write is done: nothing, all, or a part.
 fn part() -> impl Strategy<Value = f64> {
     prop_oneof![Just(0.0), Just(1.0), 0.0..1.0]
@@ -89,18 +96,13 @@ proptest! {
         let before = Index::open(&path).unwrap();
         let operations = operations(&before, adds).unwrap();
 
-        let mut whole = file.clone();
-        crash(&mut whole, &operations, &[1.0]);
-        fs::write(&path, whole).unwrap();
-        let after = contents(&Index::open(&path).unwrap()).unwrap();
+        let after = contents(&crashed(&path, file.clone(), &operations, &[1.0])).unwrap();
         fs::write(&path, &file).unwrap();
         let before = contents(&Index::open(&path).unwrap()).unwrap();
         prop_assert_ne!(&before, &after);
 
         let done = (operations.len() as f64 * done).round() as usize;
-        crash(&mut file, &operations[..done], &parts);
-        fs::write(&path, file).unwrap();
-        let index = Index::open(&path).unwrap();
+        let index = crashed(&path, file, &operations[..done], &parts);
         index.verify().unwrap();
         let left = contents(&index).unwrap();
         let syncs = operations[..done].iter().filter(|operation| matches!(operation, Operation::Sync)).count();
@@ -145,18 +147,13 @@ proptest! {
         let operations = operations(&index, true).unwrap();
         drop(index);
 
-        let mut whole = file.clone();
-        crash(&mut whole, &operations, &[1.0]);
-        fs::write(&path, whole).unwrap();
-        let index = Index::open(&path).unwrap();
+        let index = crashed(&path, file.clone(), &operations, &[1.0]);
         prop_assert_eq!(index.info().roots, 2);
         let after = contents(&index).unwrap();
         drop(index);
 
         let done = (operations.len() as f64 * done).round() as usize;
-        crash(&mut file, &operations[..done], &parts);
-        fs::write(&path, file).unwrap();
-        let index = Index::open(&path).unwrap();
+        let index = crashed(&path, file, &operations[..done], &parts);
         index.verify().unwrap();
         let left = contents(&index).unwrap();
         prop_assert!(left == before || left == after);

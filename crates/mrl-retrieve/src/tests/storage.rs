@@ -1,5 +1,4 @@
 use std::{
-    borrow::Cow,
     cell::Cell,
     fs::{self, File},
     path::Path,
@@ -10,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{SMALL, contents, name, named, rows, set, small};
 use crate::{
-    BuildOptions, Dtype, Error, Id, Ids, Index, Metric, Rotate, Schedule, Source, Visit, Writer,
+    BuildOptions, Dtype, Error, Id, Index, Metric, Rotate, Schedule, Source, Visit, Writer,
     file::{Disk, Root},
 };
 
@@ -409,18 +408,6 @@ impl Source for Counted {
 
     fn width(&self) -> usize {
         self.rows.width()
-    }
-
-    fn ids(&self) -> Option<Cow<'_, Ids>> {
-        None
-    }
-
-    fn labels(&self) -> Option<Cow<'_, [i64]>> {
-        None
-    }
-
-    fn metadata(&self) -> Metadata {
-        Metadata::default()
     }
 
     fn visit(&self, visit: &mut Visit<'_>) -> Result<(), Error> {

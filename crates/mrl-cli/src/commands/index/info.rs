@@ -41,7 +41,7 @@ fn describe(path: &Path, info: &Info, verified: bool) -> String {
     if info.roots < 2 {
         lines.push((
             "damaged",
-            "one of the two heads is damaged or was not brought up to date; the other serves, and the next change repairs it".to_owned(),
+            "one of the two heads, or left behind by a crash; the other serves, and the next change repairs it".to_owned(),
         ));
     }
     if let Some(dim) = info.graph {
