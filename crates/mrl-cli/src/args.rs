@@ -109,7 +109,7 @@ pub struct TrainArgs {
     /// each step (random-prefix) [default: mrl-e].
     #[arg(long, value_parser = choice::<Head>())]
     pub head: Option<Head>,
-    /// Hidden units of the widest prefix's projector [default: the encoder's width].
+    /// Hidden units of the widest prefix's projector [default: 2048].
     #[arg(long, value_name = "N")]
     pub head_hidden: Option<usize>,
     /// Whether shorter prefixes have their share of the hidden units, or all of them [default: false].
@@ -118,7 +118,7 @@ pub struct TrainArgs {
     /// Batch norm in projectors and predictors [default: true].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub head_batch_norm: Option<bool>,
-    /// Numbers of a projection [default: 64].
+    /// Numbers of a projection [default: 512].
     #[arg(long, value_name = "N")]
     pub projection_dim: Option<usize>,
     /// What to minimise.
@@ -138,14 +138,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N")]
     pub grad_accum: Option<usize>,
     /// The sides of the views in equal parts of the run, in parts of --image-size: small ones are trained on faster [default:
-    /// 0.5,0.75,1].
+    /// 0.5,0.5,0.5,1].
     #[arg(long, value_name = "0.5,…,1", value_delimiter = ',')]
     pub view_scales: Option<Vec<f64>>,
     /// How gradients change weights, and how fast.
     #[command(flatten)]
     pub optimiser: OptimiserArgs,
     /// How the two views of an image are made, all of it; a preset's augmentation section can also change parts of one of
-    /// these [default: simclr-cifar].
+    /// these [default: simclr-cifar with crops of 20 % or more].
     #[arg(long, value_parser = choice::<AugmentationPreset>())]
     pub augmentation: Option<AugmentationPreset>,
     /// The number format of the activations; auto is bf16 where the device computes in it [default: auto].
@@ -160,7 +160,7 @@ pub struct TrainArgs {
     /// A line in metrics.jsonl every N steps [default: 10].
     #[arg(long, value_name = "N")]
     pub log_every: Option<u64>,
-    /// A checkpoint every N steps [default: every epoch].
+    /// A checkpoint every N steps [default: behind an epoch, once a minute at most].
     #[arg(long, value_name = "N")]
     pub checkpoint_every: Option<u64>,
     /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained length of both networks.

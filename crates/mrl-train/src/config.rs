@@ -167,7 +167,7 @@ pub struct RunConfig {
     pub seed: u64,
     /// A line in `metrics.jsonl` every so many steps.
     pub log_every: u64,
-    /// A checkpoint every so many steps. Default: every epoch.
+    /// A checkpoint every so many steps. Default: behind an epoch, once a minute at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<u64>,
     /// Every so many epochs, and at the end, the held-out images look for their nearest neighbours.

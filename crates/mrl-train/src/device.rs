@@ -1,7 +1,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use tch::{Cuda, Device, Kind};
+use tch::{Cuda, Device, Kind, Tensor};
 
 use crate::{Precision, TrainError};
 
@@ -54,6 +54,12 @@ impl DeviceChoice {
             Self::Mps => Device::Mps,
         }
     }
+}
+
+/// A few of the processor's numbers where a step computes, without waiting for what CUDA still computes: it has its copy of
+/// them by the time that this returns.
+pub(crate) fn upload(numbers: &Tensor, device: Device) -> Tensor {
+    numbers.to_device_(device, numbers.kind(), device.is_cuda(), false)
 }
 
 impl fmt::Display for DeviceChoice {

@@ -85,10 +85,5 @@ pub(crate) fn prepare_batch(
 /// A batch `[n, size, size, 3]` as torch sees images, `[n, 3, size, size]`; the memory stays channels-last.
 pub(crate) fn images(batch: &[f32], size: usize, device: Device) -> Tensor {
     let side = size as i64;
-    let images = Tensor::from_slice(batch).view([-1, side, side, 3]).permute([0, 3, 1, 2]);
-    if device.is_cuda() {
-        // From pinned memory the copy goes on while the processor prepares the step.
-        return images.pin_memory(device).to_device_(device, Kind::Float, true, false);
-    }
-    images.to_device(device)
+    Tensor::from_slice(batch).view([-1, side, side, 3]).permute([0, 3, 1, 2]).to_device(device)
 }

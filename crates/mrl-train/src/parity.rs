@@ -96,7 +96,8 @@ fn the_loss_and_its_gradients_are_the_references() {
         let x_prime = fill("loss.x_prime", &[7, 5], 0.0, 2.0);
         let log_scale =
             Tensor::from_slice(&[case["log_scale"].as_f64().unwrap() as f32]).set_requires_grad(true);
-        let loss = relic_loss(&x, &x_prime, &log_scale, case["alpha"].as_f64().unwrap());
+        let loss =
+            relic_loss(&x.unsqueeze(0), &x_prime.unsqueeze(0), &log_scale, case["alpha"].as_f64().unwrap());
         loss.backward();
         assert_close("loss", &flat(&loss), &[case["loss"].as_f64().unwrap()], 1e-6);
         assert_close("d loss / d x", &flat(&x.grad()), &numbers(&case["grad_x"]), 1e-5);
@@ -116,7 +117,7 @@ fn the_projector_and_its_gradients_are_the_references() {
         let x = fill("projector.x", &[5, 16], 0.0, 2.0).set_requires_grad(true);
 
         let weights = network.activate(Mode::Train, Kind::Float);
-        let outputs = projector.forward(&weights, &x, &[0, 1, 2, 3][..dims.len()]);
+        let outputs = projector.forward(&weights, &x, &[0, 1, 2, 3][..dims.len()]).unbind(0);
         let weigh = |(z, dim): (&Tensor, &usize)| {
             (z * fill(&format!("projector.g.{dim}"), &[5, 6], 0.0, 1.0)).sum(Kind::Float)
         };

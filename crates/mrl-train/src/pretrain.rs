@@ -20,6 +20,9 @@ use crate::{
     trainer::{Batch, Horizon, Trainer},
 };
 
+/// A checkpoint takes half a second, in which a GPU trains on thousands of images: by default there is none behind epochs that are shorter.
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
+
 /// Watches a run, and may end it early.
 pub trait Observer {
     /// Called once, before the first step.
@@ -156,7 +159,7 @@ impl<'a> Run<'a> {
     fn train(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
         let config = self.config;
         let Start { first_step, total_steps, steps_per_epoch, .. } = self.start;
-        let checkpoint_every = config.run.checkpoint_every.unwrap_or(steps_per_epoch);
+        let mut saved = Instant::now();
         let mut metrics = self.folder.metrics_from(first_step)?;
         let mut speed = Speed::new();
         let accumulated = config.run.grad_accum;
@@ -181,8 +184,11 @@ impl<'a> Run<'a> {
                 self.evaluate(&mut metrics, observer)?;
                 speed.leave_out(since.elapsed());
             }
-            if record.step.is_multiple_of(checkpoint_every) && record.step < total_steps {
+            let due =
+                checkpoint_is_due(config.run.checkpoint_every, steps_per_epoch, record.step, saved.elapsed());
+            if due && record.step < total_steps {
                 self.save_checkpoint()?;
+                saved = Instant::now();
             }
         }
         self.save_checkpoint()?;
@@ -223,6 +229,15 @@ impl<'a> Run<'a> {
         };
         let Trainer { target, online, .. } = &self.trainer;
         Ok([write(NetworkChoice::Target, target)?, write(NetworkChoice::Online, online)?])
+    }
+}
+
+/// Whether a checkpoint is written behind `step`: every so many steps, by default at the end of an epoch when the last one is as old as
+/// [`CHECKPOINT_AFTER`].
+fn checkpoint_is_due(every: Option<u64>, steps_per_epoch: u64, step: u64, age: Duration) -> bool {
+    match every {
+        Some(steps) => step.is_multiple_of(steps),
+        None => step.is_multiple_of(steps_per_epoch) && age >= CHECKPOINT_AFTER,
     }
 }
 
@@ -287,5 +302,17 @@ impl Speed {
     fn count(&mut self, images: usize) -> f64 {
         self.images += images;
         self.images as f64 / self.since.elapsed().as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_default_a_checkpoint_ends_an_epoch_once_a_minute_at_most() {
+        let due = |every, step, age| checkpoint_is_due(every, 5, step, Duration::from_secs(age));
+        assert!(due(None, 10, 60) && !due(None, 10, 59) && !due(None, 11, 600));
+        assert!(due(Some(3), 6, 0) && !due(Some(3), 5, 600));
     }
 }

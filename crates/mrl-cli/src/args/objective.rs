@@ -6,7 +6,7 @@ use super::choice;
 /// What `mrl train` minimises.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ObjectiveArgs {
-    /// The loss, nested over the prefixes; supervised needs labels, the others look at none [default: simclr].
+    /// The loss, nested over the prefixes; supervised needs labels, the others look at none [default: vicreg].
     #[arg(long, value_parser = choice::<Objective>())]
     pub objective: Option<Objective>,
     /// What the loss of each prefix weighs in the sum [default: 1 for each].
@@ -15,7 +15,7 @@ pub struct ObjectiveArgs {
     /// Of relic: weight of the invariance term [default: 1].
     #[arg(long, value_name = "WEIGHT")]
     pub alpha: Option<f64>,
-    /// Of simclr: what cosines are divided by [default: 0.2].
+    /// Of simclr: what cosines are divided by [default: 0.5].
     #[arg(long, value_name = "T")]
     pub temperature: Option<f64>,
     /// Of simclr: an image's other view is not among what a view is told from [default: false].

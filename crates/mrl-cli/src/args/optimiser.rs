@@ -13,7 +13,7 @@ pub struct OptimiserArgs {
     /// The learning rate, at its highest [default: 0.002].
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
-    /// Weight decay: L2, of adamw decoupled from the gradient [default: 0.01].
+    /// Weight decay: L2, of adamw decoupled from the gradient [default: 0.1].
     #[arg(long, value_name = "FACTOR")]
     pub weight_decay: Option<f64>,
     /// Whether scales and biases of norms, biases and the temperature decay too [default: false].

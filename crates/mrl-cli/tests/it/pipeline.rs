@@ -146,8 +146,8 @@ fn a_cache_that_does_not_fit_on_the_disk_is_done_without() {
         let photo = image::RgbImage::from_fn(200, 200, |x, y| image::Rgb([x as u8, y as u8, (i * 6) as u8]));
         photo.save(world.path(&format!("photos/{i}.png"))).unwrap();
     }
-    let words = "train --dataset folder --data-dir photos --image-size 96 --width 0.125 --batch-size 4 --max-steps 0 \
-                 --pixel-cache pixels";
+    let words = "train --dataset folder --data-dir photos --image-size 96 --width 0.125 --head-hidden 64 --batch-size 4 \
+                 --max-steps 0 --pixel-cache pixels";
     let whole = text(&succeed(world.mrl(&format!("{words} --out whole"))).stderr);
     assert!(whole.contains("pixels cached ("), "{whole}");
     std::fs::remove_dir_all(world.path("pixels")).unwrap();

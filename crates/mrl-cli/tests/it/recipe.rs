@@ -18,7 +18,7 @@ fn every_optimiser_resumes_to_the_same_bits() {
     succeed(world.train("plain", ""));
     let mut seen = vec![world.results("plain").1];
     for (run, options) in [
-        ("adamw", "--optimiser adamw --weight-decay 0.1"),
+        ("adamw", "--optimiser adamw --weight-decay 0.2"),
         ("sgd", "--optimiser sgd --lr 0.002 --nesterov --momentum 0.8 --decay-norms-and-biases=false"),
         (
             "lars",

@@ -1,6 +1,7 @@
 use tch::Tensor;
 
 use super::{
+    layers::masked,
     network::{Active, Id, LayoutBuilder},
     weights_of,
 };
@@ -13,6 +14,8 @@ pub(super) const CLASSIFIER: &str = "classifier.";
 /// its columns, and the same bias.
 pub(crate) struct Classifier {
     prefixes: Vec<Linear>,
+    /// Whether each prefix has a weight and a bias of its own.
+    is_separate: bool,
 }
 
 struct Linear {
@@ -30,18 +33,24 @@ impl Classifier {
             (weight, layout.bias(format!("{CLASSIFIER}{infix}bias"), classes, inputs))
         });
         let prefix = |(&dim, (weight, bias)): (&usize, (Id, Id))| Linear { inputs: dim as i64, weight, bias };
-        Self { prefixes: dims.iter().zip(weights).map(prefix).collect() }
+        Self { prefixes: dims.iter().zip(weights).map(prefix).collect(), is_separate: head.is_separate() }
     }
 
-    /// Features `[n, d]` to logits `[n, classes]` for each of `prefixes`, which are places in the nesting.
-    pub(crate) fn forward(&self, weights: &Active, features: &Tensor, prefixes: &[usize]) -> Vec<Tensor> {
-        prefixes.iter().map(|&prefix| self.prefixes[prefix].forward(weights, features)).collect()
+    /// Features `[n, d]` to logits `[p, n, classes]` of `prefixes`, which are `p` places in the nesting.
+    pub(crate) fn forward(&self, weights: &Active, features: &Tensor, prefixes: &[usize]) -> Tensor {
+        let prefixes: Vec<&Linear> = prefixes.iter().map(|&prefix| &self.prefixes[prefix]).collect();
+        if self.is_separate {
+            let own = |linear: &&Linear| linear.forward(weights, &features.narrow(1, 0, linear.inputs));
+            return Tensor::stack(&prefixes.iter().map(own).collect::<Vec<_>>(), 0);
+        }
+        let inputs: Vec<i64> = prefixes.iter().map(|linear| linear.inputs).collect();
+        prefixes[0].forward(weights, &masked(features, &inputs))
     }
 }
 
 impl Linear {
-    fn forward(&self, weights: &Active, features: &Tensor) -> Tensor {
-        let inputs = |x: &Tensor| x.narrow(1, 0, self.inputs);
-        inputs(features).matmul(&inputs(weights.get(self.weight)).tr()) + weights.get(self.bias)
+    /// `[.., in]` to `[.., classes]`.
+    fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
+        x.linear(weights.get(self.weight), Some(weights.get(self.bias)))
     }
 }

@@ -1,6 +1,7 @@
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::network::{Active, Id, LayoutBuilder, Mode};
+use crate::device::upload;
 
 /// torch's defaults for batch norm.
 const MOMENTUM: f64 = 0.1;
@@ -75,10 +76,22 @@ impl BatchNorm {
     }
 }
 
+/// Rows `[n, d]`, or `[p, n, d]`, as each prefix sees them, `[p, n, d]`: the numbers behind its length are 0. A product with the whole
+/// weight is then that with the weight of the prefix: a few operations, however many prefixes there are.
+pub(super) fn masked(x: &Tensor, lengths: &[i64]) -> Tensor {
+    let width = x.size()[x.dim() - 1];
+    let x = x.expand([lengths.len() as i64, -1, -1], false);
+    if lengths.iter().all(|&length| length == width) {
+        return x;
+    }
+    let lengths = upload(&Tensor::from_slice(lengths), x.device()).view([-1, 1, 1]);
+    let places = Tensor::arange(width, (Kind::Int64, x.device()));
+    // Not times 0, which would leave infinity and NaN to the prefixes before them.
+    x.masked_fill(&places.ge_tensor(&lengths), 0.0)
+}
+
 #[cfg(test)]
 mod tests {
-    use tch::Kind;
-
     use super::*;
 
     /// `[n, c, h, w]` that lies channels-last, as all does in a step.

@@ -61,9 +61,9 @@ impl Model {
         self.encoder.forward(weights, images).to_kind(Kind::Float)
     }
 
-    /// Images `[n, 3, h, w]` to a projection `[n, k]`, or the logits `[n, classes]`, for each of `prefixes`, which are places
-    /// in the nesting.
-    pub(crate) fn project(&self, weights: &Active, images: &Tensor, prefixes: &[usize]) -> Vec<Tensor> {
+    /// Images `[n, 3, h, w]` to projections `[p, n, k]`, or logits `[p, n, classes]`, of `prefixes`, which are `p` places in the
+    /// nesting.
+    pub(crate) fn project(&self, weights: &Active, images: &Tensor, prefixes: &[usize]) -> Tensor {
         let features = self.features(weights, images);
         match &self.heads {
             Heads::Projector(projector) => projector.forward(weights, &features, prefixes),
@@ -72,7 +72,7 @@ impl Model {
     }
 
     /// What the objective compares of the online network: as [`Model::project`], or the predictions made of that.
-    pub(crate) fn outputs(&self, weights: &Active, images: &Tensor, prefixes: &[usize]) -> Vec<Tensor> {
+    pub(crate) fn outputs(&self, weights: &Active, images: &Tensor, prefixes: &[usize]) -> Tensor {
         let projections = self.project(weights, images, prefixes);
         match &self.predictor {
             Some(predictor) => predictor.forward(weights, &projections, prefixes),
@@ -99,3 +99,6 @@ pub(crate) fn is_encoder(name: &str) -> bool {
     let heads = [head::PROJECTOR, head::PREDICTOR, classifier::CLASSIFIER];
     !heads.iter().any(|head| name.starts_with(head)) && name != LOG_SCALE
 }
+
+#[cfg(test)]
+mod tests;

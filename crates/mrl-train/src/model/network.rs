@@ -198,12 +198,15 @@ impl Network {
 
     /// The weights as the layers see them: convolution weights cast to `kind`, everything else f32.
     pub(crate) fn activate(&self, mode: Mode, kind: Kind) -> Active<'_> {
-        let cast = |tensor: &Tensor| match tensor.dim() {
+        // All at once: a GPU takes longer to begin a cast than to make it.
+        let cast = self.flat.to_kind(kind);
+        let tensor = |(spec, tensor): (&Spec, &Tensor)| match tensor.dim() {
             // A leaf of its own, so that several graphs may share it and its gradient is not cast on the way.
-            4 => tensor.detach().to_kind(kind).set_requires_grad(tensor.requires_grad()),
+            4 => spec.view(&cast).detach().set_requires_grad(tensor.requires_grad()),
             _ => tensor.shallow_clone(),
         };
-        Active { network: self, tensors: self.tensors.iter().map(cast).collect(), mode, kind }
+        let tensors = self.layout.specs.iter().zip(&self.tensors).map(tensor).collect();
+        Active { network: self, tensors, mode, kind }
     }
 }
 

@@ -4,12 +4,14 @@ mod barlow_twins;
 mod byol;
 mod relic;
 mod simclr;
+mod supervised;
 mod vicreg;
 
 pub(crate) use barlow_twins::barlow_twins_loss;
 pub(crate) use byol::byol_loss;
 pub(crate) use relic::relic_loss;
 pub(crate) use simclr::nt_xent_loss;
+pub(crate) use supervised::cross_entropy_loss;
 use tch::{Kind, Tensor};
 pub(crate) use vicreg::vicreg_loss;
 
@@ -18,12 +20,12 @@ use crate::config::Objective;
 /// What the outputs of a view are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Partner {
-    /// The target network's projections of the other view, `[n, k]`, which are constants: one view's part of the loss needs
+    /// The target network's projections of the other view, `[p, n, k]`, which are constants: one view's part of the loss needs
     /// the online outputs of that view alone.
     Target,
     /// The labels, `[n]`: here too one view after the other.
     Labels,
-    /// The online projections of the other view, `[n, k]`: the loss needs both views at once.
+    /// The online projections of the other view, `[p, n, k]`: the loss needs both views at once.
     OtherView,
 }
 
@@ -36,8 +38,8 @@ impl Objective {
         }
     }
 
-    /// The loss of one prefix, a scalar: its outputs `[n, k]` against those of the partner. `log_scale`, `[1]`, is that of
-    /// a model of `ReLIC`.
+    /// The losses of `p` prefixes, `[p]`: their outputs `[p, n, k]` against the partner. `log_scale`, `[1]`, is that of a model
+    /// of `ReLIC`.
     pub(crate) fn loss(&self, outputs: &Tensor, partner: &Tensor, log_scale: Option<&Tensor>) -> Tensor {
         match self {
             Self::Relic(relic) => relic_loss(outputs, partner, scale_of(log_scale), relic.alpha),
@@ -45,18 +47,19 @@ impl Objective {
             Self::Byol(_) => byol_loss(outputs, partner),
             Self::Vicreg(weights) => vicreg_loss(outputs, partner, weights),
             Self::BarlowTwins(twins) => barlow_twins_loss(outputs, partner, twins.lambda),
-            Self::Supervised(_) => outputs.cross_entropy_for_logits(partner),
+            Self::Supervised(_) => cross_entropy_loss(outputs, partner),
         }
     }
 
-    /// How often, in %, the right answer has the highest score, and is among the highest five: the label of an image, else
-    /// which image of the batch the partner's view is of.
-    pub(crate) fn accuracy(&self, outputs: &Tensor, partner: &Tensor) -> (f64, f64) {
+    /// How often, in %, the right answer has the highest score of the widest prefix, and is among the highest five, `[2]`: the
+    /// label of an image, else which image of the batch the partner's view is of. Outputs and partner are those of the loss.
+    pub(crate) fn accuracy(&self, outputs: &Tensor, partner: &Tensor) -> Tensor {
+        let outputs = outputs.select(0, -1);
         if let Self::Supervised(_) = self {
-            return accuracy(outputs, partner);
+            return accuracy(&outputs, partner);
         }
         let own = Tensor::arange(outputs.size()[0], (Kind::Int64, outputs.device()));
-        accuracy(&cosines(outputs, partner), &own)
+        accuracy(&cosines(&outputs, &partner.select(0, -1)), &own)
     }
 }
 
@@ -64,19 +67,17 @@ fn scale_of(log_scale: Option<&Tensor>) -> &Tensor {
     log_scale.expect("a model of ReLIC has a scale")
 }
 
-/// How often, in %, the highest of a row's `scores`, `[n, m]`, is the right one, `[n]`, and is among the highest five.
-fn accuracy(scores: &Tensor, right: &Tensor) -> (f64, f64) {
-    let (_, highest) = scores.topk(5.min(scores.size()[1]), 1, true, true);
-    let hits = highest.eq_tensor(&right.unsqueeze(1));
-    let percent = |hits: Tensor| {
-        hits.any_dim(1, false).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]) * 100.0
-    };
-    (percent(hits.narrow(1, 0, 1)), percent(hits))
+/// How often, in %, the highest of a row's `scores`, `[n, m]`, is the right one, `[n]`, and is among the highest five: `[2]`.
+fn accuracy(scores: &Tensor, right: &Tensor) -> Tensor {
+    let (n, m) = (scores.size()[0], scores.size()[1]);
+    let (_, highest) = scores.topk(5.min(m), 1, true, true);
+    let hits = sum_over(&highest.eq_tensor(&right.unsqueeze(1)), &[0]); // of each rank
+    Tensor::stack(&[hits.get(0), sum_over(&hits, &[0])], 0) * 100.0 / n
 }
 
-/// The cosine of every row of `a`, `[n, k]`, with every row of `b`, `[m, k]`: `[n, m]`.
+/// The cosine of every row of `a`, `[.., n, k]`, with every row of `b`, `[.., m, k]`: `[.., n, m]`.
 pub(crate) fn cosines(a: &Tensor, b: &Tensor) -> Tensor {
-    unit_rows(a).matmul(&unit_rows(b).tr())
+    unit_rows(a).matmul(&unit_rows(b).mt())
 }
 
 /// Rows scaled to length 1; torch's `normalize`, which leaves rows shorter than 1e-12 short.
@@ -84,18 +85,28 @@ fn unit_rows(z: &Tensor) -> Tensor {
     z / norms(z)
 }
 
-/// The lengths of the rows `[n, k]`, `[n, 1]`; at least 1e-12.
+/// The lengths of the rows `[.., n, k]`, `[.., n, 1]`; at least 1e-12.
 pub(crate) fn norms(z: &Tensor) -> Tensor {
-    z.norm_scalaropt_dim(2.0, [1i64].as_slice(), true).clamp_min(1e-12)
+    z.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true).clamp_min(1e-12)
 }
 
-/// Columns without their mean, `[n, k]`.
+/// Columns without their mean, `[p, n, k]`.
 fn centred(z: &Tensor) -> Tensor {
-    z - z.mean_dim([0i64].as_slice(), true, Kind::Float)
+    z - z.mean_dim([-2i64].as_slice(), true, Kind::Float)
 }
 
-/// The sum of the squares of a square matrix beside its diagonal, a scalar.
-fn off_diagonal_squares(matrix: &Tensor) -> Tensor {
-    let diagonal = Tensor::eye(matrix.size()[0], (Kind::Bool, matrix.device()));
-    matrix.masked_fill(&diagonal, 0.0).square().sum(Kind::Float)
+/// The sums of the squares of square matrices, `[p, k, k]`, beside their diagonals: `[p]`.
+fn off_diagonal_squares(matrices: &Tensor) -> Tensor {
+    let diagonal = Tensor::eye(matrices.size()[2], (Kind::Bool, matrices.device()));
+    sum_over(&matrices.masked_fill(&diagonal, 0.0).square(), &[-2, -1])
+}
+
+/// The sum over these axes.
+fn sum_over(x: &Tensor, axes: &[i64]) -> Tensor {
+    x.sum_dim_intlist(axes, false, Kind::Float)
+}
+
+/// The mean over these axes.
+fn mean_over(x: &Tensor, axes: &[i64]) -> Tensor {
+    x.mean_dim(axes, false, Kind::Float)
 }

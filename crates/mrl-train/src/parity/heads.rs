@@ -44,7 +44,7 @@ fn projections_and_their_gradients_are_plain_sums() {
         let network = network(layout);
         let x = fill("heads.x", &[7, 8], 0.0, 2.0).set_requires_grad(true);
         let places: Vec<usize> = (0..dims.len()).collect();
-        let outputs = projector.forward(&train(&network), &x, &places);
+        let outputs = projector.forward(&train(&network), &x, &places).unbind(0);
         for (z, expected) in outputs.iter().zip(case["outputs"].as_array().unwrap()) {
             assert_close(&format!("{head} {dims:?}"), &flat(z), &numbers(expected), 1e-5);
         }
@@ -56,7 +56,7 @@ fn projections_and_their_gradients_are_plain_sums() {
         assert_close(&format!("{head}: d / d x"), &flat(&x.grad()), &numbers(&case["grad_x"]), 2e-5);
 
         // A prefix on its own is what it is among the others.
-        let last = projector.forward(&train(&network), &x, &places[dims.len() - 1..]);
+        let last = projector.forward(&train(&network), &x, &places[dims.len() - 1..]).unbind(0);
         assert_eq!((last.len(), &last[0]), (1, &outputs[dims.len() - 1]));
     }
 }
@@ -70,7 +70,8 @@ fn logits_are_plain_sums() {
         let classifier = Classifier::new(&mut layout, head, &dims, 4);
         let network = network(layout);
         let places: Vec<usize> = (0..dims.len()).collect();
-        let outputs = classifier.forward(&train(&network), &fill("heads.x", &[7, 8], 0.0, 2.0), &places);
+        let x = fill("heads.x", &[7, 8], 0.0, 2.0);
+        let outputs = classifier.forward(&train(&network), &x, &places).unbind(0);
         assert_eq!(outputs.len(), dims.len());
         for (logits, expected) in outputs.iter().zip(case["outputs"].as_array().unwrap()) {
             assert_close(&format!("{head} {dims:?}"), &flat(logits), &numbers(expected), 1e-5);

@@ -1,6 +1,7 @@
 //! Losses and their gradients: `goldens/objectives/make.py` has them by their papers' formulas, in double precision.
 
-use tch::Tensor;
+use strum::VariantNames;
+use tch::{Kind, Tensor};
 
 use super::{Value, assert_close, fill, flat, numbers, read};
 use crate::ObjectiveConfig;
@@ -16,7 +17,8 @@ fn losses_and_their_gradients_are_those_of_the_papers() {
         let y = fill("objective.y", &[7, 5], -0.2, 3.0).set_requires_grad(true);
         let labels = case["labels"].as_array().map(|labels| integers(labels));
         let log_scale = Tensor::from_slice(&[0.3f32]);
-        let loss = config.loss.loss(&x, labels.as_ref().unwrap_or(&y), Some(&log_scale));
+        let loss =
+            config.loss.loss(&x.unsqueeze(0), &labels.unwrap_or_else(|| y.unsqueeze(0)), Some(&log_scale));
         let name = &case["objective"];
         assert_close(&format!("{name}"), &flat(&loss), &[case["loss"].as_f64().unwrap()], 1e-6);
         loss.backward();
@@ -33,7 +35,7 @@ fn integers(values: &[Value]) -> Tensor {
 
 #[test]
 fn a_loss_is_the_same_whichever_view_comes_first() {
-    let [x, y] = ["x", "y"].map(|name| fill(&format!("objective.{name}"), &[7, 5], 0.0, 2.0));
+    let [x, y] = ["x", "y"].map(|name| fill(&format!("objective.{name}"), &[1, 7, 5], 0.0, 2.0));
     for name in ["simclr", "vicreg", "barlow-twins"] {
         let loss: crate::Objective = name.parse().unwrap();
         let [there, back] = [(&x, &y), (&y, &x)].map(|(a, b)| flat(&loss.loss(a, b, None)));
@@ -46,8 +48,8 @@ fn projections_that_say_nothing_have_finite_losses_and_gradients() {
     for name in ["relic", "simclr", "byol", "vicreg", "barlow-twins"] {
         let objective: crate::Objective = name.parse().unwrap();
         for constant in [0.0, 3.0] {
-            let z =
-                Tensor::full([4, 3], constant, (tch::Kind::Float, tch::Device::Cpu)).set_requires_grad(true);
+            let z = Tensor::full([1, 4, 3], constant, (tch::Kind::Float, tch::Device::Cpu))
+                .set_requires_grad(true);
             let loss = objective.loss(&z, &z.detach(), Some(&Tensor::from_slice(&[0f32])));
             loss.backward();
             let seen = [flat(&loss), flat(&z.grad())].concat();
@@ -58,13 +60,51 @@ fn projections_that_say_nothing_have_finite_losses_and_gradients() {
 
 #[test]
 fn accuracy_counts_what_is_ranked_first() {
-    let scores = Tensor::from_slice(&[0.1f32, 0.9, 0.0, 0.2, 0.3, 0.1, 0.0, 0.0, 5.0]).view([3, 3]);
+    let scores = Tensor::from_slice(&[0.1f32, 0.9, 0.0, 0.2, 0.3, 0.1, 0.0, 0.0, 5.0]).view([1, 3, 3]);
     let supervised: crate::Objective = "supervised".parse().unwrap();
-    let (top1, top5) = supervised.accuracy(&scores, &Tensor::from_slice(&[1i64, 0, 2]));
-    assert!((top1 - 200.0 / 3.0).abs() < 1e-4 && top5 == 100.0, "{top1} {top5}");
+    let found = flat(&supervised.accuracy(&scores, &Tensor::from_slice(&[1i64, 0, 2])));
+    assert!((found[0] - 200.0 / 3.0).abs() < 1e-4 && found[1] == 100.0, "{found:?}");
 
-    let z = fill("objective.x", &[7, 5], 0.0, 2.0);
+    let z = fill("objective.x", &[1, 7, 5], 0.0, 2.0);
     let simclr: crate::Objective = "simclr".parse().unwrap();
-    assert_eq!(simclr.accuracy(&z, &(&z * 2.0)), (100.0, 100.0));
-    assert_eq!(simclr.accuracy(&z, &z.roll([1], [0])).0, 0.0);
+    assert_eq!(flat(&simclr.accuracy(&z, &(&z * 2.0))), [100.0, 100.0]);
+    let turned = z.roll([1], [1]);
+    assert_eq!(flat(&simclr.accuracy(&z, &turned))[0], 0.0);
+    // Of several prefixes the last one counts.
+    let [two, partner] = [[&turned, &z], [&z, &z]].map(|prefixes| Tensor::cat(&prefixes, 0));
+    assert_eq!(flat(&simclr.accuracy(&two, &partner)), [100.0, 100.0]);
+}
+
+#[test]
+fn losses_of_prefixes_are_those_of_each_on_its_own() {
+    let [x, y] = ["x", "y"].map(|name| fill(&format!("prefixes.{name}"), &[3, 7, 5], 0.1, 2.0));
+    let labels = Tensor::from_slice(&[0i64, 1, 2, 3, 4, 0, 2]);
+    let weights = Tensor::from_slice(&[1.0f32, 0.5, 3.0]);
+    for name in crate::Objective::VARIANTS {
+        let objective: crate::Objective = name.parse().unwrap();
+        let losses = |x: &Tensor, y: &Tensor, log_scale: &Tensor| {
+            let partner = if objective.needs_labels() { &labels } else { y };
+            objective.loss(x, partner, Some(log_scale))
+        };
+        // Losses, and the gradients of their weighted sum.
+        let seen = |together: bool| {
+            let [x, y] = [&x, &y].map(|z| z.copy().set_requires_grad(true));
+            let log_scale = Tensor::from_slice(&[0.3f32]).set_requires_grad(true);
+            let found = if together {
+                losses(&x, &y, &log_scale)
+            } else {
+                let one = |prefix| losses(&x.narrow(0, prefix, 1), &y.narrow(0, prefix, 1), &log_scale);
+                Tensor::cat(&[0, 1, 2].map(one), 0)
+            };
+            (&found * &weights).sum(Kind::Float).backward();
+            let gradients = [x.grad(), y.grad(), log_scale.grad()];
+            let gradients = gradients.into_iter().filter(Tensor::defined).map(|gradient| flat(&gradient));
+            [flat(&found)].into_iter().chain(gradients).collect::<Vec<_>>()
+        };
+        let (together, alone) = (seen(true), seen(false));
+        assert_eq!((together[0].len(), together.len()), (3, alone.len()), "{name}");
+        for (together, alone) in together.iter().zip(&alone) {
+            assert_close(name, together, alone, 1e-5);
+        }
+    }
 }

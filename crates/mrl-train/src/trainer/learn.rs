@@ -3,6 +3,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Prefixes, Seen, Trainer};
 use crate::{
     TrainError,
+    device::upload,
     model::{Active, Mode},
     objective::Partner,
     phase::phase,
@@ -18,6 +19,9 @@ pub(crate) struct Batch {
 
 impl Trainer {
     /// Adds a batch's gradient, times `share`, to `gradient`, `[trainable]`.
+    ///
+    /// # Errors
+    /// When a loss is not finite; `gradient` is worthless then.
     pub(super) fn learn(
         &self,
         batch: &Batch,
@@ -26,40 +30,39 @@ impl Trainer {
         gradient: &Tensor,
     ) -> Result<Seen, TrainError> {
         let Batch { views, labels } = batch;
-        let places = &prefixes.places;
-        let partners = match self.config.objective.loss.partner() {
-            Partner::OtherView => return self.learn_from_both(views, prefixes, share, gradient),
+        let shown = match self.config.objective.loss.partner() {
+            Partner::OtherView => vec![self.learn_from_both(views, prefixes, share, gradient)],
             Partner::Target => {
-                let [first, second] = self.target_projections(views, places);
-                [second, first]
+                let [first, second] = self.target_projections(views, &prefixes.places);
+                self.learn_by_view(views, [&second, &first], prefixes, share, gradient)
             }
             Partner::Labels => {
                 let labels = labels.as_ref().expect("a supervised run has labels");
-                [0, 1].map(|_| places.iter().map(|_| labels.shallow_clone()).collect())
+                self.learn_by_view(views, [labels, labels], prefixes, share, gradient)
             }
         };
-        self.learn_by_view(views, &partners, prefixes, share, gradient)
+        self.read(&shown, prefixes)
     }
 
     /// Each view's part of the loss needs the online outputs of that view alone, so that one view after the other goes
-    /// forward and backward: the gradient is the same, while the activations of one view are kept instead of two.
+    /// forward and backward: the gradient is the same, while the activations of one view are kept instead of two. Returns
+    /// what each view shows.
     fn learn_by_view(
         &self,
         views: &[Tensor; 2],
-        partners: &[Vec<Tensor>; 2],
+        partners: [&Tensor; 2],
         prefixes: &Prefixes,
         share: f64,
         gradient: &Tensor,
-    ) -> Result<Seen, TrainError> {
+    ) -> Vec<Tensor> {
         let online = self.online.activate(Mode::Train, self.kind);
-        let mut seen = Seen::default();
-        for (view, partner) in views.iter().zip(partners) {
+        let learn = |(view, partner)| {
             let outputs = self.online_outputs(&online, view, prefixes);
-            let (loss, of_view) = self.compare(&online, &outputs, partner, prefixes)?;
-            seen.add(&of_view, 0.5);
+            let (loss, shown) = self.compare(&online, &outputs, partner, prefixes);
             self.backward(&online, &loss, share * 0.5, gradient);
-        }
-        Ok(seen)
+            shown
+        };
+        views.iter().zip(partners).map(learn).collect()
     }
 
     /// Both views forward, and then both backward.
@@ -69,15 +72,15 @@ impl Trainer {
         prefixes: &Prefixes,
         share: f64,
         gradient: &Tensor,
-    ) -> Result<Seen, TrainError> {
+    ) -> Tensor {
         let online = self.online.activate(Mode::Train, self.kind);
         let [first, second] = [0, 1].map(|view: usize| self.online_outputs(&online, &views[view], prefixes));
-        let (loss, seen) = self.compare(&online, &first, &second, prefixes)?;
+        let (loss, shown) = self.compare(&online, &first, &second, prefixes);
         self.backward(&online, &loss, share, gradient);
-        Ok(seen)
+        shown
     }
 
-    fn target_projections(&self, views: &[Tensor; 2], places: &[usize]) -> [Vec<Tensor>; 2] {
+    fn target_projections(&self, views: &[Tensor; 2], places: &[usize]) -> [Tensor; 2] {
         let _phase = phase!("target forward", self.device);
         tch::no_grad(|| {
             let target = self.target.activate(Mode::Train, self.kind);
@@ -85,32 +88,31 @@ impl Trainer {
         })
     }
 
-    fn online_outputs(&self, online: &Active, view: &Tensor, prefixes: &Prefixes) -> Vec<Tensor> {
+    fn online_outputs(&self, online: &Active, view: &Tensor, prefixes: &Prefixes) -> Tensor {
         let _phase = phase!("online forward", self.device);
         self.model.outputs(online, view, &prefixes.places)
     }
 
-    /// The loss to minimise, a scalar, and what it is made of.
+    /// The loss to minimise, a scalar, and what [`Trainer::read`] reads: accuracies in %, the losses of the prefixes, and the
+    /// temperature where that is learnt.
     fn compare(
         &self,
         online: &Active,
-        outputs: &[Tensor],
-        partners: &[Tensor],
+        outputs: &Tensor,
+        partner: &Tensor,
         prefixes: &Prefixes,
-    ) -> Result<(Tensor, Seen), TrainError> {
+    ) -> (Tensor, Tensor) {
         let _phase = phase!("loss", self.device);
         let objective = &self.config.objective.loss;
         let log_scale = self.model.log_scale(online);
-        let pairs = outputs.iter().zip(partners);
-        let losses: Vec<Tensor> =
-            pairs.map(|(outputs, partner)| objective.loss(outputs, partner, log_scale)).collect();
-        let losses = Tensor::stack(&losses, 0); // [prefixes]
-        let last = outputs.len() - 1;
-        let (top1, top5) = tch::no_grad(|| objective.accuracy(&outputs[last], &partners[last]));
-        let temperature = log_scale.map(|log_scale| log_scale.exp().double_value(&[0]));
-        let weights = Tensor::from_slice(&prefixes.weights).to_kind(Kind::Float).to_device(self.device);
-        let seen = Seen { losses: self.finite(&losses, prefixes)?, temperature, top1, top5 };
-        Ok(((losses * weights).sum(Kind::Float), seen))
+        let losses = objective.loss(outputs, partner, log_scale); // [p]
+        let weights = upload(&Tensor::from_slice(&prefixes.weights).to_kind(Kind::Float), self.device);
+        let shown = tch::no_grad(|| {
+            let mut shown = vec![objective.accuracy(outputs, partner), losses.shallow_clone()];
+            shown.extend(log_scale.map(Tensor::exp));
+            Tensor::cat(&shown, 0) // [2 + p], or one more
+        });
+        (losses.dot(&weights), shown)
     }
 
     fn backward(&self, online: &Active, loss: &Tensor, share: f64, gradient: &Tensor) {
@@ -118,10 +120,25 @@ impl Trainer {
         online.add_gradient(&(loss * (share * self.loss_scale.factor)), gradient);
     }
 
-    fn finite(&self, losses: &Tensor, prefixes: &Prefixes) -> Result<Vec<f64>, TrainError> {
-        let losses = Vec::<f64>::try_from(losses.to_device(Device::Cpu).to_kind(Kind::Double).contiguous())?;
+    /// What a batch's comparisons have shown, on average. It waits for all that the device still computes, so it comes behind
+    /// `backward`, and reads everything at once.
+    fn read(&self, shown: &[Tensor], prefixes: &Prefixes) -> Result<Seen, TrainError> {
+        let rows = Tensor::stack(shown, 0).to_device(Device::Cpu).to_kind(Kind::Double);
+        let mut seen = Seen::default();
+        for row in Vec::<Vec<f64>>::try_from(rows)? {
+            let (accuracies, row) = row.split_at(2);
+            let (losses, temperature) = row.split_at(prefixes.places.len());
+            self.check(losses, prefixes)?;
+            let (losses, temperature) = (losses.to_vec(), temperature.first().copied());
+            let of_row = Seen { losses, temperature, top1: accuracies[0], top5: accuracies[1] };
+            seen.add(&of_row, 1.0 / shown.len() as f64);
+        }
+        Ok(seen)
+    }
+
+    fn check(&self, losses: &[f64], prefixes: &Prefixes) -> Result<(), TrainError> {
         match losses.iter().position(|loss| !loss.is_finite()) {
-            None => Ok(losses),
+            None => Ok(()),
             Some(at) => Err(TrainError::NotFinite {
                 step: self.step + 1,
                 dim: self.config.nesting().dims()[prefixes.places[at]],

@@ -66,6 +66,12 @@ pub(super) fn gradient(trainer: &Trainer, step: u64, share: f64) -> Tensor {
     gradient
 }
 
+/// A tensor of the online network.
+fn tensor(trainer: &Trainer, wanted: &str) -> Tensor {
+    let online = &trainer.online;
+    online.layout().views(online.flat()).find(|(name, _)| *name == wanted).unwrap().1
+}
+
 /// The largest difference, relative to the largest number.
 fn difference(a: &Tensor, b: &Tensor) -> f64 {
     ((a - b).abs().max() / b.abs().max()).double_value(&[])
@@ -82,9 +88,7 @@ fn one_view_after_the_other_gives_the_gradient_of_both_at_once() {
     let ([first, second], [first_target, second_target]) =
         (project(&online), tch::no_grad(|| project(&target)));
     let log_scale = trainer.model.log_scale(&online).unwrap();
-    let one_way = |z: &[Tensor], z_prime: &[Tensor]| -> Tensor {
-        z.iter().zip(z_prime).map(|(z, z_prime)| relic_loss(z, z_prime, log_scale, 1.0)).sum()
-    };
+    let one_way = |z: &Tensor, z_prime: &Tensor| relic_loss(z, z_prime, log_scale, 1.0).sum(Kind::Float);
     let loss = (one_way(&first, &second_target) + one_way(&second, &first_target)) / 2.0;
     let plain = trainer.online.trainable().zeros_like();
     online.add_gradient(&loss, &plain);
@@ -126,6 +130,23 @@ fn a_loss_that_is_not_finite_names_step_and_dim_and_changes_no_weight() {
     let error = trainer.step([Ok(Batch { views, labels: None })].into_iter()).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { step: 2, dim: 8, .. }), "{error}");
     assert_eq!(weights(&trainer), before);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_is_of_the_prefix_whose_weights_are_not() {
+    for objective in ["relic", "simclr"] {
+        let mut config = config();
+        config.objective.loss = objective.parse().unwrap();
+        config.model.head = Head::Mrl;
+        config.model.nesting = Some(vec![3, 16, 64]);
+        let mut trainer = trainer(&config);
+        let _ = tch::no_grad(|| tensor(&trainer, "projector.16.output.weight").fill_(f64::NAN));
+        let weights = |trainer: &Trainer| tensor(trainer, "projector.64.output.weight").copy();
+        let before = weights(&trainer);
+        let error = trainer.step([Ok(batch(0)), Ok(batch(1))].into_iter()).unwrap_err();
+        assert!(matches!(error, TrainError::NotFinite { step: 1, dim: 16, .. }), "{objective}: {error}");
+        assert_eq!((weights(&trainer), trainer.step), (before, 0), "{objective}");
+    }
 }
 
 #[test]
@@ -177,10 +198,9 @@ fn separate_heads_are_plain_two_layer_networks_on_their_prefix() {
     let weights = trainer.online.activate(Mode::Eval, Kind::Float);
     let images = &views(0)[0];
     let features = trainer.model.features(&weights, images);
-    let layout = trainer.online.layout();
-    let named =
-        |wanted: String| layout.views(trainer.online.flat()).find(|(name, _)| *name == wanted).unwrap().1;
-    for (projection, dim) in trainer.model.project(&weights, images, &[0, 1]).iter().zip([3i64, 64]) {
+    let named = |wanted: String| tensor(&trainer, &wanted);
+    for (projection, dim) in trainer.model.project(&weights, images, &[0, 1]).unbind(0).iter().zip([3i64, 64])
+    {
         let hidden = named(format!("projector.{dim}.hidden.weight"));
         let output = named(format!("projector.{dim}.output.weight"));
         assert_eq!((hidden.size(), output.size()), (vec![dim, dim], vec![64, dim]));
