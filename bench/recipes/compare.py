@@ -1,8 +1,8 @@
 """Recipes at the same cost, judged at every length: which helps?
 
 Run by `cargo xtask bench recipes --data-dir DIR [RECIPE.toml …]`, where DIR holds cifar-10-batches-bin. A recipe is a preset of
-`mrl train`; one in bench/recipes/changes is what differs from base.toml there, one in together what differs from presets/default.toml.
-Each trains on the first 1,000 images of each class; the next 1,000 of each, which nothing is trained on, choose. The test images are
+`mrl train`; one in bench/recipes/changes is what differs from base.toml there, one in together what differs from whole-growing.toml.
+Each trains on the first --per-class images of each class; as many behind them, which nothing is trained on, choose. The test images are
 looked at with --test alone. Writes a folder for each recipe, and table.md of all that --out holds.
 """
 
@@ -24,8 +24,10 @@ from machine import machine
 HERE = Path(__file__).parent
 REFERENCE, DEFAULT = (HERE.parent.parent / "presets" / name for name in ("reference.toml", "default.toml"))
 # What the recipes of a folder change.
-BASES = {HERE / "changes": HERE / "base.toml", HERE / "together": DEFAULT}
-PER_CLASS, CLASSES = 1000, 10
+BASES = {HERE / "changes": HERE / "base.toml", HERE / "together": HERE / "whole-growing.toml"}
+CLASSES = 10
+# Training images of each class that there are.
+OF_A_CLASS = 5000
 # Passes of a view through an encoder that an image costs: two views forward and, twice as much, backward; two more forward by a target
 # that is learnt from.
 WITH_TARGET, ALONE = 8, 6
@@ -67,7 +69,7 @@ def preset(args, recipe, scratch):
 
 def train(args, recipe, run, *more):
     """Goes on where it was interrupted, if it was."""
-    data = ["--dataset", "cifar10", "--data-dir", args.data_dir, "--subset-per-class", PER_CLASS]
+    data = ["--dataset", "cifar10", "--data-dir", args.data_dir, "--subset-per-class", args.per_class]
     width = ["--width", args.width] if args.width else []
     mrl(args, "train", "--preset", recipe, *data, *width, "--seed", args.seed, "--resume", "--out", run, *more)
     return tomllib.loads((run / "config.toml").read_text())
@@ -108,10 +110,12 @@ def judge(args, run, network, scratch):
     """Accuracies on the images that choose, and with --test on the test images."""
     embed = lambda split, *more: mrl(args, "embed", "--run", run, "--network", network, "--split", split, "--data-dir", args.data_dir, *more,
                                      "--out", scratch / f"{split}.safetensors")
-    embed("train", "--subset-per-class", 2 * PER_CLASS)
+    end = min(2 * args.per_class, OF_A_CLASS)
+    embed("train", "--subset-per-class", end)
     both = scratch / "train.safetensors"
-    trained = part(both, of_each_class(both, 0, PER_CLASS), scratch / "trained.safetensors")
-    sets = {HELD_OUT: part(both, of_each_class(both, PER_CLASS, 2 * PER_CLASS), scratch / "held-out.safetensors")}
+    trained, sets = part(both, of_each_class(both, 0, args.per_class), scratch / "trained.safetensors"), {}
+    if end > args.per_class:
+        sets[HELD_OUT] = part(both, of_each_class(both, args.per_class, end), scratch / "held-out.safetensors")
     if args.test:
         embed("test")
         sets[TEST] = scratch / "test.safetensors"
@@ -119,8 +123,12 @@ def judge(args, run, network, scratch):
 
 
 def evaluate(args, trained, judged, scratch):
-    mrl(args, "eval", "--train", trained, "--test", judged, "--methods", ",".join(METHODS), "--measures", "probe,knn1", "--l2", 1, "--resamples", 0,
-        "--out", scratch / "report")
+    """At all lengths, those too that a recipe has not trained."""
+    with safe_open(trained, "numpy") as file:
+        width = file.get_slice("embeddings").get_shape()[1]
+    dims = [8 << doubled for doubled in range((width // 8).bit_length())]
+    mrl(args, "eval", "--train", trained, "--test", judged, "--dims", ",".join(map(str, dims)), "--methods", ",".join(METHODS),
+        "--measures", "probe,knn1", "--l2", 1, "--resamples", 0, "--out", scratch / "report")
     report = json.loads((scratch / "report/report.json").read_text())
     of_method = lambda method: {measure: report["methods"][method][key] for measure, key in MEASURES.items()}
     return {"dims": report["dims"], **{method: of_method(method) for method in METHODS}}
@@ -165,8 +173,8 @@ def run_recipe(args, recipe, number):
     if not result:
         start = time.perf_counter()
         train(args, whole, run, "--max-steps", number)
-        result = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "images": args.images, "width": args.width, "steps": number,
-                  "seconds": time.perf_counter() - start}
+        result = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "images": args.images, "width": args.width, "per_class": args.per_class,
+                  "steps": number, "seconds": time.perf_counter() - start}
         (folder / "metrics.jsonl").write_text((run / "metrics.jsonl").read_text())
         # Where the images lie is of one machine.
         config = (run / "config.toml").read_text().splitlines(keepends=True)
@@ -183,9 +191,11 @@ def results(out):
 
 def check(args, recipes):
     """One table is of one cost, one encoder, and recipes of different names."""
+    wanted = {"images": args.images, "width": args.width, "per_class": args.per_class}
     for name, result in results(args.out).items():
-        if (result["images"], result["width"]) != (args.images, args.width):
-            sys.exit(f"{args.out / name} is of {result['images']} images at width {result['width']}; give another --out, or the same cost")
+        found = {key: result[key] for key in wanted}
+        if found != wanted:
+            sys.exit(f"{args.out / name} is of {found}, not of {wanted}; give another --out, or the same")
     names = [recipe.stem for recipe in recipes]
     if len(set(names)) < len(names):
         sys.exit("two recipes have the same name; rename one")
@@ -223,11 +233,14 @@ def main():
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--images", type=int, default=IMAGES, help="the cost: that of the reference's recipe for so many images")
     parser.add_argument("--width", type=float, help="a narrower encoder: cheaper, and not the one that results are about")
+    parser.add_argument("--per-class", type=int, default=1000, help="images of each class to train on; of all 5,000 none are left to choose by")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--test", action="store_true", help="judge by the test images too: only what is already chosen")
     parser.add_argument("--out", type=Path, default=Path("bench-recipes"))
     args = parser.parse_args()
-    recipes = args.recipes or [REFERENCE, DEFAULT, HERE / "base.toml", *sorted(HERE.glob("*/*.toml"))]
+    if args.per_class >= OF_A_CLASS and not args.test:
+        parser.error("all images are trained on, so that none are left to choose by; give --test, or a smaller --per-class")
+    recipes = args.recipes or [REFERENCE, DEFAULT, *BASES.values(), *sorted(HERE.glob("*/*.toml"))]
     check(args, recipes)
     numbers = [begin(args, recipe) for recipe in recipes]
     for recipe, number in zip(recipes, numbers):

@@ -34,6 +34,8 @@ def nested_forward(self, x):
 
 
 MatryoshkaProjector.forward = nested_forward
+# As `mrl` chooses its own.
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class Images(torch.utils.data.Dataset):
@@ -55,7 +57,7 @@ class Images(torch.utils.data.Dataset):
 def batches(args):
     """Endless pairs of views: made by the reference's loader, or always the same."""
     if not args.loader:
-        views = [torch.rand(args.batch, 3, args.size, args.size) for _ in range(2)]
+        views = [torch.rand(args.batch, 3, args.size, args.size, device=DEVICE) for _ in range(2)]
         while True:
             yield views
     images = Images(args.loader, ViewGenerator(get_training_transforms(args.size), n_views=2))
@@ -72,7 +74,7 @@ class Training:
         torch.manual_seed(0)
         encoder = {"resnet18": resnet18, "resnet50": resnet50}[args.encoder](modify_model=args.size <= 64)
         self.tuned = args.mode == "tuned"
-        self.relic = ReLIC(encoder, proj_out_dim=64)
+        self.relic = ReLIC(encoder, proj_out_dim=64).to(DEVICE)
         if self.tuned:
             self.relic = self.relic.to(memory_format=torch.channels_last)
         self.relic.train()
@@ -90,10 +92,10 @@ class Training:
         return ((one + two) / 2).sum()
 
     def step(self):
-        x1, x2 = next(self.batches)
+        x1, x2 = (x.to(DEVICE) for x in next(self.batches))
         if self.tuned:
             x1, x2 = (x.to(memory_format=torch.channels_last) for x in (x1, x2))
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.tuned and has_bf16()):
+        with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=self.tuned and (DEVICE == "cuda" or has_bf16())):
             loss = self.loss(x1, x2)
         self.optimizer.zero_grad()
         loss.backward()
