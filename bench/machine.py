@@ -16,20 +16,17 @@ def has_bf16():
     return "avx512_bf16" in cpuinfo("flags").split()
 
 
-def gpu():
-    """The name of the first of NVIDIA's GPUs, which `mrl` and the benchmarks' PyTorch take when there is one; else nothing."""
-    try:
-        names = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return names.strip().splitlines()[0]
+def gpu(device):
+    """The name of NVIDIA's GPU `cuda:N`."""
+    words = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", "--id", device.partition(":")[2]]
+    return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
-def machine():
+def machine(device="cpu"):
     name, family, model = (cpuinfo(key) for key in ("model name", "cpu family", "model\t"))
     flags = cpuinfo("flags").split()
     vectors = "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else "no AVX2"
     bf16 = " with bf16" if has_bf16() else ""
     kind = f", family {family} model {model}" if family else ""
-    beside = f"{gpu()}; " if gpu() else ""
+    beside = f"{gpu(device)}; " if device.startswith("cuda") else ""
     return f"{beside}{name or platform.processor()}{kind}, {os.cpu_count()} cores, {vectors}{bf16}"

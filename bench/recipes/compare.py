@@ -2,7 +2,7 @@
 
 Run by `cargo xtask bench recipes --data-dir DIR [RECIPE.toml …]`, where DIR holds cifar-10-batches-bin. A recipe is a preset of
 `mrl train`; one in bench/recipes/changes is what differs from base.toml there, one in together what differs from whole-growing.toml.
-Each trains on the first --per-class images of each class; as many behind them, which nothing is trained on, choose. The test images are
+Each trains on the first --per-class images of each class; as many behind them, or those there are, which nothing is trained on, choose. The test images are
 looked at with --test alone. Writes a folder for each recipe, and table.md of all that --out holds.
 """
 
@@ -22,7 +22,7 @@ sys.path.append(str(Path(__file__).parent.parent))
 from machine import machine
 
 HERE = Path(__file__).parent
-REFERENCE, DEFAULT = (HERE.parent.parent / "presets" / name for name in ("reference.toml", "default.toml"))
+REFERENCE = HERE.parent.parent / "presets/reference.toml"
 # What the recipes of a folder change.
 BASES = {HERE / "changes": HERE / "base.toml", HERE / "together": HERE / "whole-growing.toml"}
 CLASSES = 10
@@ -50,6 +50,11 @@ def mrl(args, *words):
         sys.exit(failed)
 
 
+def lengths(width):
+    """The powers of two from 8."""
+    return [8 << doubled for doubled in range((width // 8).bit_length())]
+
+
 def preset(args, recipe, scratch):
     """The recipe as a whole. An objective is not changed but replaced, for the settings of another are not its own."""
     if recipe.resolve().parent not in BASES:
@@ -58,9 +63,8 @@ def preset(args, recipe, scratch):
     whole = {name: changes[name] if name == "objective" and name in changes else base.get(name, {}) | changes.get(name, {})
              for name in base | changes}
     if "dim_weights" in whole["objective"]:
-        # One for each power of two from 8; a narrow encoder has fewer.
-        lengths = (int(512 * (args.width or 1)) // 8).bit_length()
-        whole["objective"]["dim_weights"] = whole["objective"]["dim_weights"][:lengths]
+        # A narrow encoder has fewer lengths.
+        whole["objective"]["dim_weights"] = whole["objective"]["dim_weights"][:len(lengths(int(512 * (args.width or 1))))]
     lines = [f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items()) for name, table in whole.items()]
     out = scratch / "recipe.toml"
     out.write_text("\n".join(lines))
@@ -126,8 +130,7 @@ def evaluate(args, trained, judged, scratch):
     """At all lengths, those too that a recipe has not trained."""
     with safe_open(trained, "numpy") as file:
         width = file.get_slice("embeddings").get_shape()[1]
-    dims = [8 << doubled for doubled in range((width // 8).bit_length())]
-    mrl(args, "eval", "--train", trained, "--test", judged, "--dims", ",".join(map(str, dims)), "--methods", ",".join(METHODS),
+    mrl(args, "eval", "--train", trained, "--test", judged, "--dims", ",".join(map(str, lengths(width))), "--methods", ",".join(METHODS),
         "--measures", "probe,knn1", "--l2", 1, "--resamples", 0, "--out", scratch / "report")
     report = json.loads((scratch / "report/report.json").read_text())
     of_method = lambda method: {measure: report["methods"][method][key] for measure, key in MEASURES.items()}
@@ -172,8 +175,8 @@ def run_recipe(args, recipe, number):
     result = json.loads(path.read_text()) if path.exists() else {}
     if not result:
         start = time.perf_counter()
-        train(args, whole, run, "--max-steps", number)
-        result = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "images": args.images, "width": args.width, "per_class": args.per_class,
+        device = train(args, whole, run, "--max-steps", number)["run"]["device"]
+        result = {"machine": machine(device), "date": time.strftime("%Y-%m-%d"), "images": args.images, "width": args.width, "per_class": args.per_class,
                   "steps": number, "seconds": time.perf_counter() - start}
         (folder / "metrics.jsonl").write_text((run / "metrics.jsonl").read_text())
         # Where the images lie is of one machine.
@@ -228,7 +231,7 @@ def table(out, judged):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipes", nargs="*", type=Path, help="presets; without any, reference, default and those of bench/recipes")
+    parser.add_argument("recipes", nargs="*", type=Path, help="presets; without any, reference and those of bench/recipes")
     parser.add_argument("--mrl", type=Path, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--images", type=int, default=IMAGES, help="the cost: that of the reference's recipe for so many images")
@@ -238,14 +241,16 @@ def main():
     parser.add_argument("--test", action="store_true", help="judge by the test images too: only what is already chosen")
     parser.add_argument("--out", type=Path, default=Path("bench-recipes"))
     args = parser.parse_args()
-    if args.per_class >= OF_A_CLASS and not args.test:
+    if not 1 <= args.per_class <= OF_A_CLASS:
+        parser.error(f"--per-class {args.per_class} must be between 1 and {OF_A_CLASS}")
+    if args.per_class == OF_A_CLASS and not args.test:
         parser.error("all images are trained on, so that none are left to choose by; give --test, or a smaller --per-class")
-    recipes = args.recipes or [REFERENCE, DEFAULT, *BASES.values(), *sorted(HERE.glob("*/*.toml"))]
+    recipes = args.recipes or [REFERENCE, *BASES.values(), *sorted(HERE.glob("*/*.toml"))]
     check(args, recipes)
     numbers = [begin(args, recipe) for recipe in recipes]
     for recipe, number in zip(recipes, numbers):
         run_recipe(args, recipe, number)
-        text = "\n".join(table(args.out, judged) for judged in (HELD_OUT, TEST))
+        text = "\n".join(filter(None, (table(args.out, judged) for judged in (HELD_OUT, TEST))))
         (args.out / "table.md").write_text(text)
     print(text)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent))
 import folder
-from machine import gpu, has_bf16, machine
+from machine import machine
 from processes import Command, Worker, alternate, table
 
 HERE = Path(__file__).parent
@@ -26,9 +26,6 @@ GFLOP_PER_IMAGE = 8.9
 # Allocators that keep freed memory, by the Debian packages that have them.
 ALLOCATORS = {"libtcmalloc-minimal4": "libtcmalloc_minimal.so.4", "libjemalloc2": "libjemalloc.so.2",
               "libmimalloc2.0": "libmimalloc.so.2"}
-# What products are fastest in.
-FAST = "bf16" if gpu() or has_bf16() else "f32"
-TUNED = f"PyTorch tuned: {'bf16 autocast' if FAST == 'bf16' else 'f32'}, channels-last, fused Adam"
 
 
 def ours(args, batch, name=None, environment=None, **options):
@@ -38,8 +35,21 @@ def ours(args, batch, name=None, environment=None, **options):
     return Worker(name or f"`mrl`, batch {batch}", words, batch, environment)
 
 
-def torch(name, batch, *options, environment=None):
-    return Worker(name, [sys.executable, HERE / "worker.py", "--batch", batch, *options], batch, environment)
+def torch(args, name, batch, *options, environment=None):
+    return Worker(name, [sys.executable, HERE / "worker.py", "--device", args.device, "--batch", batch, *options], batch, environment)
+
+
+def tuned(args, batch, *options, more="", environment=None):
+    """PyTorch as whoever knows it well would have it, in what `mrl` computes in."""
+    name = f"PyTorch tuned: {'bf16 autocast' if args.fast == 'bf16' else 'f32'}, channels-last, fused Adam{more}"
+    return torch(args, name, batch, "--mode", "tuned", "--dtype", args.fast, *options, environment=environment)
+
+
+def chosen(args):
+    """The device and the format of numbers that `mrl` takes here."""
+    answer = subprocess.run([str(args.step), "--bench"], input="steps 0\n", stdout=subprocess.PIPE, text=True, check=True).stdout
+    answer = json.loads(answer)
+    return answer["device"], answer["precision"]
 
 
 def preloads():
@@ -57,32 +67,32 @@ def step(args):
     batch = 256
     workers = [
         ours(args, batch),
-        torch("reference as it comes, f32", batch, "--mode", "f32"),
-        torch(TUNED, batch, "--mode", "tuned"),
-        torch(f"{TUNED}, torch.compile", batch, "--mode", "tuned", "--compile"),
+        torch(args, "reference as it comes, f32", batch, "--mode", "f32"),
+        tuned(args, batch),
+        tuned(args, batch, "--compile", more=", torch.compile"),
     ]
     for package, environment in preloads():
         if "tcmalloc" in package:
-            workers.append(torch(f"{TUNED}, tcmalloc", batch, "--mode", "tuned", environment=environment))
+            workers.append(tuned(args, batch, more=", tcmalloc", environment=environment))
     alternate(workers, args.repeats, args.steps)
     # What a processor computes at most is measured; a GPU's is in its maker's sheet.
-    share = "" if gpu() else share_of_peak(args, workers[0].median() * GFLOP_PER_IMAGE)
+    share = share_of_peak(args, workers[0].median() * GFLOP_PER_IMAGE) if args.device == "cpu" else ""
     return table("A step alone", workers) + share, workers
 
 
 def share_of_peak(args, reached):
     peak = json.loads(output(args.peak, "--bench"))
-    product = largest_product()
-    text = f"\n`mrl` computes {reached:.0f} GFLOP/s, {100 * reached / product:.0f} % of torch's largest {FAST} product ({product:.0f})"
-    if peak[FAST]:
+    product = largest_product(args.fast)
+    text = f"\n`mrl` computes {reached:.0f} GFLOP/s, {100 * reached / product:.0f} % of torch's largest {args.fast} product ({product:.0f})"
+    if peak[args.fast]:
         known = ", ".join(f"{gflops:.0f} in {dtype}" for dtype, gflops in peak.items() if gflops)
-        text += f" and {100 * reached / peak[FAST]:.0f} % of what the processor computes in registers alone ({known})"
+        text += f" and {100 * reached / peak[args.fast]:.0f} % of what the processor computes in registers alone ({known})"
     return text + ".\n"
 
 
-def largest_product():
+def largest_product(fast):
     """GFLOP/s of a large product of matrices."""
-    dtype = {"bf16": "bfloat16", "f32": "float32"}[FAST]
+    dtype = {"bf16": "bfloat16", "f32": "float32"}[fast]
     code = (f"import torch, time\na = torch.randn(4096, 4096, dtype=torch.{dtype})\nbest = 9e9\n"
             "for _ in range(6):\n    s = time.perf_counter(); a @ a; best = min(best, time.perf_counter() - s)\n"
             "print(2 * 4096**3 / best / 1e9)")
@@ -107,8 +117,8 @@ def allocators(args):
 def resnet50(args):
     """ResNet-50 at STL-10's size."""
     model = {"encoder": "resnet50", "size": 96}
-    words = ["--mode", "tuned", "--encoder", "resnet50", "--size", "96"]
-    workers = [ours(args, 256, "`mrl`, ResNet-50", **model), torch(f"{TUNED}, ResNet-50", 256, *words)]
+    words = ["--encoder", "resnet50", "--size", "96"]
+    workers = [ours(args, 256, "`mrl`, ResNet-50", **model), tuned(args, 256, *words, more=", ResNet-50")]
     alternate(workers, args.repeats, args.steps, warm=1)
     return table("ResNet-50 at 96 x 96, batch 256", workers), workers
 
@@ -150,7 +160,7 @@ def photos(args):
 
 def whole(args):
     """`mrl train` and the reference with its loader."""
-    workers = [Command(args), torch("reference with its own loader, f32", 256, "--mode", "f32", "--loader", args.data_dir)]
+    workers = [Command(args), torch(args, "reference with its own loader, f32", 256, "--mode", "f32", "--loader", args.data_dir)]
     alternate(workers, args.repeats, args.steps)
     start = statistics.median(workers[0].starts)
     return (table("End to end: views, step, target network, log", workers)
@@ -192,9 +202,10 @@ def main():
     if NEED_IMAGES.intersection(args.parts) and not (args.data_dir / "cifar-10-batches-bin").is_dir():
         sys.exit(f"{args.data_dir} holds no cifar-10-batches-bin; give its folder as --data-dir")
     args.out.mkdir(parents=True, exist_ok=True)
-    text = [f"{machine()}; {time.strftime('%Y-%m-%d')}; medians of {args.repeats} alternating rounds, of as many images as {args.steps} "
+    args.device, args.fast = chosen(args)
+    text = [f"{machine(args.device)}; {time.strftime('%Y-%m-%d')}; medians of {args.repeats} alternating rounds, of as many images as {args.steps} "
             "steps of batch 256 have; an image is two views.\n"]
-    result = {"machine": machine()}
+    result = {"machine": machine(args.device)}
     for name in args.parts:
         lines, measured = PARTS[name](args)
         print(lines, flush=True)

@@ -57,7 +57,7 @@ def alternate(workers, repeats, steps, warm=2):
 
 
 def table(title, workers):
-    lines = [f"## {title}", "", "| | images/s, median | range | `mrl` is faster by | peak MiB |", "|---|---|---|---|---|"]
+    lines = [f"## {title}", "", "| | images/s, median | range | `mrl` is faster by | peak MiB of the process |", "|---|---|---|---|---|"]
     return "\n".join(lines + [worker.row(workers[0]) for worker in workers]) + "\n"
 
 

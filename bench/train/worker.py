@@ -4,7 +4,8 @@ The PyPI package mrl-pytorch 0.1.1 has the model, the loss and the views; its tr
 written again here from its published loop. The wheel's projector nests its second layer only; its forward is replaced by
 the published one, which nests both, as in goldens/reference/make.py.
 
-Run by compare.py: python worker.py --mode f32|tuned --batch 256 [--encoder resnet18] [--size 32] [--loader DATA_DIR]
+Run by compare.py: python worker.py --mode f32|tuned --batch 256 [--device cpu] [--dtype f32] [--encoder resnet18] [--size 32]
+[--loader DATA_DIR]
 """
 
 import argparse
@@ -16,9 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
-sys.path.append(str(Path(__file__).parent.parent))
-from machine import has_bf16
 from mrl.aug import ViewGenerator, get_training_transforms
 from mrl.encoders.models import resnet18, resnet50
 from mrl.mrl import MatryoshkaProjector, ReLIC, relic_loss
@@ -34,8 +32,6 @@ def nested_forward(self, x):
 
 
 MatryoshkaProjector.forward = nested_forward
-# As `mrl` chooses its own.
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class Images(torch.utils.data.Dataset):
@@ -57,7 +53,7 @@ class Images(torch.utils.data.Dataset):
 def batches(args):
     """Endless pairs of views: made by the reference's loader, or always the same."""
     if not args.loader:
-        views = [torch.rand(args.batch, 3, args.size, args.size, device=DEVICE) for _ in range(2)]
+        views = [torch.rand(args.batch, 3, args.size, args.size, device=args.device) for _ in range(2)]
         while True:
             yield views
     images = Images(args.loader, ViewGenerator(get_training_transforms(args.size), n_views=2))
@@ -73,8 +69,8 @@ class Training:
     def __init__(self, args):
         torch.manual_seed(0)
         encoder = {"resnet18": resnet18, "resnet50": resnet50}[args.encoder](modify_model=args.size <= 64)
-        self.tuned = args.mode == "tuned"
-        self.relic = ReLIC(encoder, proj_out_dim=64).to(DEVICE)
+        self.tuned, self.device, self.has_bf16 = args.mode == "tuned", torch.device(args.device), args.dtype == "bf16"
+        self.relic = ReLIC(encoder, proj_out_dim=64).to(args.device)
         if self.tuned:
             self.relic = self.relic.to(memory_format=torch.channels_last)
         self.relic.train()
@@ -92,10 +88,10 @@ class Training:
         return ((one + two) / 2).sum()
 
     def step(self):
-        x1, x2 = (x.to(DEVICE) for x in next(self.batches))
+        x1, x2 = (x.to(self.device) for x in next(self.batches))
         if self.tuned:
             x1, x2 = (x.to(memory_format=torch.channels_last) for x in (x1, x2))
-        with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=self.tuned and (DEVICE == "cuda" or has_bf16())):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.has_bf16):
             loss = self.loss(x1, x2)
         self.optimizer.zero_grad()
         loss.backward()
@@ -107,6 +103,8 @@ class Training:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", choices=["f32", "tuned"], required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="what products are computed in")
     parser.add_argument("--encoder", default="resnet18")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--size", type=int, default=32)

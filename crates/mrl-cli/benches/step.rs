@@ -6,6 +6,7 @@ use std::{error::Error, io::stdin, time::Instant};
 
 use clap::Parser;
 use mrl_train::{Config, Encoder, Precision, StepBench};
+use serde_json::json;
 
 #[derive(Parser)]
 struct Args {
@@ -36,11 +37,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", answer(&mut StepBench::new(&config.resolve(8)?), 1)?);
         return Ok(());
     }
-    let mut bench = StepBench::new(&config.resolve(args.size)?);
+    let config = config.resolve(args.size)?;
+    let mut bench = StepBench::new(&config);
     for line in stdin().lines() {
         let line = line?;
         let steps = line.strip_prefix("steps ").ok_or("write `steps N`")?.trim().parse()?;
-        println!("{}", answer(&mut bench, steps)?);
+        let mut answer = answer(&mut bench, steps)?;
+        (answer["device"], answer["precision"]) = (json!(config.run.device), json!(config.run.precision));
+        println!("{answer}");
     }
     Ok(())
 }
@@ -50,7 +54,7 @@ fn answer(bench: &mut StepBench, steps: usize) -> Result<serde_json::Value, Box<
     for _ in 0..steps {
         bench.step()?;
     }
-    Ok(serde_json::json!({ "seconds": start.elapsed().as_secs_f64(), "peak_mib": peak_mib() }))
+    Ok(json!({ "seconds": start.elapsed().as_secs_f64(), "peak_mib": peak_mib() }))
 }
 
 /// The largest resident size so far.

@@ -65,7 +65,7 @@ pub(crate) struct Layout {
 #[derive(Default)]
 pub(crate) struct LayoutBuilder(Vec<Spec>);
 
-/// Tensors start at multiples of this many numbers: a cache line.
+/// Tensors start at multiples of this many numbers: a cache line of f32, half of one of 16 bits.
 const ALIGNMENT: i64 = 16;
 
 impl LayoutBuilder {

@@ -4,7 +4,7 @@ use strum::VariantNames;
 use tch::{Kind, Tensor};
 
 use super::{Value, assert_close, fill, flat, numbers, read};
-use crate::ObjectiveConfig;
+use crate::{Objective, ObjectiveConfig, SimClr};
 
 #[test]
 fn losses_and_their_gradients_are_those_of_the_papers() {
@@ -37,7 +37,7 @@ fn integers(values: &[Value]) -> Tensor {
 fn a_loss_is_the_same_whichever_view_comes_first() {
     let [x, y] = ["x", "y"].map(|name| fill(&format!("objective.{name}"), &[1, 7, 5], 0.0, 2.0));
     for name in ["simclr", "vicreg", "barlow-twins"] {
-        let loss: crate::Objective = name.parse().unwrap();
+        let loss: Objective = name.parse().unwrap();
         let [there, back] = [(&x, &y), (&y, &x)].map(|(a, b)| flat(&loss.loss(a, b, None)));
         assert_close(name, &there, &back, 1e-6);
     }
@@ -46,7 +46,7 @@ fn a_loss_is_the_same_whichever_view_comes_first() {
 #[test]
 fn projections_that_say_nothing_have_finite_losses_and_gradients() {
     for name in ["relic", "simclr", "byol", "vicreg", "barlow-twins"] {
-        let objective: crate::Objective = name.parse().unwrap();
+        let objective: Objective = name.parse().unwrap();
         for constant in [0.0, 3.0] {
             let z = Tensor::full([1, 4, 3], constant, (tch::Kind::Float, tch::Device::Cpu))
                 .set_requires_grad(true);
@@ -61,12 +61,12 @@ fn projections_that_say_nothing_have_finite_losses_and_gradients() {
 #[test]
 fn accuracy_counts_what_is_ranked_first() {
     let scores = Tensor::from_slice(&[0.1f32, 0.9, 0.0, 0.2, 0.3, 0.1, 0.0, 0.0, 5.0]).view([1, 3, 3]);
-    let supervised: crate::Objective = "supervised".parse().unwrap();
+    let supervised: Objective = "supervised".parse().unwrap();
     let found = flat(&supervised.accuracy(&scores, &Tensor::from_slice(&[1i64, 0, 2])));
     assert!((found[0] - 200.0 / 3.0).abs() < 1e-4 && found[1] == 100.0, "{found:?}");
 
     let z = fill("objective.x", &[1, 7, 5], 0.0, 2.0);
-    let simclr: crate::Objective = "simclr".parse().unwrap();
+    let simclr: Objective = "simclr".parse().unwrap();
     assert_eq!(flat(&simclr.accuracy(&z, &(&z * 2.0))), [100.0, 100.0]);
     let turned = z.roll([1], [1]);
     assert_eq!(flat(&simclr.accuracy(&z, &turned))[0], 0.0);
@@ -80,8 +80,11 @@ fn losses_of_prefixes_are_those_of_each_on_its_own() {
     let [x, y] = ["x", "y"].map(|name| fill(&format!("prefixes.{name}"), &[3, 7, 5], 0.1, 2.0));
     let labels = Tensor::from_slice(&[0i64, 1, 2, 3, 4, 0, 2]);
     let weights = Tensor::from_slice(&[1.0f32, 0.5, 3.0]);
-    for name in crate::Objective::VARIANTS {
-        let objective: crate::Objective = name.parse().unwrap();
+    let decoupled = Objective::Simclr(SimClr { decoupled: true, ..SimClr::default() });
+    for objective in
+        Objective::VARIANTS.iter().map(|name| name.parse::<Objective>().unwrap()).chain([decoupled])
+    {
+        let name = format!("{objective:?}");
         let losses = |x: &Tensor, y: &Tensor, log_scale: &Tensor| {
             let partner = if objective.needs_labels() { &labels } else { y };
             objective.loss(x, partner, Some(log_scale))
@@ -104,7 +107,7 @@ fn losses_of_prefixes_are_those_of_each_on_its_own() {
         let (together, alone) = (seen(true), seen(false));
         assert_eq!((together[0].len(), together.len()), (3, alone.len()), "{name}");
         for (together, alone) in together.iter().zip(&alone) {
-            assert_close(name, together, alone, 1e-5);
+            assert_close(&name, together, alone, 1e-5);
         }
     }
 }
