@@ -3,7 +3,7 @@
 use mrl_data::ImageSet;
 use tch::{Device, Tensor};
 
-use crate::{Config, Objective, TrainError};
+use crate::{Config, Objective, TrainError, device::upload};
 
 impl Config {
     /// Takes the number of classes from `images`, where the objective needs labels and does not say how many there are.
@@ -46,7 +46,7 @@ pub(crate) fn check_labels(config: &Config, images: &ImageSet) -> Result<(), Tra
 /// Those of `labels` at `indices`, `[n]`, i64.
 pub(crate) fn labels_of(labels: &[i64], indices: &[usize], device: Device) -> Tensor {
     let labels: Vec<i64> = indices.iter().map(|&index| labels[index]).collect();
-    Tensor::from_slice(&labels).to_device(device)
+    upload(&Tensor::from_slice(&labels), device)
 }
 
 #[cfg(test)]

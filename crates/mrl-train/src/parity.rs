@@ -62,6 +62,13 @@ fn fill_network(network: &Network) {
     }
 }
 
+/// A network of `layout` with the golden's weights and statistics.
+pub(crate) fn network(layout: LayoutBuilder) -> Network {
+    let network = Network::zeros(Arc::new(layout.finish()), Device::Cpu);
+    fill_network(&network);
+    network
+}
+
 fn images(name: &str, n: i64, size: i64) -> Tensor {
     fill(name, &[n, 3, size, size], 0.5, 1.0)
 }
@@ -112,8 +119,7 @@ fn the_projector_and_its_gradients_are_the_references() {
         let mut layout = LayoutBuilder::default();
         let config = ModelConfig { projection_dim: Some(6), ..ModelConfig::default() };
         let projector = Projector::new(&mut layout, &config, &dims);
-        let network = Network::zeros(Arc::new(layout.finish()), Device::Cpu);
-        fill_network(&network);
+        let network = network(layout);
         let x = fill("projector.x", &[5, 16], 0.0, 2.0).set_requires_grad(true);
 
         let weights = network.activate(Mode::Train, Kind::Float);

@@ -1,13 +1,11 @@
 //! All prefixes at once against each on its own, by plain layers on the first rows and columns of the named weights.
 
-use std::sync::Arc;
-
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::*;
 use crate::{
     config::ModelConfig,
-    parity::{assert_close, fill, flat},
+    parity::{assert_close, fill, flat, network},
 };
 
 /// Ends with the encoder's width.
@@ -38,14 +36,9 @@ fn configs() -> Vec<ModelConfig> {
     configs
 }
 
-/// Weights and statistics from the formula of the goldens.
-fn network(layout: LayoutBuilder) -> Network {
-    let network = Network::zeros(Arc::new(layout.finish()), Device::Cpu);
-    for (name, mut tensor) in network.layout().views(network.flat()) {
-        let offset = if name.ends_with("running_var") { 1.0 } else { 0.0 };
-        tch::no_grad(|| tensor.copy_(&fill(name, &tensor.size(), offset, 1.0)));
-    }
-    network
+/// What the names of a prefix's own tensors have in between.
+fn infix(head: Head, dim: impl std::fmt::Display) -> String {
+    if head == Head::Mrl { format!("{dim}.") } else { String::new() }
 }
 
 /// A network's tensors by name, and a leaf that they are views of; statistics are those of the network itself.
@@ -129,8 +122,8 @@ fn projections_are_those_of_each_prefix_on_its_own() {
             let one_by_one = |plain: &Plain, x: &Tensor| {
                 let project = |&place: &usize| {
                     let dim = DIMS[place];
-                    let infix = if config.head == Head::Mrl { format!("{dim}.") } else { String::new() };
-                    let names = [format!("projector.{infix}"), format!("projector.{dim}.norm.")];
+                    let names =
+                        [format!("projector.{}", infix(config.head, dim)), format!("projector.{dim}.norm.")];
                     let units = config.hidden_units(dim, DIMS[2]) as i64;
                     plain.layers(names.each_ref().map(String::as_str), &x.narrow(1, 0, dim as i64), units)
                 };
@@ -186,7 +179,7 @@ fn logits_are_those_of_each_prefix_on_its_own() {
             let one_by_one = |plain: &Plain, x: &Tensor| {
                 let classify = |&place: &usize| {
                     let dim = DIMS[place] as i64;
-                    let infix = if head == Head::Mrl { format!("{dim}.") } else { String::new() };
+                    let infix = infix(head, dim);
                     let [weight, bias] =
                         ["weight", "bias"].map(|part| plain.get(&format!("classifier.{infix}{part}")));
                     x.narrow(1, 0, dim).matmul(&weight.narrow(1, 0, dim).tr()) + bias

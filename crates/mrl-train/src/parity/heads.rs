@@ -1,10 +1,8 @@
 //! Heads and classifiers: `goldens/objectives/make.py` has them as sums over plain lists.
 
-use std::sync::Arc;
+use tch::{Kind, Tensor};
 
-use tch::{Device, Kind, Tensor};
-
-use super::{Value, assert_close, fill, fill_network, flat, numbers, read};
+use super::{Value, assert_close, fill, flat, network, numbers, read};
 use crate::{
     Head,
     config::ModelConfig,
@@ -14,12 +12,6 @@ use crate::{
 fn head_of(case: &Value) -> (Head, Vec<usize>) {
     let dims = numbers(&case["dims"]).iter().map(|&dim| dim as usize).collect();
     (case["head"].as_str().unwrap().parse().unwrap(), dims)
-}
-
-fn network(layout: LayoutBuilder) -> Network {
-    let network = Network::zeros(Arc::new(layout.finish()), Device::Cpu);
-    fill_network(&network);
-    network
 }
 
 fn train(network: &Network) -> Active<'_> {
