@@ -40,3 +40,4 @@ write(
     pa.array(labels, pa.int32()),
     compression="gzip",
 )
+write("halves-lz4.parquet", pa.list_(pa.float16()), pa.array(names), pa.array(labels, pa.int16()), compression="lz4")

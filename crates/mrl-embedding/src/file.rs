@@ -1,5 +1,7 @@
-//! The safetensors form of an embedding set: `embeddings` f32 `[n, d]`, optional `labels` i64 `[n]` (or a column `[n, 1]`, as numpy users often have them), optional ids as
-//! `ids` u8 (all names, one after the other) and `id_ends` i64 `[n]`; [`Metadata`] as string entries of the header.
+//! The safetensors form of an embedding set: `embeddings` f32 `[n, d]`, optional `labels` i64 `[n]`, optional ids as `ids` u8 (all names,
+//! one after the other) and `id_ends` i64 `[n]`; [`Metadata`] as string entries of the header.
+//!
+//! Of other programs, floats of 16 and 64 bits and whole numbers of other sizes are read too, and labels in a column `[n, 1]`.
 
 use std::{
     borrow::Cow,
@@ -8,6 +10,7 @@ use std::{
 };
 
 use bytemuck::NoUninit;
+use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 
 use crate::{
@@ -24,7 +27,7 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
     })
 }
 
-/// `values` makes numbers of a part of `bytes`.
+/// `values` makes numbers of a part of `bytes` that holds `f32`.
 fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Result<EmbeddingSet, Error> {
     let not_safetensors = |error| {
         Error::damaged(
@@ -44,13 +47,11 @@ fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Res
             format!("`embeddings` has shape {:?}, not [n, d]", embeddings.shape()),
         ));
     };
-    check_dtype(path, "embeddings", Dtype::F32, &embeddings)?;
     let within = |error: Error| Error::damaged(path, error.to_string());
-    let mut set = EmbeddingSet::of(values(embeddings.data()), width).map_err(within)?;
+    let mut set =
+        EmbeddingSet::of(read_numbers(path, "embeddings", &embeddings, values)?, width).map_err(within)?;
     if let Ok(labels) = tensors.tensor("labels") {
-        set = set
-            .with_labels(decode(path, "labels", Dtype::I64, &labels, i64::from_le_bytes)?)
-            .map_err(within)?;
+        set = set.with_labels(read_integers(path, "labels", &labels)?).map_err(within)?;
     }
     if let Some(ids) = read_ids(path, &tensors)? {
         set = set.with_ids(ids).map_err(within)?;
@@ -67,35 +68,59 @@ fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Res
     Ok(set)
 }
 
-fn decode<T, const N: usize>(
+/// The floats of a tensor: `values` makes them of `f32`, and of others they are a copy.
+fn read_numbers(
     path: &Path,
     name: &str,
-    dtype: Dtype,
     tensor: &TensorView<'_>,
-    from_bytes: fn([u8; N]) -> T,
-) -> Result<Vec<T>, Error> {
-    check_dtype(path, name, dtype, tensor)?;
+    values: impl FnOnce(&[u8]) -> Values,
+) -> Result<Values, Error> {
+    let bytes = tensor.data();
+    Ok(match tensor.dtype() {
+        Dtype::F32 => values(bytes),
+        Dtype::F16 => Values::converted(bytes, |number| f16::from_le_bytes(number).to_f32()),
+        Dtype::BF16 => Values::converted(bytes, |number| bf16::from_le_bytes(number).to_f32()),
+        Dtype::F64 => Values::converted(bytes, |number| f64::from_le_bytes(number) as f32),
+        _ => return Err(wrong_dtype(path, name, Dtype::F32, tensor)),
+    })
+}
+
+/// The whole numbers of a tensor `[n]` or `[n, 1]`.
+fn read_integers(path: &Path, name: &str, tensor: &TensorView<'_>) -> Result<Vec<i64>, Error> {
     let &([_] | [_, 1]) = tensor.shape() else {
         let problem =
             format!("`{name}` has shape {:?}; store one number for each embedding, as [n]", tensor.shape());
         return Err(Error::damaged(path, problem));
     };
-    Ok(tensor.data().as_chunks::<N>().0.iter().map(|&chunk| from_bytes(chunk)).collect())
+    let bytes = tensor.data();
+    Ok(match tensor.dtype() {
+        Dtype::I64 => integers(bytes, i64::from_le_bytes),
+        Dtype::I32 => integers(bytes, i32::from_le_bytes),
+        Dtype::I16 => integers(bytes, i16::from_le_bytes),
+        Dtype::I8 => integers(bytes, i8::from_le_bytes),
+        Dtype::U32 => integers(bytes, u32::from_le_bytes),
+        Dtype::U16 => integers(bytes, u16::from_le_bytes),
+        Dtype::U8 => integers(bytes, u8::from_le_bytes),
+        _ => return Err(wrong_dtype(path, name, Dtype::I64, tensor)),
+    })
 }
 
-fn check_dtype(path: &Path, name: &str, dtype: Dtype, tensor: &TensorView<'_>) -> Result<(), Error> {
-    if tensor.dtype() != dtype {
-        return Err(Error::damaged(path, format!("`{name}` is {:?}; store it as {dtype:?}", tensor.dtype())));
-    }
-    Ok(())
+fn integers<T: Into<i64>, const N: usize>(bytes: &[u8], integer: fn([u8; N]) -> T) -> Vec<i64> {
+    bytes.as_chunks::<N>().0.iter().map(|&chunk| integer(chunk).into()).collect()
+}
+
+fn wrong_dtype(path: &Path, name: &str, dtype: Dtype, tensor: &TensorView<'_>) -> Error {
+    Error::damaged(path, format!("`{name}` is {:?}; store it as {dtype:?}", tensor.dtype()))
 }
 
 /// The ids, where there are some.
 fn read_ids(path: &Path, tensors: &SafeTensors<'_>) -> Result<Option<Vec<String>>, Error> {
     match (tensors.tensor("ids"), tensors.tensor("id_ends")) {
         (Ok(ids), Ok(ends)) => {
-            check_dtype(path, "ids", Dtype::U8, &ids)?;
-            let ends = decode(path, "id_ends", Dtype::I64, &ends, i64::from_le_bytes)?;
+            if ids.dtype() != Dtype::U8 {
+                return Err(wrong_dtype(path, "ids", Dtype::U8, &ids));
+            }
+            let ends = read_integers(path, "id_ends", &ends)?;
             split_ids(path, ids.data(), &ends).map(Some)
         }
         (Err(_), Err(_)) => Ok(None),
@@ -300,6 +325,25 @@ mod tests {
             let expected =
                 format!("`labels` has shape {shape:?}; store one number for each embedding, as [n]");
             assert!(error.ends_with(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn floats_and_labels_of_other_sizes_are_read() {
+        let numbers: Vec<f32> = (0..12u8).map(|number| f32::from(number) / 4.0 - 1.0).collect();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/sets");
+        for (name, labels) in [
+            ("float16-int32", [1, 0, -1]),
+            ("float16-uint32", [0, 1, 2]),
+            ("bfloat16-int16", [1, 0, -1]),
+            ("bfloat16-uint16", [0, 1, 2]),
+            ("float64-int8", [1, 0, -1]),
+            ("float64-uint8", [0, 1, 2]),
+            ("float32-int64", [1, 0, -1]),
+        ] {
+            let set = read(&folder.join(format!("{name}.safetensors"))).unwrap();
+            assert_eq!((set.embeddings(), set.width()), (&numbers[..], 4), "{name}");
+            assert_eq!(set.labels().unwrap(), labels, "{name}");
         }
     }
 

@@ -1,8 +1,13 @@
-//! The `.npy` form: the embeddings alone, f32 `[n, d]` in C order, as numpy reads and writes them.
+//! The `.npy` form: the embeddings alone, `[n, d]`, as numpy reads and writes them. They are written as f32 in C order; floats of 16 and
+//! 64 bits, of either byte order, and matrices in Fortran order are read too.
 
-use std::{io::Cursor, path::Path};
+use std::{
+    io::{self, Cursor},
+    path::Path,
+};
 
-use npyz::{NpyFile, NpyHeader, Order, WriterBuilder};
+use half::f16;
+use npyz::{Deserialize, NpyFile, NpyHeader, Order, WriterBuilder};
 
 use crate::{
     EmbeddingSet, Error,
@@ -26,29 +31,58 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
             header.shape()
         )));
     };
-    if header.order() != Order::C {
-        return Err(damaged("is in Fortran order; save it with numpy.ascontiguousarray".into()));
-    }
     let descr = header.dtype().descr();
-    if !["'<f4'", "'>f4'"].contains(&&*descr) {
+    let Some(number_size) = number_size(&descr) else {
         return Err(damaged(format!("holds numbers of type {descr}; save it with astype(numpy.float32)")));
-    }
+    };
     // Checked before anything is allocated: a damaged header may claim any number of rows.
     let start = cursor.position();
-    let size = n.checked_mul(d).and_then(|values| values.checked_mul(4));
+    let size = n.checked_mul(d).and_then(|numbers| numbers.checked_mul(number_size));
     let Some(end) = size.and_then(|size| size.checked_add(start)).filter(|&end| end <= map.len() as u64)
     else {
         return Err(damaged(format!("says it holds {n} x {d} numbers, more than the file has; it was cut")));
     };
-    let values = if descr == "'<f4'" {
+    let values = if descr == "'<f4'" && header.order() == Order::C {
         Values::in_map(&map, start as usize, end as usize)
     } else {
-        let values = NpyFile::with_header(header, cursor)
-            .into_vec::<f32>()
+        let converted = convert(NpyFile::with_header(header, cursor), number_size, n as usize, d as usize)
             .map_err(|error| damaged(format!("does not hold whole rows ({error}); save it again")))?;
-        Values::Owned(values)
+        Values::Owned(converted)
     };
     EmbeddingSet::of(values, d as usize).map_err(|error| damaged(error.to_string()))
+}
+
+/// The bytes of a number, of the types that are read.
+fn number_size(descr: &str) -> Option<u64> {
+    match descr.trim_matches('\'').trim_start_matches(['<', '>']) {
+        "f2" => Some(2),
+        "f4" => Some(4),
+        "f8" => Some(8),
+        _ => None,
+    }
+}
+
+/// The matrix `[n, d]` row by row, as `f32`.
+fn convert(file: NpyFile<Cursor<&[u8]>>, number_size: u64, n: usize, d: usize) -> io::Result<Vec<f32>> {
+    let order = file.order();
+    let numbers = match number_size {
+        2 => in_order_of_file(file, f16::to_f32),
+        4 => in_order_of_file(file, |number: f32| number),
+        _ => in_order_of_file(file, |number: f64| number as f32),
+    }?;
+    if order == Order::C {
+        return Ok(numbers);
+    }
+    let mut rows = Vec::with_capacity(n * d);
+    (0..n).for_each(|row| rows.extend((0..d).map(|column| numbers[column * n + row])));
+    Ok(rows)
+}
+
+fn in_order_of_file<T: Deserialize>(
+    file: NpyFile<Cursor<&[u8]>>,
+    number: impl Fn(T) -> f32,
+) -> io::Result<Vec<f32>> {
+    file.data::<T>().map_err(io::Error::other)?.map(|stored| stored.map(&number)).collect()
 }
 
 pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
@@ -82,18 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_the_other_byte_order_are_read_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("set.npy");
-        sample(&path);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let at = bytes.windows(4).position(|bytes| bytes == b"'<f4").expect("the header says its type");
-        bytes[at + 1] = b'>';
-        let start = bytes.len() - 24;
-        bytes[start..].chunks_exact_mut(4).for_each(<[u8]>::reverse);
-        std::fs::write(&path, &bytes).unwrap();
-        let other = folder.path().join("other.npy");
-        assert_eq!(read(&path).unwrap(), sample(&other));
+    fn files_of_numpy_are_read() {
+        let expected = (0..12u8).map(|number| f32::from(number) / 4.0 - 1.0).collect();
+        let expected = EmbeddingSet::new(expected, 4).unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/sets");
+        for kind in ["little-f2", "little-f4", "little-f8", "big-f2", "big-f4", "big-f8"] {
+            for order in ["rows", "columns"] {
+                let path = folder.join(format!("{kind}-{order}.npy"));
+                assert_eq!(read(&path).unwrap(), expected, "{}", path.display());
+            }
+        }
     }
 
     #[test]
@@ -103,7 +135,7 @@ mod tests {
         sample(&path);
         let whole = std::fs::read(&path).unwrap();
         let at = whole.windows(4).position(|bytes| bytes == b"'<f4").expect("the header says its type");
-        for kind in ["f2", "f8", "i4"] {
+        for kind in ["i4", "c8", "u1"] {
             let mut bytes = whole.clone();
             bytes[at + 2..at + 4].copy_from_slice(kind.as_bytes());
             std::fs::write(&path, &bytes).unwrap();
@@ -115,11 +147,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn damaged_bytes_never_panic(cut in 0usize..160, at in 0usize..160, value: u8) {
+        fn damaged_bytes_never_panic(cut in 0usize..230, at in 0usize..230, value: u8, name in proptest::sample::select(&["little-f4-rows", "little-f8-columns", "big-f2-rows"][..])) {
+            let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../goldens/sets/{name}.npy"));
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("set.npy");
-            sample(&path);
-            let mut bytes = std::fs::read(&path).unwrap();
+            let mut bytes = std::fs::read(golden).unwrap();
             let at = at % bytes.len();
             bytes[at] = value;
             bytes.truncate(bytes.len().saturating_sub(cut));

@@ -84,12 +84,12 @@ impl EmbeddingSet {
         Err(Error::Shape(format!("{count} {what} for {} embeddings; give one for each", self.len())))
     }
 
-    /// Reads a set from safetensors, or from `.npy` (embeddings alone). The embeddings stay in the file and are mapped into
-    /// memory, so that a set may be larger than that; do not write into the file while the set is in use. A file that is
-    /// replaced, as [`EmbeddingSet::write`] does, changes nothing.
+    /// Reads a set from safetensors, or from `.npy` (embeddings alone). Numbers of type `f32` stay in the file and are mapped
+    /// into memory, so that a set may be larger than that; do not write into the file while the set is in use. A file that
+    /// is replaced, as [`EmbeddingSet::write`] does, changes nothing. Floats of 16 and 64 bits become `f32` in memory.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged, or holds no `f32` matrix `embeddings`.
+    /// When the file cannot be read, is damaged, or holds no matrix of floats, in safetensors called `embeddings`.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         if npy::is_npy(path) { npy::read(path) } else { file::read(path) }

@@ -42,7 +42,12 @@ impl Values {
 
     /// A copy of little-endian numbers.
     pub(crate) fn copied(bytes: &[u8]) -> Self {
-        Self::Owned(bytes.as_chunks::<4>().0.iter().map(|&chunk| f32::from_le_bytes(chunk)).collect())
+        Self::converted(bytes, f32::from_le_bytes)
+    }
+
+    /// Numbers of another type, of `N` bytes each, as `f32`.
+    pub(crate) fn converted<const N: usize>(bytes: &[u8], number: fn([u8; N]) -> f32) -> Self {
+        Self::Owned(bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect())
     }
 }
 

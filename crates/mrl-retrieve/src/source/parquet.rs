@@ -11,8 +11,8 @@ use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType,
     cast::AsArray,
     types::{
-        Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-        UInt32Type, UInt64Type,
+        Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
+        UInt16Type, UInt32Type, UInt64Type,
     },
 };
 use arrow_schema::{DataType, Schema};
@@ -133,8 +133,11 @@ impl Parquet {
         if let Some(values) = values.as_primitive_opt::<Float32Type>() {
             return visit(values.values());
         }
-        let values = values.as_primitive::<Float64Type>().values();
-        visit(&values.iter().map(|&value| value as f32).collect::<Vec<_>>())
+        let converted: Vec<f32> = match values.as_primitive_opt::<Float16Type>() {
+            Some(halves) => halves.values().iter().map(|value| value.to_f32()).collect(),
+            None => values.as_primitive::<Float64Type>().values().iter().map(|&value| value as f32).collect(),
+        };
+        visit(&converted)
     }
 
     fn read_ids(&self, name: &str) -> Result<Ids, Error> {
@@ -213,7 +216,7 @@ fn fenced<T, E: std::fmt::Display>(path: &Path, read: impl FnOnce() -> Result<T,
 }
 
 fn is_vectors(kind: &DataType) -> bool {
-    matches!(kind, DataType::List(item) if matches!(item.data_type(), DataType::Float32 | DataType::Float64))
+    matches!(kind, DataType::List(item) if item.data_type().is_floating())
 }
 
 /// The place of the column of vectors called `name`, or the only one.
@@ -291,6 +294,8 @@ mod tests {
     use crate::{BuildOptions, Id};
 
     const GOLDENS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../goldens/parquet");
+    const FILES: [&str; 4] =
+        ["lists-snappy.parquet", "fixed-zstd.parquet", "doubles-gzip.parquet", "halves-lz4.parquet"];
 
     /// Writes a file of the given columns, a row group for each seven rows.
     fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) {
@@ -369,7 +374,7 @@ mod tests {
 
     #[test]
     fn files_of_pyarrow_are_read() {
-        for file in ["lists-snappy.parquet", "fixed-zstd.parquet", "doubles-gzip.parquet"] {
+        for file in FILES {
             let source =
                 Parquet::open(Path::new(GOLDENS).join(file), &named("vector", Some("name"), Some("label")))
                     .unwrap();
@@ -392,11 +397,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(500))]
         #[test]
         fn damaged_bytes_never_panic(
-            file in 0usize..3,
+            file in proptest::sample::select(&FILES[..]),
             changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..4),
             cut in prop_oneof![Just(0usize), 0usize..100],
         ) {
-            let file = ["lists-snappy.parquet", "fixed-zstd.parquet", "doubles-gzip.parquet"][file];
             let mut bytes = std::fs::read(Path::new(GOLDENS).join(file)).unwrap();
             for (at, byte) in changes {
                 let at = at % bytes.len();
