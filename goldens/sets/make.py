@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 HERE = Path(__file__).parent
 ROWS, WIDTH = 3, 4
+UNSIGNED = (torch.uint8, torch.uint16, torch.uint32, torch.uint64)
 
 numbers = numpy.arange(ROWS * WIDTH).reshape(ROWS, WIDTH) / 4 - 1
 
@@ -30,9 +31,10 @@ kinds = [
     (torch.float64, torch.int8),
     (torch.float64, torch.uint8),
     (torch.float32, torch.int64),
+    (torch.float32, torch.uint64),
 ]
 for floats, integers in kinds:
-    labels = torch.arange(ROWS) if integers in (torch.uint8, torch.uint16, torch.uint32) else 1 - torch.arange(ROWS)
+    labels = torch.arange(ROWS) if integers in UNSIGNED else 1 - torch.arange(ROWS)
     name = f"{floats}-{integers}".replace("torch.", "")
     tensors = {"embeddings": torch.from_numpy(numbers).to(floats), "labels": labels.to(integers)}
     save_file(tensors, HERE / f"{name}.safetensors")

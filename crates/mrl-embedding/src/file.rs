@@ -29,22 +29,22 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
 
 /// `values` makes numbers of a part of `bytes` that holds `f32`.
 fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Result<EmbeddingSet, Error> {
-    let not_safetensors = |error| {
-        Error::damaged(
-            path,
-            format!("is not a whole safetensors file ({error}); write it again with `mrl embed`"),
-        )
-    };
+    if let Some(problem) = of_another_kind(bytes) {
+        return Err(Error::damaged(path, problem));
+    }
+    let not_safetensors =
+        |error| Error::damaged(path, format!("is not a whole safetensors file ({error}); write it again"));
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
 
     let embeddings = tensors.tensor("embeddings").map_err(|_| {
-        Error::damaged(path, "has no tensor `embeddings`; an embedding set is what `mrl embed` writes")
+        let there = tensors.names().join("`, `");
+        Error::damaged(path, format!("has no tensor `embeddings`, but `{there}`; give the vectors that name"))
     })?;
     let &[_, width] = embeddings.shape() else {
         return Err(Error::damaged(
             path,
-            format!("`embeddings` has shape {:?}, not [n, d]", embeddings.shape()),
+            format!("`embeddings` has shape {:?}, not [n, d]; reshape it", embeddings.shape()),
         ));
     };
     let within = |error: Error| Error::damaged(path, error.to_string());
@@ -68,6 +68,18 @@ fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Res
     Ok(set)
 }
 
+/// What a file is that begins as others than safetensors do, and the cure.
+fn of_another_kind(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [b'P', b'A', b'R', b'1', ..] => {
+            Some("is a Parquet file; name it .parquet where these are read, or store the vectors as .npy")
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some("is a .npy file; let its name end in .npy"),
+        [b'P', b'K', 3, 4, ..] => Some("is an archive, such as .npz; save one array with numpy.save"),
+        _ => None,
+    }
+}
+
 /// The floats of a tensor: `values` makes them of `f32`, and of others they are a copy.
 fn read_numbers(
     path: &Path,
@@ -80,7 +92,9 @@ fn read_numbers(
         Dtype::F32 => values(bytes),
         Dtype::F16 => Values::converted(bytes, |number| f16::from_le_bytes(number).to_f32()),
         Dtype::BF16 => Values::converted(bytes, |number| bf16::from_le_bytes(number).to_f32()),
-        Dtype::F64 => Values::converted(bytes, |number| f64::from_le_bytes(number) as f32),
+        Dtype::F64 => {
+            Values::narrowed(bytes).map_err(|problem| Error::damaged(path, format!("`{name}` {problem}")))?
+        }
         _ => return Err(wrong_dtype(path, name, Dtype::F32, tensor)),
     })
 }
@@ -95,6 +109,9 @@ fn read_integers(path: &Path, name: &str, tensor: &TensorView<'_>) -> Result<Vec
     let bytes = tensor.data();
     Ok(match tensor.dtype() {
         Dtype::I64 => integers(bytes, i64::from_le_bytes),
+        Dtype::U64 => unsigned(bytes).map_err(|large| {
+            Error::damaged(path, format!("`{name}` holds {large}; give whole numbers below 2^63"))
+        })?,
         Dtype::I32 => integers(bytes, i32::from_le_bytes),
         Dtype::I16 => integers(bytes, i16::from_le_bytes),
         Dtype::I8 => integers(bytes, i8::from_le_bytes),
@@ -107,6 +124,12 @@ fn read_integers(path: &Path, name: &str, tensor: &TensorView<'_>) -> Result<Vec
 
 fn integers<T: Into<i64>, const N: usize>(bytes: &[u8], integer: fn([u8; N]) -> T) -> Vec<i64> {
     bytes.as_chunks::<N>().0.iter().map(|&chunk| integer(chunk).into()).collect()
+}
+
+/// The numbers, or one that `i64` does not hold.
+fn unsigned(bytes: &[u8]) -> Result<Vec<i64>, u64> {
+    let numbers = bytes.as_chunks().0.iter().map(|&chunk| u64::from_le_bytes(chunk));
+    numbers.map(|number| i64::try_from(number).map_err(|_| number)).collect()
 }
 
 fn wrong_dtype(path: &Path, name: &str, dtype: Dtype, tensor: &TensorView<'_>) -> Error {
@@ -135,7 +158,8 @@ fn split_ids(path: &Path, bytes: &[u8], ends: &[i64]) -> Result<Vec<String>, Err
     for &end in ends {
         let end = usize::try_from(end).map_err(|_| damaged())?;
         let id = bytes.get(start..end).ok_or_else(damaged)?;
-        ids.push(std::str::from_utf8(id).map_err(|_| damaged())?.to_owned());
+        let not_text = |_| Error::damaged(path, "has `ids` that are no UTF-8; store text");
+        ids.push(std::str::from_utf8(id).map_err(not_text)?.to_owned());
         start = end;
     }
     if start == bytes.len() { Ok(ids) } else { Err(damaged()) }
@@ -340,6 +364,7 @@ mod tests {
             ("float64-int8", [1, 0, -1]),
             ("float64-uint8", [0, 1, 2]),
             ("float32-int64", [1, 0, -1]),
+            ("float32-uint64", [0, 1, 2]),
         ] {
             let set = read(&folder.join(format!("{name}.safetensors"))).unwrap();
             assert_eq!((set.embeddings(), set.width()), (&numbers[..], 4), "{name}");

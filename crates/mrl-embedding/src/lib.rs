@@ -35,3 +35,4 @@ pub use error::Error;
 pub use nesting::{Nesting, NestingError};
 pub use set::{EmbeddingSet, Metadata};
 pub use tensors::write_tensors;
+pub use values::narrow;

@@ -2,7 +2,9 @@
 //! 64 bits, of either byte order, and matrices in Fortran order are read too.
 
 use std::{
+    fmt::Display,
     io::{self, Cursor},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
 
@@ -11,7 +13,7 @@ use npyz::{Deserialize, NpyFile, NpyHeader, Order, WriterBuilder};
 
 use crate::{
     EmbeddingSet, Error,
-    values::{self, Values},
+    values::{self, Values, narrow},
     write_atomically,
 };
 
@@ -23,7 +25,9 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
     let map = values::map(path).map_err(Error::io(path))?;
     let damaged = |problem: String| Error::damaged(path, problem);
     let mut cursor = Cursor::new(&map[..]);
-    let header = NpyHeader::from_reader(&mut cursor)
+    // Of sizes that no machine has it may panic, which is an error like the others.
+    let header = catch_unwind(AssertUnwindSafe(|| NpyHeader::from_reader(&mut cursor)))
+        .unwrap_or_else(|_| Err(io::Error::other("its shape cannot be")))
         .map_err(|error| damaged(format!("is not a .npy file ({error}); save it with numpy.save")))?;
     let &[n, d] = header.shape() else {
         return Err(damaged(format!(
@@ -45,9 +49,8 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
     let values = if descr == "'<f4'" && header.order() == Order::C {
         Values::in_map(&map, start as usize, end as usize)
     } else {
-        let converted = convert(NpyFile::with_header(header, cursor), number_size, n as usize, d as usize)
-            .map_err(|error| damaged(format!("does not hold whole rows ({error}); save it again")))?;
-        Values::Owned(converted)
+        let file = NpyFile::with_header(header, cursor);
+        Values::Owned(convert(file, number_size, n as usize, d as usize).map_err(damaged)?)
     };
     EmbeddingSet::of(values, d as usize).map_err(|error| damaged(error.to_string()))
 }
@@ -63,12 +66,12 @@ fn number_size(descr: &str) -> Option<u64> {
 }
 
 /// The matrix `[n, d]` row by row, as `f32`.
-fn convert(file: NpyFile<Cursor<&[u8]>>, number_size: u64, n: usize, d: usize) -> io::Result<Vec<f32>> {
+fn convert(file: NpyFile<Cursor<&[u8]>>, number_size: u64, n: usize, d: usize) -> Result<Vec<f32>, String> {
     let order = file.order();
     let numbers = match number_size {
-        2 => in_order_of_file(file, f16::to_f32),
-        4 => in_order_of_file(file, |number: f32| number),
-        _ => in_order_of_file(file, |number: f64| number as f32),
+        2 => in_order_of_file(file, |number: f16| Ok(number.to_f32())),
+        4 => in_order_of_file(file, Ok::<f32, _>),
+        _ => in_order_of_file(file, narrow),
     }?;
     if order == Order::C {
         return Ok(numbers);
@@ -80,9 +83,11 @@ fn convert(file: NpyFile<Cursor<&[u8]>>, number_size: u64, n: usize, d: usize) -
 
 fn in_order_of_file<T: Deserialize>(
     file: NpyFile<Cursor<&[u8]>>,
-    number: impl Fn(T) -> f32,
-) -> io::Result<Vec<f32>> {
-    file.data::<T>().map_err(io::Error::other)?.map(|stored| stored.map(&number)).collect()
+    number: impl Fn(T) -> Result<f32, String>,
+) -> Result<Vec<f32>, String> {
+    let cut = |error: &dyn Display| format!("does not hold whole rows ({error}); save it again");
+    let stored = file.data::<T>().map_err(|error| cut(&error))?;
+    stored.map(|stored| number(stored.map_err(|error| cut(&error))?)).collect()
 }
 
 pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
@@ -125,6 +130,23 @@ mod tests {
                 let path = folder.join(format!("{kind}-{order}.npy"));
                 assert_eq!(read(&path).unwrap(), expected, "{}", path.display());
             }
+        }
+    }
+
+    #[test]
+    fn shapes_that_no_file_has_are_refused() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/sets/little-f4-rows.npy");
+        let whole = String::from_utf8_lossy(&std::fs::read(golden).unwrap()[10..128]).into_owned();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.npy");
+        for shape in ["(3, 5)", "(4611686018427387904, 4)", "(18446744073709551615, 32)"] {
+            let header = whole.replace("(3, 4)", shape).trim_end().to_owned();
+            let header = format!("{header:<117}\n");
+            std::fs::write(&path, [&b"\x93NUMPY\x01\x00\x76\x00"[..], header.as_bytes(), &[0; 48]].concat())
+                .unwrap();
+            let message = read(&path).unwrap_err().to_string();
+            let expected = ["more than the file has", "its shape cannot be"];
+            assert!(expected.iter().any(|problem| message.contains(problem)), "{message}");
         }
     }
 

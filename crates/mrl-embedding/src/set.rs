@@ -50,7 +50,12 @@ impl EmbeddingSet {
     }
 
     pub(crate) fn of(embeddings: Values, width: usize) -> Result<Self, Error> {
-        if width == 0 || !embeddings.len().is_multiple_of(width) {
+        if width == 0 {
+            return Err(Error::Shape(
+                "rows of no numbers are no embeddings; give at least one number a row".into(),
+            ));
+        }
+        if !embeddings.len().is_multiple_of(width) {
             let values = embeddings.len();
             return Err(Error::Shape(format!("{values} values do not make rows of width {width}")));
         }

@@ -49,6 +49,27 @@ impl Values {
     pub(crate) fn converted<const N: usize>(bytes: &[u8], number: fn([u8; N]) -> f32) -> Self {
         Self::Owned(bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect())
     }
+
+    /// Numbers of type `f64` as `f32`.
+    ///
+    /// # Errors
+    /// Those of [`narrow`].
+    pub(crate) fn narrowed(bytes: &[u8]) -> Result<Self, String> {
+        let numbers = bytes.as_chunks::<8>().0.iter().map(|&chunk| narrow(f64::from_le_bytes(chunk)));
+        numbers.collect::<Result<_, _>>().map(Self::Owned)
+    }
+}
+
+/// The nearest `f32`.
+///
+/// # Errors
+/// When there is none but infinity, though `number` is finite; with the cure.
+pub fn narrow(number: f64) -> Result<f32, String> {
+    let narrowed = number as f32;
+    if number.is_finite() && narrowed.is_infinite() {
+        return Err(format!("holds {number:e}, which is too large for f32; scale the vectors down"));
+    }
+    Ok(narrowed)
 }
 
 impl Deref for Values {
@@ -77,6 +98,17 @@ impl fmt::Debug for Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_large_for_f32_is_named() {
+        assert_eq!(narrow(0.1), Ok(0.1));
+        assert_eq!(narrow(f64::from(f32::MIN)), Ok(f32::MIN));
+        assert!(narrow(f64::NAN).unwrap().is_nan());
+        assert_eq!(narrow(f64::INFINITY), Ok(f32::INFINITY));
+        let expected = "holds -1e300, which is too large for f32; scale the vectors down";
+        assert_eq!(narrow(-1e300).unwrap_err(), expected);
+        assert_eq!(Values::narrowed(&1e300f64.to_le_bytes()).unwrap_err(), expected.replace('-', ""));
+    }
 
     #[test]
     fn numbers_are_read_where_they_lie_or_copied_where_they_lie_askew() {

@@ -274,13 +274,13 @@ mod tests {
         let unlabelled = EmbeddingSet::new(vec![0.0; 8], 4).unwrap();
         assert_eq!(
             set_message(&unlabelled, &good),
-            "the training set has no labels; embed a labelled split, for accuracy is measured against labels"
+            "the training set has no labels, which accuracy is measured against; embed a labelled split, or store `labels` beside `embeddings` in a safetensors file"
         );
         assert_eq!(
             set_message(&good, &unlabelled),
-            "the test set has no labels; embed a labelled split, for accuracy is measured against labels"
+            "the test set has no labels, which accuracy is measured against; embed a labelled split, or store `labels` beside `embeddings` in a safetensors file"
         );
-        assert_eq!(set_message(&good, &set(&[])), "the test set has no embeddings; embed at least one image");
+        assert_eq!(set_message(&good, &set(&[])), "the test set has no embeddings; give at least one");
         assert_eq!(
             set_message(&set(&[7, 7]), &good),
             "all labels of the training set are 7; a classifier needs rows of at least two classes"

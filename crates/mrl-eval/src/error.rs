@@ -24,10 +24,12 @@ impl fmt::Display for Side {
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
     /// A set has no rows.
-    #[error("{0} has no embeddings; embed at least one image")]
+    #[error("{0} has no embeddings; give at least one")]
     Empty(Side),
     /// A set has no labels.
-    #[error("{0} has no labels; embed a labelled split, for accuracy is measured against labels")]
+    #[error(
+        "{0} has no labels, which accuracy is measured against; embed a labelled split, or store `labels` beside `embeddings` in a safetensors file"
+    )]
     NoLabels(Side),
     /// A label is negative, which by convention means unlabelled.
     #[error("row {row} of {side} has label {label}; leave unlabelled rows out, labels count from 0")]

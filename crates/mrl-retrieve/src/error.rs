@@ -60,7 +60,7 @@ pub enum Error {
         expected: String,
     },
     /// A row holds NaN or infinity, or numbers too large to compute with.
-    #[error("row {row} of the source has norm {norm}; give finite numbers, and norms up to 1e37")]
+    #[error("row {row} of the source has norm {norm:e}; give finite numbers, and norms up to 1e37")]
     NotFinite {
         /// The row, from 0.
         row: usize,
@@ -171,8 +171,11 @@ pub enum Error {
     #[error("recall {0} cannot be; ask for one from 0 to 1")]
     Recall(f64),
     /// There is nothing to measure searches with.
-    #[error("searches are measured with queries and an index of at least two rows; add some")]
+    #[error("searches are measured on an index of at least two rows that are not zero; add some")]
     TooFewToTune,
+    /// There are no queries to measure searches with.
+    #[error("there are no queries; give at least one")]
+    NoQueries,
     /// The principal components of the rows cannot be found.
     #[error("the principal components of rows of {width} numbers cannot be found; build without a rotation")]
     Rotation {
@@ -214,6 +217,7 @@ impl Error {
                 | Self::QueryWidth { .. }
                 | Self::QueryNotFinite { .. }
                 | Self::QueryZero { .. }
+                | Self::NoQueries
         )
     }
 
@@ -251,5 +255,5 @@ fn no_graph(dim: usize, graph: Option<usize>) -> String {
 }
 
 fn labelled(who: &str, has: bool) -> String {
-    format!("{who} has {}", if has { "labels" } else { "none" })
+    format!("{who} has {}", if has { "labels" } else { "no labels" })
 }

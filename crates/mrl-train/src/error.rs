@@ -12,6 +12,9 @@ pub enum TrainError {
     /// The configuration cannot be used.
     #[error("{0}")]
     Config(String),
+    /// Vectors that were given cannot be adapted.
+    #[error("{0}")]
+    Vectors(String),
     /// The nesting dims do not fit the encoder.
     #[error(transparent)]
     Nesting(#[from] NestingError),

@@ -153,7 +153,7 @@ pub struct PushArgs {
 pub struct TuneArgs {
     /// The index.
     pub index: PathBuf,
-    /// Queries like those to come, FILE.safetensors or FILE.npy; at most 500 are used, evenly spaced. With labels on both
+    /// Queries like those to come, FILE.safetensors, FILE.npy or FILE.parquet; at most 500 are used, evenly spaced. With labels on both
     /// sides, the mean average precision is measured too: a vector is relevant when it has the query's label, and of each query the
     /// precision at every relevant hit is summed and divided by K, or by the relevant vectors where these are fewer [default:
     /// some rows of the index, none of which may find itself].
@@ -186,7 +186,7 @@ pub struct TuneArgs {
 pub struct BenchArgs {
     /// The index.
     pub index: PathBuf,
-    /// Queries like those to come, FILE.safetensors or FILE.npy; at most 500 are used, evenly spaced [default: some rows of
+    /// Queries like those to come, FILE.safetensors, FILE.npy or FILE.parquet; at most 500 are used, evenly spaced [default: some rows of
     /// the index, none of which may find itself].
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
@@ -213,8 +213,8 @@ pub struct SearchArgs {
     /// The table that it was pushed to.
     #[command(flatten)]
     pub table: TableArgs,
-    /// The queries: an embedding set (FILE.safetensors), rows of numbers (FILE.npy), or an image (FILE.jpg, .png, .webp or
-    /// .bmp), which --run embeds.
+    /// The queries: an embedding set (FILE.safetensors), rows of numbers (FILE.npy), FILE.parquet with one
+    /// column of lists of floats, or an image (FILE.jpg, .png, .webp or .bmp), which --run embeds.
     #[arg(long, value_name = "FILE")]
     pub queries: PathBuf,
     /// The run whose encoder made the vectors of the index, for queries that are images.

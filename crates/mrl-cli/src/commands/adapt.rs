@@ -1,13 +1,13 @@
 //! `mrl adapt`: frozen vectors whose prefixes become useful.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
 use mrl_eval::{Searched, neighbours_kept};
-use mrl_train::{AdaptObjective, AdaptOptions, Adapter};
+use mrl_train::{AdaptObjective, AdaptOptions, Adapter, TrainError};
 
-use super::{check_file, check_replaced, check_set, held_out::knn1, input};
+use super::{check_file, check_replaced, check_set, held_out::knn1, input, of_file};
 use crate::{
     Ending, UsageError,
     args::{AdaptCommand, ApplyArgs, FitArgs},
@@ -32,11 +32,15 @@ pub(crate) fn adapt(command: &AdaptCommand) -> Result<Ending> {
 fn apply(args: &ApplyArgs) -> Result<()> {
     check_set(&args.out, [&args.input.input, &args.adapter])?;
     let adapter = Adapter::read(&args.adapter)?;
-    let adapted =
-        adapter.apply(&input::read(&args.input)?).with_context(|| args.input.input.display().to_string())?;
+    let adapted = of_vectors(&args.input.input, adapter.apply(&input::read(&args.input)?))?;
     adapted.write(&args.out)?;
     answer(&format!("{}: {} vectors of {} numbers", args.out.display(), adapted.len(), adapted.width()));
     Ok(())
+}
+
+/// Names the file whose vectors are at fault.
+fn of_vectors<T>(file: &Path, result: Result<T, TrainError>) -> Result<T> {
+    of_file(file.display(), result, |error| matches!(error, TrainError::Vectors(_)))
 }
 
 fn fit(args: &FitArgs) -> Result<()> {
@@ -59,7 +63,7 @@ fn fit(args: &FitArgs) -> Result<()> {
         seed: args.seed,
         device: args.device,
     };
-    options.check(&set).with_context(|| args.input.input.display().to_string())?;
+    of_vectors(&args.input.input, options.check(&set))?;
     let (fitted, held_out) = split(&set, args.holdout)?;
     let comparison =
         held_out.as_ref().map(|held_out| Comparison::new(&fitted, held_out, &options)).transpose()?;
@@ -68,9 +72,10 @@ fn fit(args: &FitArgs) -> Result<()> {
         progress.at(at.step as u64, at.steps as u64, &format!("loss {:.4}", at.loss));
     })?;
     progress.finish();
+    let compared = comparison.map(|comparison| comparison.with(&adapter)).transpose()?;
     adapter.write(&args.out)?;
-    match comparison {
-        Some(comparison) => answer(&comparison.with(&adapter)?),
+    match compared {
+        Some(table) => answer(&table),
         None if args.holdout > 0.0 => {
             note(&format!("of {} vectors none is held out to compare with", set.len()));
         }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
 use mrl_eval::{Comparison, EvalOptions, Evaluation, Images, Measure, Method, Report, Summary};
 
-use super::{check_out, thumbnails::Thumbnails};
+use super::{check_out, of_file, thumbnails::Thumbnails};
 use crate::{
     Ending, UsageError,
     args::{Baseline, EvalArgs},
@@ -23,8 +23,13 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     args.baseline.iter().try_for_each(|baseline| check_kept(baseline, &folders))?;
     let sets = sets(args)?;
     let options = options(args);
-    let evaluations = sets.iter().map(|(train, test)| Evaluation::new(train, test, &options));
-    let mut evaluations: Vec<Evaluation<'_>> = evaluations.collect::<Result<_, _>>()?;
+    let evaluations = sets.iter().zip(pairs(args)).map(|((train, test), files)| {
+        let evaluation = Evaluation::new(train, test, &options);
+        of_file(format!("{} and {}", files.0.display(), files.1.display()), evaluation, |error| {
+            !error.is_usage()
+        })
+    });
+    let mut evaluations: Vec<Evaluation<'_>> = evaluations.collect::<Result<_>>()?;
     Summary::check(&evaluations)?;
     for baseline in &args.baseline {
         let report = baseline_report(baseline, &options)?;
@@ -118,14 +123,18 @@ fn sets(args: &EvalArgs) -> Result<Vec<(EmbeddingSet, EmbeddingSet)>> {
         let problem = format!("{trains} --train for {tests} --test; give one for each, or one for all");
         return Err(UsageError(problem).into());
     }
-    let pairs = args.train.iter().cycle().zip(&args.test);
     let read = |(train, test): (&PathBuf, &PathBuf)| {
         if train == test {
             note(&format!("{} is trained and tested on: every row finds itself", train.display()));
         }
         Ok((EmbeddingSet::read(train)?, EmbeddingSet::read(test)?))
     };
-    pairs.map(read).collect()
+    pairs(args).map(read).collect()
+}
+
+/// The files of the training and test set of each run.
+fn pairs(args: &EvalArgs) -> impl Iterator<Item = (&PathBuf, &PathBuf)> {
+    args.train.iter().cycle().zip(&args.test)
 }
 
 fn options(args: &EvalArgs) -> EvalOptions {
@@ -169,13 +178,16 @@ fn baseline_report(baseline: &Baseline, options: &EvalOptions) -> Result<Report>
     match baseline_sets(&baseline.files) {
         None => Ok(Report::read(Path::new(&baseline.files))?),
         Some((train, test)) => {
+            let files = format!("{train} and {test}");
             let (train, test) = (EmbeddingSet::read(train)?, EmbeddingSet::read(test)?);
             let options = EvalOptions {
                 dims: Some(vec![train.width()]),
                 methods: vec![Method::Prefix],
                 ..options.clone()
             };
-            measure(&format!("evaluating {}", baseline.name), Evaluation::new(&train, &test, &options)?)
+            let evaluation =
+                of_file(files, Evaluation::new(&train, &test, &options), |error| !error.is_usage())?;
+            measure(&format!("evaluating {}", baseline.name), evaluation)
         }
     }
 }

@@ -6,14 +6,27 @@ use mrl_retrieve::{Id, Parquet, ParquetColumns, Source};
 
 use crate::{UsageError, args::InputArgs};
 
-/// Reads all vectors; numbers of a column of ids become text.
+/// Reads all vectors.
 pub(super) fn read(args: &InputArgs) -> Result<EmbeddingSet> {
-    if !has_extension(&args.input, &["parquet"]) {
-        refuse_columns(args)?;
-        return Ok(EmbeddingSet::read(&args.input)?);
+    if has_extension(&args.input, &["parquet"]) {
+        return read_parquet(&args.input, &columns(args));
     }
-    let source = open(args)?;
-    let mut set = EmbeddingSet::new(values(&*source, &args.input)?, source.width())?;
+    refuse_columns(args)?;
+    Ok(EmbeddingSet::read(&args.input)?)
+}
+
+/// Reads all vectors of a file that is given without columns.
+pub(super) fn read_queries(path: &Path) -> Result<EmbeddingSet> {
+    if has_extension(path, &["parquet"]) {
+        return read_parquet(path, &ParquetColumns::default());
+    }
+    Ok(EmbeddingSet::read(path)?)
+}
+
+/// Reads all rows; numbers of a column of ids become text.
+fn read_parquet(path: &Path, columns: &ParquetColumns) -> Result<EmbeddingSet> {
+    let source = Parquet::open(path, columns)?;
+    let mut set = EmbeddingSet::new(values(&source, path)?, source.width())?;
     if let Some(labels) = source.labels() {
         set = set.with_labels(labels.into_owned())?;
     }

@@ -15,7 +15,7 @@ pub(crate) use eval::eval;
 pub(crate) use index::index;
 pub(crate) use train::{run_config, train};
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use anyhow::{Result, anyhow};
 use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
@@ -84,6 +84,19 @@ fn check_replaced(out: &Path, kind: &str, is_of_kind: bool) -> Result<()> {
     let problem =
         format!("is there and is no {kind}; it stays as it is: name another file, or delete it first");
     Err(anyhow!("{}: {problem}", out.display()))
+}
+
+/// Names `file` in an error that is of what it holds.
+fn of_file<T, E: std::error::Error + Send + Sync + 'static>(
+    file: impl Display,
+    result: Result<T, E>,
+    is_of_file: impl Fn(&E) -> bool,
+) -> Result<T> {
+    result.map_err(|error| {
+        let is_of_file = is_of_file(&error);
+        let error = anyhow::Error::new(error);
+        if is_of_file { error.context(file.to_string()) } else { error }
+    })
 }
 
 /// Opens a data set, showing what goes on and what was skipped.

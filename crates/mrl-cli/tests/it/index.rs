@@ -254,17 +254,35 @@ fn the_file_at_fault_is_named() {
     };
     write("nan.npy", f32::NAN);
     write("zero.npy", 0.0);
+    EmbeddingSet::new(Vec::new(), 432).unwrap().write(world.path("empty.npy")).unwrap();
+    fs::write(world.path("other.safetensors"), world.read("nan.npy")).unwrap();
     for (words, parts) in [
         ("index search pixels.index --queries nan.npy", ["nan.npy: number 0 of query 1 is not finite"]),
         ("index search pixels.index --queries zero.npy", ["zero.npy: query 1 is zero"]),
         ("index tune pixels.index --queries nan.npy", ["nan.npy: number 0 of query 1"]),
         ("index bench pixels.index --queries nan.npy", ["nan.npy: number 0 of query 1"]),
-        ("index add pixels.index --input nan.npy", ["nan.npy: the source has none but the index has labels"]),
+        ("index tune pixels.index --queries empty.npy", ["empty.npy: there are no queries"]),
+        ("index search pixels.index --queries other.safetensors", ["other.safetensors: is a .npy file"]),
+        ("index search pixels.index --queries test.safetensors --out nan.npy", ["nan.npy: holds vectors"]),
+        (
+            "index add pixels.index --input nan.npy",
+            ["nan.npy: the source has no labels but the index has labels"],
+        ),
         ("index build --input nan.npy --out other.index", ["nan.npy: row 1 of the source"]),
         ("index remove pixels.index --ids-from pixels.index", ["pixels.index: give a text file"]),
     ] {
         says(&fail(world.mrl(words), 1), &parts);
     }
+}
+
+#[test]
+fn rows_and_queries_may_come_from_parquet() {
+    let world = indexed("");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../goldens/parquet/halves-lz4.parquet");
+    succeed(world.mrl(&format!("index build --input {file} --label-column label --out parquet.index")));
+    let shown =
+        succeed(world.mrl(&format!("index search parquet.index --queries {file} --k 1 --out hits.npy")));
+    says(&text(&shown.stdout), &["hits.npy: 50 queries, 1 hits each"]);
 }
 
 #[test]

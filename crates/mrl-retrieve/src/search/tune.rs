@@ -212,6 +212,7 @@ impl<'s> Trial<'s> {
                     width: database.width(),
                 });
             }
+            Some(queries) if queries.is_empty() => return Err(Error::NoQueries),
             Some(queries) => {
                 (Queries::new(database, queries.embeddings(), database.width())?.sample(QUERIES), None)
             }

@@ -59,6 +59,9 @@ impl Parquet {
     pub fn open(path: impl AsRef<Path>, columns: &ParquetColumns) -> Result<Self, Error> {
         let path = path.as_ref().to_owned();
         let file = File::open(&path).map_err(Error::io(&path))?;
+        if path.is_dir() {
+            return Err(Error::damaged(&path, "is a folder; name a file"));
+        }
         // What Arrow wrote beside the schema is left out: there is then one kind of lists, and one of text.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = fenced(&path, || ArrowReaderMetadata::load(&file, options))?;
@@ -68,6 +71,14 @@ impl Parquet {
         let vectors = vectors_column(&path, metadata.schema(), columns.vectors.as_deref())?;
         let mut this = Self { path, file, metadata, vectors, rows, width: 0, ids: None, labels: None };
         this.width = this.first_width()?;
+        if this.width == 0 {
+            let problem = if rows == 0 {
+                "has no rows; give at least one"
+            } else {
+                "row 0 has a vector of no numbers; leave such rows out"
+            };
+            return Err(Error::damaged(&this.path, problem));
+        }
         this.ids = columns.ids.as_deref().map(|name| this.read_ids(name)).transpose()?;
         this.labels = columns.labels.as_deref().map(|name| this.read_labels(name)).transpose()?;
         Ok(this)
@@ -133,9 +144,12 @@ impl Parquet {
         if let Some(values) = values.as_primitive_opt::<Float32Type>() {
             return visit(values.values());
         }
-        let converted: Vec<f32> = match values.as_primitive_opt::<Float16Type>() {
-            Some(halves) => halves.values().iter().map(|value| value.to_f32()).collect(),
-            None => values.as_primitive::<Float64Type>().values().iter().map(|&value| value as f32).collect(),
+        let converted: Vec<f32> = if let Some(halves) = values.as_primitive_opt::<Float16Type>() {
+            halves.values().iter().map(|value| value.to_f32()).collect()
+        } else {
+            let numbers = values.as_primitive::<Float64Type>().values().iter();
+            let narrowed: Result<_, _> = numbers.map(|&number| mrl_embedding::narrow(number)).collect();
+            narrowed.map_err(|problem| Error::damaged(&self.path, problem))?
         };
         visit(&converted)
     }

@@ -195,7 +195,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     );
     assert_eq!(
         refused(&set(3, 8, 1)),
-        "the source has none but the index has labels; label all rows or none"
+        "the source has no labels but the index has labels; label all rows or none"
     );
     let labelled = set(3, 8, 1).with_labels(vec![1, 2, 3]).unwrap();
     assert_eq!(refused(&labelled), "the ids of the index are names, those given numbers; use one kind");

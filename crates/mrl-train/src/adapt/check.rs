@@ -20,7 +20,7 @@ impl AdaptOptions {
         if set.len() < 2 {
             let problem =
                 format!("{} vectors cannot be compared with each other; give at least two", set.len());
-            return Err(TrainError::Config(problem));
+            return Err(TrainError::Vectors(problem));
         }
         check_rows(set)?;
         if self.objective == AdaptObjective::Labels { check_labels(set) } else { Ok(()) }
@@ -47,26 +47,47 @@ impl AdaptOptions {
 
 /// Every row must have a direction.
 pub(super) fn check_rows(set: &EmbeddingSet) -> Result<(), TrainError> {
-    let wrong = |row: usize, problem: &str| {
-        Err(TrainError::Config(format!("row {row} {problem}, and has no direction to keep; leave it out")))
-    };
+    let wrong = |row: usize, problem: &str| Err(TrainError::Vectors(format!("row {row} {problem}")));
     if let Some(row) = set.not_finite() {
-        return wrong(row, "is not finite");
+        return wrong(row, "is not finite, and has no direction to keep; leave it out");
     }
-    match (0..set.len()).find(|&row| norm(set.row(row)) == 0.0) {
-        Some(row) => wrong(row, "is zero"),
-        None => Ok(()),
+    for row in 0..set.len() {
+        match norm(set.row(row)) {
+            0.0 => return wrong(row, "is zero, and has no direction to keep; leave it out"),
+            norm if norm > LARGEST_NORM => {
+                return wrong(
+                    row,
+                    &format!("has norm {norm:e}; scale all vectors down, to norms up to 1e37"),
+                );
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
+/// An index takes no longer rows either; what is adapted stays far from the largest `f32`.
+const LARGEST_NORM: f64 = 1e37;
+
 /// The length of a row; in `f64`, where no square of an `f32` is too large.
-pub(super) fn norm(row: &[f32]) -> f64 {
+fn norm(row: &[f32]) -> f64 {
     row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Rows `[n, d]` of norm 1, of whatever size those of `rows` `[n, d]` are, and their norms `[n]`; a row of zeros stays.
+pub(super) fn directions(rows: &[f32], width: usize) -> (Vec<f32>, Vec<f64>) {
+    let norms: Vec<f64> = rows.chunks_exact(width).map(norm).collect();
+    let mut units = Vec::with_capacity(rows.len());
+    for (row, norm) in rows.chunks_exact(width).zip(&norms) {
+        let norm = if *norm == 0.0 { 1.0 } else { *norm };
+        units.extend(row.iter().map(|&value| (f64::from(value) / norm) as f32));
+    }
+    (units, norms)
 }
 
 /// There must be rows to bring together, and others to tell them from.
 fn check_labels(set: &EmbeddingSet) -> Result<(), TrainError> {
-    let wrong = |problem: String| Err(TrainError::Config(problem));
+    let wrong = |problem: String| Err(TrainError::Vectors(problem));
     let Some(labels) = set.labels() else {
         return wrong("the vectors have no labels; use the objective similarity, or give labels".to_owned());
     };

@@ -9,7 +9,7 @@ use tch::{
 
 use super::{
     AdaptObjective, AdaptOptions, AdaptStep, AdapterForm,
-    check::{check_rows, norm},
+    check::{check_rows, directions},
     form::{Map, Residual},
     loss::{label_loss, same_label, similarity_loss},
 };
@@ -73,15 +73,11 @@ fn finite(loss: &Tensor, step: usize) -> Result<f64, TrainError> {
 /// The rows of `set`, of norm 1, `[n, d]`.
 ///
 /// # Errors
-/// When a row is zero or not finite.
+/// When a row is zero, not finite or too long.
 pub(super) fn unit_rows(set: &EmbeddingSet) -> Result<Tensor, TrainError> {
     check_rows(set)?;
-    let mut values = Vec::with_capacity(set.embeddings().len());
-    for row in set.embeddings().chunks_exact(set.width()) {
-        let norm = norm(row);
-        values.extend(row.iter().map(|&value| (f64::from(value) / norm) as f32));
-    }
-    Ok(Tensor::from_slice(&values).view([-1, set.width() as i64]))
+    let (rows, _) = directions(set.embeddings(), set.width());
+    Ok(Tensor::from_slice(&rows).view([-1, set.width() as i64]))
 }
 
 /// What tells the loss which rows belong together.

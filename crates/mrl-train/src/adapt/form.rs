@@ -1,7 +1,6 @@
 use tch::{Kind, Tensor};
 
 use super::AdapterForm;
-use crate::objective::norms;
 
 /// What an adapter does to rows, in `f32` and on the CPU.
 #[derive(Debug)]
@@ -35,12 +34,13 @@ impl Map {
         if self.residual.is_some() { AdapterForm::Residual } else { AdapterForm::Rotation }
     }
 
-    /// Maps `rows` `[n, d]`, twice as long ones to what is twice as long.
+    /// Maps `rows` `[n, d]` of norm 1.
     pub(super) fn apply(&self, rows: &Tensor) -> Tensor {
         let turned = rows.matmul(&self.axes);
-        let Some(residual) = &self.residual else { return turned };
-        let norms = norms(&turned);
-        &turned + residual.of(&(&turned / &norms)) * norms
+        match &self.residual {
+            None => turned,
+            Some(residual) => &turned + residual.of(&turned),
+        }
     }
 
     /// Its tensors and what they are called in a file.

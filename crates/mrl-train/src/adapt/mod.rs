@@ -177,32 +177,38 @@ impl Adapter {
         self.map.form()
     }
 
-    /// The adapted rows of `set`, `[n, d]`, with its labels and ids.
+    /// The adapted rows of `set`, `[n, d]`, with its labels and ids; of a row twice as long they are twice as long.
     ///
     /// # Errors
     /// When the rows are of another width or encoder than those that the adapter was fitted to, or one is not finite.
     pub fn apply(&self, set: &EmbeddingSet) -> Result<EmbeddingSet, TrainError> {
         self.check(set)?;
         if let Some(row) = set.not_finite() {
-            return Err(TrainError::Config(format!("row {row} is not finite; leave it out")));
+            return Err(TrainError::Vectors(format!("row {row} is not finite; leave it out")));
         }
         let width = set.width();
         let mut values = Vec::with_capacity(set.embeddings().len());
         catch_torch(|| {
             for rows in set.embeddings().chunks(BLOCK * width) {
-                let rows = Tensor::from_slice(rows).view([-1, width as i64]);
-                let mapped = tch::no_grad(|| self.map.apply(&rows)).to_kind(Kind::Float).contiguous();
+                let (units, norms) = check::directions(rows, width);
+                let units = Tensor::from_slice(&units).view([-1, width as i64]);
+                let mapped = tch::no_grad(|| self.map.apply(&units)).to_kind(Kind::Float).contiguous();
                 let start = values.len();
                 values.resize(start + mapped.numel(), 0.0f32);
                 mapped.copy_data(&mut values[start..], mapped.numel());
+                for (row, norm) in values[start..].chunks_exact_mut(width).zip(norms) {
+                    for value in row {
+                        *value = (f64::from(*value) * norm) as f32;
+                    }
+                }
             }
             Ok(())
         })?;
         let mut adapted = EmbeddingSet::new(values, width)?;
         if let Some(row) = adapted.not_finite() {
             let problem =
-                format!("row {row} is too large for the adapter: what it makes of it is not finite");
-            return Err(TrainError::Config(problem));
+                format!("row {row} is so long that its adapted numbers exceed f32; scale the vectors down");
+            return Err(TrainError::Vectors(problem));
         }
         if let Some(labels) = set.labels() {
             adapted = adapted.with_labels(labels.to_owned())?;
@@ -234,7 +240,7 @@ impl Adapter {
     fn check(&self, set: &EmbeddingSet) -> Result<(), TrainError> {
         let (given, expected) = (set.width(), self.nesting.width());
         if given != expected {
-            return Err(TrainError::Config(format!(
+            return Err(TrainError::Vectors(format!(
                 "the vectors are {given} wide, but the adapter was fitted to {expected}; give it vectors of the same origin"
             )));
         }
@@ -247,7 +253,7 @@ impl Adapter {
 /// Whether what is known of where vectors come from is what the adapter was fitted to.
 fn same_origin(what: &str, given: Option<&String>, expected: Option<&String>) -> Result<(), TrainError> {
     match (given, expected) {
-        (Some(given), Some(expected)) if given != expected => Err(TrainError::Config(format!(
+        (Some(given), Some(expected)) if given != expected => Err(TrainError::Vectors(format!(
             "the vectors are {what} ({given}) than those that the adapter was fitted to ({expected})"
         ))),
         _ => Ok(()),

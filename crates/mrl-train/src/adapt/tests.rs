@@ -126,9 +126,26 @@ fn rows_of_any_size_have_their_direction() {
         let scaled = set.embeddings().iter().map(|value| value * scale).collect();
         fit::unit_rows(&EmbeddingSet::new(scaled, WIDTH).unwrap()).unwrap()
     };
-    for scale in [1e38, 1e-36] {
+    for scale in [1e36, 1e-36] {
         let off = (directions(scale) - directions(1.0)).abs().max().double_value(&[]);
         assert!(off < 1e-6, "{scale}: {off}");
+    }
+}
+
+#[test]
+fn a_longer_row_is_adapted_to_a_longer_one() {
+    let set = rows(50, 8);
+    for form in [AdapterForm::Rotation, AdapterForm::Residual] {
+        let options = AdaptOptions { epochs: 1, ..options(form, AdaptObjective::Similarity) };
+        let adapter = Adapter::fit(&set, &options, &mut |_| {}).unwrap();
+        let adapted = adapter.apply(&set).unwrap();
+        for scale in [0.0, 1e-30, 1e20, 1e36] {
+            let scaled = set.embeddings().iter().map(|value| value * scale).collect();
+            let scaled = adapter.apply(&EmbeddingSet::new(scaled, WIDTH).unwrap()).unwrap();
+            for (value, scaled) in adapted.embeddings().iter().zip(scaled.embeddings()) {
+                assert!((value * scale - scaled).abs() <= 1e-5 * scale, "{form} {scale}: {value} {scaled}");
+            }
+        }
     }
 }
 
@@ -163,6 +180,9 @@ fn each_mistake_has_its_own_sentence() {
     values[3 * WIDTH..4 * WIDTH].fill(0.0);
     let zero = EmbeddingSet::new(values.clone(), WIDTH).unwrap();
     assert_eq!(message(&zero, &|_| {}), "row 3 is zero, and has no direction to keep; leave it out");
+    values[3 * WIDTH] = 2e37;
+    let long = EmbeddingSet::new(values.clone(), WIDTH).unwrap();
+    assert!(message(&long, &|_| {}).starts_with("row 3 has norm "));
     values[7] = f32::NAN;
     let not_finite = EmbeddingSet::new(values, WIDTH).unwrap();
     assert!(message(&not_finite, &|_| {}).starts_with("row 0 is not finite"));

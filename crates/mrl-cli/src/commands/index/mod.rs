@@ -13,16 +13,12 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::of_file;
 use crate::{Ending, args::IndexCommand};
 
 /// Names the file whose rows, or queries, are at fault.
 fn of_rows<T>(file: &Path, result: Result<T, mrl_retrieve::Error>) -> Result<T> {
-    let name = |error: mrl_retrieve::Error| {
-        let is_of_rows = error.is_of_rows();
-        let error = anyhow::Error::new(error);
-        if is_of_rows { error.context(file.display().to_string()) } else { error }
-    };
-    result.map_err(name)
+    of_file(file.display(), result, mrl_retrieve::Error::is_of_rows)
 }
 
 /// `mrl index`.

@@ -12,13 +12,20 @@ use super::{hits::Rows, of_rows, push};
 use crate::{
     UsageError,
     args::SearchArgs,
-    commands::{check_file, input::has_extension},
+    commands::{
+        check_file,
+        input::{self, has_extension},
+    },
     progress::{answer, note},
 };
 
 pub(super) fn search(args: &SearchArgs) -> Result<()> {
     if let Some(out) = &args.out {
         check_file("--out", out, &["json", "npy"], args.index.iter().chain([&args.queries]))?;
+        if has_extension(out, &["npy"]) && EmbeddingSet::read(out).is_ok() {
+            let problem = "holds vectors, which stay as they are; name another file, or delete it first";
+            return Err(anyhow!("{}: {problem}", out.display()));
+        }
     }
     let (rows, schedule) = match (&args.index, push::server(&args.table)?) {
         (_, Some(server)) => in_table(args, server.open(&args.table.table)?),
@@ -77,7 +84,7 @@ fn read_queries(args: &SearchArgs, metadata: &Metadata) -> Result<EmbeddingSet> 
             let problem = "is no image (.jpg, .png, .webp or .bmp), and --run embeds images alone";
             return Err(UsageError(format!("{}: {problem}", args.queries.display())).into());
         }
-        return Ok(EmbeddingSet::read(&args.queries)?);
+        return input::read_queries(&args.queries);
     }
     let Some(run) = &args.run else {
         let encoder = metadata.encoder.as_deref().unwrap_or("an encoder unknown to it");

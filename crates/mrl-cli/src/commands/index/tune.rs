@@ -5,7 +5,11 @@ use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Index, TuneOptions, Tuning, Writer};
 
 use super::{of_rows, search::check_alike, tradeoff::Tradeoff};
-use crate::{args::TuneArgs, commands::check_file, progress::answer};
+use crate::{
+    args::TuneArgs,
+    commands::{check_file, input},
+    progress::answer,
+};
 
 pub(super) fn tune(args: &TuneArgs) -> Result<()> {
     if let Some(chart) = &args.chart {
@@ -36,7 +40,7 @@ pub(super) fn tune(args: &TuneArgs) -> Result<()> {
 /// The queries at `path`, if there are to be some, which fit `index`.
 pub(super) fn queries(path: Option<&Path>, index: &Index) -> Result<Option<EmbeddingSet>> {
     let Some(path) = path else { return Ok(None) };
-    let queries = EmbeddingSet::read(path)?;
+    let queries = input::read_queries(path)?;
     check_alike(path, &queries, index.width(), &index.metadata())?;
     Ok(Some(queries))
 }

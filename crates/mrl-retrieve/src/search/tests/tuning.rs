@@ -131,7 +131,7 @@ fn tuning_needs_rows_and_a_recall_that_can_be() {
     let options = TuneOptions { recall: 0.9, ..options };
     assert_eq!(
         message(&rows, options),
-        "searches are measured with queries and an index of at least two rows; add some"
+        "searches are measured on an index of at least two rows that are not zero; add some"
     );
 }
 
