@@ -38,8 +38,10 @@ fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Res
     let tensors = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
 
     let embeddings = tensors.tensor("embeddings").map_err(|_| {
-        let there = tensors.names().join("`, `");
-        Error::damaged(path, format!("has no tensor `embeddings`, but `{there}`; give the vectors that name"))
+        let mut there = tensors.names();
+        there.sort_unstable();
+        let there = there.join(", ");
+        Error::damaged(path, format!("has no tensor `embeddings`, but [{there}]; give the vectors that name"))
     })?;
     let &[_, width] = embeddings.shape() else {
         return Err(Error::damaged(
@@ -411,6 +413,23 @@ mod tests {
         ] {
             let error = read(ids).unwrap_err();
             assert!(error.ends_with(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.safetensors");
+        let tensor = |name: &str| (name.to_owned(), Column::new(Dtype::F32, vec![1, 1], vec![0u8; 4]));
+        write_tensors(&path, ["text_embeds", "image_embeds"].map(tensor), &BTreeMap::new()).unwrap();
+        for (bytes, problem) in [
+            (std::fs::read(&path).unwrap(), "no tensor `embeddings`, but [image_embeds, text_embeds]"),
+            (b"PAR1 and more".to_vec(), "is a Parquet file"),
+            (b"\x93NUMPY and more".to_vec(), "is a .npy file"),
+            (b"PK\x03\x04 and more".to_vec(), "is an archive, such as .npz"),
+        ] {
+            let error = parse(&path, &bytes, Values::copied).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
         }
     }
 
