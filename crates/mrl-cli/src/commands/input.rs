@@ -8,23 +8,22 @@ use crate::{UsageError, args::InputArgs};
 
 /// Reads all vectors.
 pub(super) fn read(args: &InputArgs) -> Result<EmbeddingSet> {
-    if has_extension(&args.input, &["parquet"]) {
-        return read_parquet(&args.input, &columns(args));
+    if !has_extension(&args.input, &["parquet"]) {
+        refuse_columns(args)?;
     }
-    refuse_columns(args)?;
-    Ok(EmbeddingSet::read(&args.input)?)
+    read_columns(&args.input, &columns(args))
 }
 
 /// Reads all vectors of a file that is given without columns.
 pub(super) fn read_queries(path: &Path) -> Result<EmbeddingSet> {
-    if has_extension(path, &["parquet"]) {
-        return read_parquet(path, &ParquetColumns::default());
-    }
-    Ok(EmbeddingSet::read(path)?)
+    read_columns(path, &ParquetColumns::default())
 }
 
-/// Reads all rows; numbers of a column of ids become text.
-fn read_parquet(path: &Path, columns: &ParquetColumns) -> Result<EmbeddingSet> {
+/// Reads all rows, of a Parquet file by `columns`; numbers of a column of ids become text.
+fn read_columns(path: &Path, columns: &ParquetColumns) -> Result<EmbeddingSet> {
+    if !has_extension(path, &["parquet"]) {
+        return Ok(EmbeddingSet::read(path)?);
+    }
     let source = Parquet::open(path, columns)?;
     let mut set = EmbeddingSet::new(values(&source, path)?, source.width())?;
     if let Some(labels) = source.labels() {
