@@ -24,10 +24,15 @@ pub use index::{
 pub use objective::ObjectiveArgs;
 pub use optimiser::OptimiserArgs;
 
+const ENVIRONMENT: &str = "\
+Environment:
+  MRL_SIMD  Widest vector instructions for views, evaluation and search: scalar, avx2 or avx512
+            (on ARM scalar or neon) [default: the widest of the processor]";
+
 /// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is
 /// worth, and search by them.
 #[derive(Debug, Parser)]
-#[command(name = "mrl", version, max_term_width = 100)]
+#[command(name = "mrl", version, max_term_width = 100, after_help = ENVIRONMENT)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

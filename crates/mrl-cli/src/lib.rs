@@ -9,6 +9,7 @@ mod progress;
 pub mod reference;
 mod settings;
 mod signals;
+mod simd;
 mod waiting;
 
 use std::process::ExitCode;
@@ -44,13 +45,13 @@ pub fn run(cli: Cli) -> ExitCode {
     if matches!(cli.command, Command::Train(_) | Command::Embed(_) | Command::Adapt(_)) {
         waiting::sleep_while_waiting();
     }
-    exit_code(match cli.command {
+    exit_code(simd::limit().and_then(|()| match cli.command {
         Command::Train(args) => commands::train(&args),
         Command::Embed(args) => commands::embed(&args),
         Command::Eval(args) => commands::eval(&args),
         Command::Adapt(command) => commands::adapt(&command),
         Command::Index(command) => commands::index(&command),
-    })
+    }))
 }
 
 /// What every program does first.

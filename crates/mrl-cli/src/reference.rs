@@ -87,8 +87,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(run) => (run.clone(), true),
         None => (args.save_model_dir.clone(), false),
     };
-    let result =
-        check_resume(&args).and_then(|()| commands::run_config(&args.config(), &out, resume, None, None));
+    let result = crate::simd::limit()
+        .and_then(|()| check_resume(&args))
+        .and_then(|()| commands::run_config(&args.config(), &out, resume, None, None));
     crate::exit_code(result)
 }
 
