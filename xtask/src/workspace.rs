@@ -58,10 +58,10 @@ impl Workspace {
         let mut command = self.cargo_command(&args);
         // Colours would hide the names of tests.
         command.envs(environment.iter().copied()).env("CARGO_TERM_COLOR", "never");
-        let words = environment.iter().map(|(name, value)| format!("{name}={value} ")).collect::<String>();
+        let settings = environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let words: Vec<String> = settings.chain([format!("cargo {}", args.join(" "))]).collect();
         let mut failures = Failures::default();
-        let result =
-            run_read(command, &format!("{words}cargo {}", args.join(" ")), |line| failures.read_cargo(line));
+        let result = run_read(command, &words.join(" "), |line| failures.read_cargo(line));
         failures.or(result)
     }
 

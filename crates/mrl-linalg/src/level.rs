@@ -31,6 +31,7 @@ impl Level {
     const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
 
     /// The levels of this processor, from the narrowest.
+    #[must_use]
     pub fn available() -> impl DoubleEndedIterator<Item = Self> {
         Self::ALL.into_iter().filter(|level| level.arch().is_some())
     }

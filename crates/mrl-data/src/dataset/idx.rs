@@ -113,12 +113,7 @@ fn numbers(labels: &[i64]) -> Vec<String> {
     (0..=largest).map(|label| label.to_string()).collect()
 }
 
-fn read_labels(
-    path: &Path,
-    images: usize,
-    image_path: &Path,
-    classes: usize,
-) -> Result<Vec<i64>, DataError> {
+fn read_labels(path: &Path, images: usize, image_path: &Path, classes: usize) -> Result<Vec<i64>, DataError> {
     let (dims, labels) = read(path, LABELS_MAGIC)?;
     if dims[0] != images {
         let problem =
