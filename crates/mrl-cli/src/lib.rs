@@ -42,12 +42,13 @@ impl std::error::Error for UsageError {}
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     prepare_process();
-    if matches!(cli.command, Command::Train(_) | Command::Embed(_) | Command::Adapt(_)) {
+    if matches!(cli.command, Command::Train(_) | Command::Embed(_) | Command::Fold(_) | Command::Adapt(_)) {
         waiting::sleep_while_waiting();
     }
     exit_code(simd::limit().and_then(|()| match cli.command {
         Command::Train(args) => commands::train(&args),
         Command::Embed(args) => commands::embed(&args),
+        Command::Fold(args) => commands::fold(&args),
         Command::Eval(args) => commands::eval(&args),
         Command::Adapt(command) => commands::adapt(&command),
         Command::Index(command) => commands::index(&command),

@@ -98,6 +98,7 @@ fn with_overrides(mut config: Config, args: &TrainArgs) -> Config {
         run.eval_every = None;
     }
     set_option(&mut run.eval_every, args.eval_every.as_ref());
+    set(&mut run.fold, args.fold.as_ref());
     config
 }
 

@@ -12,7 +12,7 @@ use strum::{Display, EnumString, VariantNames};
 pub use head::Head;
 pub use objective::{BarlowTwins, Byol, Objective, ObjectiveConfig, Relic, SimClr, Supervised, VicReg};
 
-use crate::TrainError;
+use crate::{FoldChoice, TrainError};
 
 /// Everything a training run depends on. `config.toml` of a run folder and the presets are this, as TOML.
 ///
@@ -173,6 +173,8 @@ pub struct RunConfig {
     /// Every so many epochs, and at the end, the held-out images look for their nearest neighbours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_every: Option<u64>,
+    /// The rotation that is folded into the encoders at the end, where images that it was not fitted to say that it helps.
+    pub fold: FoldChoice,
 }
 
 /// The number format of the activations; weights, statistics and loss are always f32.
@@ -232,6 +234,7 @@ impl Default for RunConfig {
             log_every: 10,
             checkpoint_every: None,
             eval_every: None,
+            fold: FoldChoice::None,
         }
     }
 }

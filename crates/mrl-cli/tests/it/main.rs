@@ -6,6 +6,7 @@ mod common;
 mod docs;
 mod errors;
 mod evaluation;
+mod fold;
 mod held_out;
 mod index;
 mod measured;
