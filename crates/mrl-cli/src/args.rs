@@ -120,7 +120,7 @@ pub struct TrainArgs {
     /// each step (random-prefix) [default: mrl-e].
     #[arg(long, value_parser = choice::<Head>())]
     pub head: Option<Head>,
-    /// Hidden units of the widest prefix's projector [default: 2048].
+    /// Hidden units of the widest prefix's projector; 0: no hidden layer, one linear map as in the reference [default: 2048].
     #[arg(long, value_name = "N")]
     pub head_hidden: Option<usize>,
     /// Whether shorter prefixes have their share of the hidden units, or all of them [default: false].
@@ -174,6 +174,10 @@ pub struct TrainArgs {
     /// A checkpoint every N steps [default: behind an epoch, once a minute at most].
     #[arg(long, value_name = "N")]
     pub checkpoint_every: Option<u64>,
+    /// After N steps, batch norm of both networks uses its running statistics, which no longer change. The reference's script does so
+    /// from its first evaluation on, after 2,000 steps [default: never].
+    #[arg(long, value_name = "N")]
+    pub freeze_batch_norm_after: Option<u64>,
     /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained length of both networks.
     #[arg(long, value_name = "N")]
     pub eval_every: Option<u64>,

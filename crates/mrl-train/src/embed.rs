@@ -94,14 +94,17 @@ impl Embedder {
         let network = Network::zeros(Arc::new(layout), device.torch());
         encoder_file::fill(contents, prefix, &network)?;
         let fold = encoder_file::read_fold(contents, config.model.features())?;
+        // To the letter: an earlier version's configuration is that of the sets that it embedded.
+        let written = contents.entry("config").map(str::to_owned);
         let metadata = encoder_file::metadata(&config, choice, &network, fold.as_ref());
+        let metadata = Metadata { config: written, ..metadata };
         Ok(Self { config, choice, model, network, fold, metadata, source, device: device.torch(), kind })
     }
 
     /// The same encoder without its linear map: its prefixes are as they were trained.
     #[must_use]
     pub fn unfolded(self) -> Self {
-        let metadata = encoder_file::metadata(&self.config, self.choice, &self.network, None);
+        let metadata = self.metadata_with(None);
         Self { fold: None, metadata, ..self }
     }
 
@@ -130,9 +133,13 @@ impl Embedder {
                     contents.damaged("is a checkpoint; finish the run with `mrl train --resume` first")
                 );
             }
-            let metadata = encoder_file::metadata(&self.config, self.choice, &self.network, fold);
-            encoder_file::write_again(&contents, path, fold, &metadata)
+            encoder_file::write_again(&contents, path, fold, &self.metadata_with(fold))
         })
+    }
+
+    fn metadata_with(&self, fold: Option<&Fold>) -> Metadata {
+        let metadata = encoder_file::metadata(&self.config, self.choice, &self.network, fold);
+        Metadata { config: self.metadata.config.clone(), ..metadata }
     }
 
     /// How the encoder was trained.

@@ -4,6 +4,7 @@ mod adapt;
 mod browser;
 mod common;
 mod docs;
+mod earlier;
 mod errors;
 mod evaluation;
 mod fold;

@@ -32,11 +32,15 @@ enum Truth {
     Labels,
 }
 
+/// A prefix may be below the principal components by this, or by half the standard error of the comparison: so little says nothing of
+/// other rows, and rounding would decide.
+const SLACK: f64 = 0.003;
+
 /// What the prefixes of a map are worth.
 pub(super) struct Worth {
     /// The mean over prefixes and queries.
     pub(super) mean: f64,
-    /// Whether no prefix is below the principal components, and all together are above by more than chance gives.
+    /// Whether no prefix is clearly below the principal components, and all together are above by more than chance gives.
     pub(super) is_better: bool,
 }
 
@@ -62,19 +66,15 @@ impl Judge {
     pub(super) fn worth(&self, map: &dyn Fn(&Tensor) -> Tensor, border: usize) -> Worth {
         let changed = self.dims.partition_point(|&dim| dim < border);
         let gains = self.measure(map, &self.dims[..changed]) - self.principal.narrow(0, 0, changed as i64);
-        let mean_over = |axis: i64| gains.mean_dim([axis].as_slice(), false, Kind::Double);
-        let (lowest, of_query) = (mean_over(1).min().double_value(&[]), mean_over(0));
-        let mean = of_query.mean(Kind::Double).double_value(&[]);
-        let queries = self.queries.len();
-        // A single query proves nothing.
-        let error = if queries < 2 {
-            f64::INFINITY
-        } else {
-            of_query.std(true).double_value(&[]) / (queries as f64).sqrt()
+        let of_query = gains.mean_dim([0i64].as_slice(), false, Kind::Double);
+        let (mean, error) = mean_and_error(&of_query);
+        let is_below = |dim: usize| {
+            let (mean, error) = mean_and_error(&gains.get(dim as i64));
+            mean < -SLACK.max(0.5 * error)
         };
         Worth {
             mean: self.principal() + mean * changed as f64 / self.dims.len() as f64,
-            is_better: lowest >= 0.0 && mean > 2.0 * error,
+            is_better: mean > 2.0 * error && !(0..changed).any(is_below),
         }
     }
 
@@ -106,6 +106,16 @@ impl Judge {
             }
         }
     }
+}
+
+/// The mean of `gains` `[q]` and its standard error, which is infinite for one query: that proves nothing.
+fn mean_and_error(gains: &Tensor) -> (f64, f64) {
+    let queries = gains.numel();
+    let mean = gains.mean(Kind::Double).double_value(&[]);
+    if queries < 2 {
+        return (mean, f64::INFINITY);
+    }
+    (mean, gains.to_kind(Kind::Double).std(true).double_value(&[]) / (queries as f64).sqrt())
 }
 
 /// The `k` rows of `database` `[n, m]`, or all, with the largest cosines with each of `queries` `[q, m]`, `[q, k]`.

@@ -118,7 +118,6 @@ fn a_rotation_keeps_more_neighbours_than_principal_components() {
             assert!(after > &(before - 0.01), "{seed}: {before} {after}");
         }
         let sum = |kept: &[f64]| kept.iter().sum::<f64>();
-        eprintln!("{before:?} {after:?}");
         assert!(sum(&after) > sum(&before) + 0.05, "{seed}: {before:?} {after:?}");
     }
 }
