@@ -148,7 +148,7 @@ const BLOCK: usize = 4096;
 impl Adapter {
     /// Fits an adapter to the rows of `set` `[n, d]`.
     ///
-    /// A tenth of the rows, at most 1,000, is kept out of the fit. By these, no prefix shorter than the whole vector is worth less than that of the
+    /// A quarter of the rows, at most 1,000, is kept out of the fit. By these, no prefix shorter than the whole vector is worth less than that of the
     /// principal components of all rows: a rotation changes only as many of the leading components as help, and a residual network adds only as much
     /// of what it says. Where nothing helps, and for fewer than 20 rows, the adapter is [`Adapter::principal`].
     ///
