@@ -216,13 +216,16 @@ mod tests {
     #[test]
     fn the_examples_in_the_presets_readme_are_valid() {
         let page = include_str!("../../../presets/README.md");
-        let sections: Vec<&str> = page.split("\n## ").skip(1).collect();
-        assert_eq!(sections.len(), 4);
-        for section in sections {
-            let example: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    ")).collect();
-            let config = parse("README.md", &example.join("\n")).unwrap();
+        let example_of = |section: &str| -> Vec<String> {
+            section.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect()
+        };
+        let examples = page.split("\n## ").skip(1).map(example_of).filter(|example| !example.is_empty());
+        let examples: Vec<String> = examples.map(|example| example.join("\n")).collect();
+        assert_eq!(examples.len(), 4);
+        for example in examples {
+            let config = parse("README.md", &example).unwrap();
             config.validate().unwrap();
-            assert_ne!(config, Config::default(), "{section}");
+            assert_ne!(config, Config::default(), "{example}");
         }
     }
 }
