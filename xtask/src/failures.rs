@@ -45,7 +45,7 @@ impl Failures {
         self.names.extend(failed.filter(|_| self.is_in_list).map(str::to_owned));
     }
 
-    /// What running the tests comes to, if the program that ran them says `outcome`.
+    /// The result of a test stage whose program ended with `outcome`.
     ///
     /// # Errors
     /// Tests failed, which the error names, or `outcome` is one.

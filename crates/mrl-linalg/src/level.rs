@@ -6,7 +6,7 @@ use pulp::Arch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Level {
-    /// What every processor of the architecture has (SSE2 on x86-64); a fused multiply-add is computed in software.
+    /// The instructions that every processor of the architecture has (SSE2 on x86-64). A fused multiply-add is computed in software.
     Scalar,
     /// NEON, on `AArch64`.
     Neon,
@@ -16,13 +16,13 @@ pub enum Level {
     Avx512,
 }
 
-/// What is wrong with a [`Level`] that was asked for.
+/// Why a requested [`Level`] cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SimdError {
     /// The processor lacks these instructions, or they are unknown.
     #[error("{name:?} is not among the SIMD levels of this processor; choose one of: {}", names())]
     Unavailable {
-        /// What was asked for.
+        /// The requested name.
         name: String,
     },
 }

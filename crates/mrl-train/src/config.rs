@@ -177,7 +177,7 @@ pub struct RunConfig {
     pub eval_every: Option<u64>,
     /// The rotation that is folded into the encoders at the end, where images that it was not fitted to say that it helps.
     pub fold: FoldChoice,
-    /// After so many steps, batch norm of both networks uses its running statistics, which the online network's no longer change.
+    /// From this step on, batch norm of both networks uses its running statistics and no longer updates them.
     /// Default: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freeze_batch_norm_after: Option<u64>,

@@ -174,7 +174,7 @@ impl Embedder {
         describe(embeddings, set, self.metadata.clone())
     }
 
-    /// What a rotation is fitted to and judged by: the embeddings of some images of `set`, evenly spaced, `[n, d]`.
+    /// The embeddings of some images of `set`, evenly spaced, `[n, d]`: a rotation is fitted to and judged by them.
     ///
     /// # Errors
     /// When an image cannot be read, or the memory is not enough.

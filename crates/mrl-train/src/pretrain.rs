@@ -154,7 +154,7 @@ struct Run<'a> {
     /// Images in the data set.
     images: usize,
     loader: ViewLoader<Part>,
-    /// What a rotation is fitted to and judged by.
+    /// The embeddings that a rotation is fitted to and judged by.
     fold_images: Part,
     /// What is evaluated, if anything is.
     held_out: Option<HeldOut>,

@@ -63,7 +63,7 @@ fn encoders(args: &FoldArgs) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// What can be seen before anything is read.
+/// Checks the options that need no file to be read.
 fn check_options(args: &FoldArgs, files: &[PathBuf]) -> Result<()> {
     if args.with == FoldChoice::None && (args.always || args.images != ImageArgs::default()) {
         let problem = "--with none looks at no images; leave --always and the options of images out";
@@ -125,7 +125,7 @@ pub(super) fn kept(whole: [&EmbeddingSet; 2], shortened: [&EmbeddingSet; 2], dim
     mrl_eval::neighbours_kept(whole, shortened, dims, K)
 }
 
-/// What prefixes find without the rotation and with it, and what follows.
+/// The table of the neighbours kept with and without the rotation, and the decision.
 pub(super) fn table(network: NetworkChoice, record: &FoldRecord) -> String {
     let FoldRecord { dims, before, after, fitted, kept_out, .. } = record;
     let mut text = format!(

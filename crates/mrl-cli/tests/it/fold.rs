@@ -77,7 +77,7 @@ fn a_run_that_is_cut_before_its_encoders_ends_as_if_it_had_not_been() {
     assert!(world.results("run") == whole, "both encoders were written anew");
     assert_eq!(says_fold.as_deref(), Some("learned"));
 
-    // What was changed since stays.
+    // Changes made since then stay.
     succeed(world.mrl("fold run --with none"));
     let unfolded = world.results("run");
     assert!(unfolded != whole);
@@ -133,7 +133,7 @@ fn the_file_of_one_encoder_is_folded_elsewhere_and_back() {
         (once.metadata.fold.as_deref(), once.metadata.network.as_deref()),
         (Some("principal"), Some("online"))
     );
-    // What is principal already does not become better, and is not written without being asked.
+    // Prefixes that are principal components already do not get better, so nothing is written unless asked.
     let answer = fold("once.safetensors");
     says(&answer, &["it does not help", "once.safetensors: stays as it is, not folded; --always folds it"]);
     let answer = fold("once.safetensors --out same.safetensors");

@@ -157,7 +157,7 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     notes
 }
 
-/// What prefixes of an encoder are into which a rotation was folded.
+/// How tables name the prefixes of an encoder with a folded rotation.
 pub(super) fn folded(fold: &str) -> String {
     format!(
         "Prefixes are folded: the encoder ends in a rotation ({fold}). `mrl embed --unfolded` gives them as they were trained."

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::TrainError;
 
-/// One of so many rows is kept out of the fit, and at most a number of them that tells gains of half a point from chance. Small sets need the
+/// A quarter of the rows is kept out of the fit, but at most 1,000, which show gains of half a point. Small sets need the
 /// large share: where few rows judge, rounding decides.
 const HELD_OUT: (usize, usize) = (4, 1_000);
 

@@ -1,4 +1,4 @@
-//! What maps are worth on rows that were kept out of the fit.
+//! Judges maps by rows that were kept out of the fit.
 
 use tch::{Kind, Tensor};
 
@@ -20,7 +20,7 @@ pub(super) struct Judge {
     database: Vectors,
     truth: Truth,
     dims: Vec<usize>,
-    /// What each prefix of the principal components is worth to each query, `[dims, q]`.
+    /// The neighbours kept by each prefix of the principal components for each query, `[dims, q]`.
     principal: Tensor,
 }
 
@@ -36,11 +36,11 @@ enum Truth {
 /// other rows, and rounding would decide.
 const SLACK: f64 = 0.003;
 
-/// What the prefixes of a map are worth.
+/// The judgement of a map.
 pub(super) struct Worth {
     /// The mean over prefixes and queries.
     pub(super) mean: f64,
-    /// Whether no prefix is clearly below the principal components, and all together are above by more than chance gives.
+    /// True when no prefix is clearly below the principal components and the mean is above theirs by more than two standard errors.
     pub(super) is_better: bool,
 }
 
@@ -57,7 +57,7 @@ impl Judge {
         judge
     }
 
-    /// What the principal components are worth: the mean over prefixes and queries.
+    /// The neighbours kept by the principal components: the mean over prefixes and queries.
     pub(super) fn principal(&self) -> f64 {
         self.principal.mean(Kind::Double).double_value(&[])
     }
@@ -78,7 +78,7 @@ impl Judge {
         }
     }
 
-    /// What prefixes of `dims` of mapped rows are worth to each query, from 0 to 1, `[dims, q]`.
+    /// The neighbours kept by prefixes of `dims` of the mapped rows for each query, from 0 to 1, `[dims, q]`.
     fn measure(&self, map: &dyn Fn(&Tensor) -> Tensor, dims: &[usize]) -> Tensor {
         let (queries, database) = tch::no_grad(|| (map(&self.queries.rows), map(&self.database.rows)));
         let of_dim = |&dim: &usize| {

@@ -20,7 +20,7 @@ const SELF: f64 = -1e9;
 /// The learning rate of the logarithms of temperatures.
 const TEMPERATURE_LR: f64 = 0.02;
 
-/// What a fit minimises: the mean of the losses of prefixes.
+/// The loss that a fit minimises: the mean of the losses of the prefixes.
 pub(super) struct Loss {
     objective: AdaptObjective,
     /// By how much the temperature of each prefix is above that of whole vectors, in logarithms, `[prefixes]`. Cosines of few numbers vary

@@ -53,7 +53,7 @@ impl ModelConfig {
         out_of_range.or_else(|| self.hidden_layer_problem())
     }
 
-    /// What is set of a hidden layer that the projectors do not have.
+    /// The setting of a hidden layer that is given although the projector has none.
     fn hidden_layer_problem(&self) -> Option<String> {
         let settings =
             [("head-batch-norm", self.head_batch_norm), ("head-nest-hidden", !self.head_nest_hidden)];

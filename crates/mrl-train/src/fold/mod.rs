@@ -46,7 +46,7 @@ pub struct Fold {
     /// `[d, d]`, row-major: row `i` is the axis along which number `i` is taken.
     weight: Vec<f32>,
     width: usize,
-    /// What was folded in last; never [`FoldChoice::None`].
+    /// The rotation that was folded in last; never [`FoldChoice::None`].
     choice: FoldChoice,
 }
 
@@ -102,7 +102,7 @@ impl Fold {
     /// The map `weight` `[d, d]` of a file.
     ///
     /// # Errors
-    /// What is wrong with it, where it is not finite or not orthogonal.
+    /// The fault, where the matrix is not finite or not orthogonal.
     pub(crate) fn stored(weight: &Tensor, choice: FoldChoice) -> Result<Self, String> {
         if weight.isfinite().all().int64_value(&[]) == 0 {
             return Err("holds a number that is not finite".to_owned());
@@ -124,7 +124,7 @@ impl Fold {
         Self { weight: numbers(&last.matmul(&first)), ..*self }
     }
 
-    /// What was folded in last, principal or learned.
+    /// The rotation that was folded in last, principal or learned.
     #[must_use]
     pub fn choice(&self) -> FoldChoice {
         self.choice

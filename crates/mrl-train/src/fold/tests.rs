@@ -154,7 +154,7 @@ fn images_kept_out_of_the_fit_say_whether_it_helps() {
         assert!(record.helps(), "{record:?}");
         assert_eq!(trial.fold().choice(), choice);
     }
-    // What is principal already does not become better.
+    // Prefixes that are principal components already do not get better.
     let principal = Fold::principal(&set).unwrap().applied(&set).unwrap();
     let record = trial(FoldChoice::Principal, &principal).unwrap().judge(kept).unwrap();
     assert!(!record.helps(), "{record:?}");

@@ -1,4 +1,4 @@
-//! Whether a rotation makes prefixes better, judged without labels by images that it was not fitted to.
+//! Judges a rotation without labels, by images that it was not fitted to.
 
 use mrl_data::Part;
 use mrl_embedding::{EmbeddingSet, Nesting};
@@ -9,7 +9,7 @@ use crate::{ResolvedConfig, TrainError};
 /// Images that a rotation is fitted to and judged by, at most: more would change little.
 pub(crate) const IMAGES: usize = 11_000;
 
-/// One of so many images is kept out of the fit.
+/// One of this many images is kept out of the fit.
 const KEPT_OUT: usize = 11;
 
 /// So many images leave twenty to fit to, more than the ten nearest that are looked for, and two to judge by.
@@ -93,7 +93,7 @@ impl FoldTrial {
     }
 }
 
-/// What a rotation was worth. Shares are of 1, one for each dim.
+/// The judgement of a rotation. Shares are from 0 to 1, one for each dim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoldRecord {
     /// The rotation.
@@ -117,7 +117,7 @@ impl FoldRecord {
         [&self.before, &self.after].map(|shares| shares.iter().sum::<f64>() / shares.len().max(1) as f64)
     }
 
-    /// Whether the rotation makes prefixes better: its mean is higher by 0.1 % or more.
+    /// True when the mean with the rotation is higher by more than 0.001.
     #[must_use]
     pub fn helps(&self) -> bool {
         let [before, after] = self.means();
