@@ -61,7 +61,7 @@ const NUMERICAL: [(&str, &[&str]); 4] = [
         ],
     ),
     ("mrl-retrieve", &["graph::", "quantise::", "rotation::", "search::", "vector::"]),
-    ("mrl-train", &["adapt::", "loss_scale::", "model::", "optimiser::", "parity::", "trainer::"]),
+    ("mrl-train", &["adapt::", "fold::", "loss_scale::", "model::", "optimiser::", "parity::", "trainer::"]),
 ];
 
 /// Cases of a property, where its test does not say how many.

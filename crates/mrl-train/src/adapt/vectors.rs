@@ -1,3 +1,4 @@
+use mrl_data::epoch_order;
 use mrl_embedding::EmbeddingSet;
 use tch::{Device, Tensor};
 
@@ -29,12 +30,12 @@ impl Vectors {
         }
     }
 
-    /// At most `most` of them, evenly spaced, and the others.
+    /// At most `most` of them, and the others. The choice is random but always the same: evenly spaced rows could all have one label.
     pub(super) fn split(&self, most: usize) -> (Self, Self) {
-        let taken = most.min(self.len());
-        let is_taken = |row: usize| row * taken % self.len() < taken;
-        let (some, others): (Vec<i64>, Vec<i64>) =
-            (0..self.len() as i64).partition(|&row| is_taken(row as usize));
-        (self.select(&some), self.select(&others))
+        let mut order: Vec<i64> = epoch_order(0, 0, self.len()).into_iter().map(|row| row as i64).collect();
+        let (some, others) = order.split_at_mut(most.min(self.len()));
+        some.sort_unstable();
+        others.sort_unstable();
+        (self.select(some), self.select(others))
     }
 }

@@ -155,7 +155,7 @@ fn images_kept_out_of_the_fit_say_whether_it_helps() {
         assert_eq!(trial.fold().choice(), choice);
     }
     // Prefixes that are principal components already do not get better.
-    let principal = Fold::principal(&set).unwrap().applied(&set).unwrap();
+    let principal = trial(FoldChoice::Principal, &set).unwrap().fold().applied(&set).unwrap();
     let record = trial(FoldChoice::Principal, &principal).unwrap().judge(kept).unwrap();
     assert!(!record.helps(), "{record:?}");
     let nesting = Nesting::new([2, WIDTH], WIDTH).unwrap();
