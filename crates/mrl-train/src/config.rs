@@ -16,7 +16,7 @@ use crate::{FoldChoice, TrainError};
 
 /// Everything a training run depends on. `config.toml` of a run folder and the presets are this, as TOML.
 ///
-/// What is left out of a file has the default here: the reference's recipe, but for seed, precision, device and
+/// A setting that a file leaves out has the default here. The defaults are the reference's recipe, except for seed, precision, device and
 /// [`head_hidden`](ModelConfig::head_hidden).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -33,7 +33,7 @@ pub trait Observer {
     /// Called behind every step.
     fn stepped(&mut self, _record: &StepRecord, _images_per_s: f64) {}
 
-    /// Whether it has measures of its own: [`knn1`](Observer::knn1) and [`neighbours_kept`](Observer::neighbours_kept).
+    /// True when it implements [`knn1`](Observer::knn1) and [`neighbours_kept`](Observer::neighbours_kept).
     fn judges(&self) -> bool {
         false
     }

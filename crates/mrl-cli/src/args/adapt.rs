@@ -26,8 +26,8 @@ pub struct FitArgs {
     /// The adapter to write, FILE.safetensors.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// What it may do: rotate vectors, by which whole ones keep their products, or rotate them onto their principal components and add
-    /// what a network says of them.
+    /// The form of the map. A rotation keeps all products of full vectors. residual rotates vectors onto their principal components
+    /// and adds the output of a small network.
     #[arg(long, value_parser = choice::<AdapterForm>(), default_value = "rotation")]
     pub form: AdapterForm,
     /// What prefixes are to keep: which vectors are near, or which have the same label.

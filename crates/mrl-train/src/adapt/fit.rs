@@ -28,7 +28,7 @@ pub(super) fn fit(
     let device = options.device.resolve()?.torch();
     let rows = unit_rows(set)?;
     let axes = principal_axes(&rows);
-    // What is computed in a mapped space needs no gradient of the axes it begins with.
+    // The rows are mapped once, so that no gradient flows through the first axes.
     let vectors = Vectors::new(&rows.matmul(&axes.to_kind(Kind::Float)), set, device);
     let (part, most) = HELD_OUT;
     let (held_out, fitted) = vectors.split((vectors.len() / part).min(most));

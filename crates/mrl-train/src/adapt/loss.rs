@@ -31,7 +31,7 @@ pub(super) struct Loss {
 }
 
 impl Loss {
-    /// Of at most so many `prefixes` of rows on `device`.
+    /// A loss of at most `prefixes` prefixes, on `device`.
     ///
     /// # Errors
     /// Those of libtorch.

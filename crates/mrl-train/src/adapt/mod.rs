@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 use tch::{Kind, Tensor};
 
+pub(crate) use self::axes::principal_axes;
 use self::form::Map;
 use crate::{DeviceChoice, TrainError, torch_panic::catch_torch};
 

@@ -11,7 +11,9 @@ use tch::{Kind, Tensor};
 
 pub use self::trial::{FoldRecord, FoldTrial};
 pub(crate) use self::trial::{IMAGES, sample};
-use crate::{AdaptOptions, Adapter, DeviceChoice, TrainError, torch_panic::catch_torch};
+use crate::{
+    AdaptOptions, Adapter, DeviceChoice, TrainError, adapt::principal_axes, torch_panic::catch_torch,
+};
 
 /// The rotation to fold into an encoder.
 #[derive(
@@ -67,10 +69,7 @@ impl Fold {
         let width = features.width();
         let mut weight = catch_torch(|| {
             let rows = Tensor::from_slice(features.embeddings()).view([-1, width as i64]);
-            let rows = rows.to_kind(Kind::Double);
-            // Column `i` is the axis of the `i`-th smallest eigenvalue.
-            let (_, axes) = rows.tr().matmul(&rows).linalg_eigh("L");
-            Ok(numbers(&axes.flip([1]).tr()))
+            Ok(numbers(&principal_axes(&rows).tr()))
         })?;
         for axis in weight.chunks_exact_mut(width) {
             point_upwards(axis);
@@ -95,8 +94,7 @@ impl Fold {
             AdaptOptions { dims: dims.to_vec(), device: DeviceChoice::Cpu, ..AdaptOptions::default() };
         let adapter = Adapter::fit(&rows, &options, &mut |_| {})?;
         let axes = adapter.rotation().expect("the default form is a rotation");
-        let weight = (0..width * width).map(|place| axes[place % width * width + place / width]).collect();
-        Ok(Self { weight, width, choice: FoldChoice::Learned })
+        Ok(Self { weight: transposed(&axes, width), width, choice: FoldChoice::Learned })
     }
 
     /// The map `weight` `[d, d]` of a file.
@@ -134,10 +132,7 @@ impl Fold {
     pub(crate) fn apply(&self, features: &mut [f32]) {
         let width = self.width;
         // `[d, d]`: row `i` is what feature `i` adds to each number.
-        let mut columns = vec![0.0f32; self.weight.len()];
-        for (place, column) in columns.iter_mut().enumerate() {
-            *column = self.weight[place % width * width + place / width];
-        }
+        let columns = transposed(&self.weight, width);
         features.par_chunks_mut(BLOCK * width).for_each(|rows| {
             let mut sums = vec![0.0f64; rows.len()];
             for (feature, column) in columns.chunks_exact(width).enumerate() {
@@ -177,6 +172,11 @@ fn numbers(tensor: &Tensor) -> Vec<f32> {
     let mut numbers = vec![0.0; tensor.numel()];
     tensor.copy_data(&mut numbers, tensor.numel());
     numbers
+}
+
+/// The transpose of `matrix` `[d, d]`, both row-major.
+fn transposed(matrix: &[f32], width: usize) -> Vec<f32> {
+    (0..matrix.len()).map(|place| matrix[place % width * width + place / width]).collect()
 }
 
 /// Chooses the sign of an axis by which its largest entry, the first of equals, is positive.

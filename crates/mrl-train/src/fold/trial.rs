@@ -72,8 +72,8 @@ impl FoldTrial {
         &self.fold
     }
 
-    /// Judges the rotation by `kept(whole, shortened, dims)`: for each of `dims`, the share of the ten nearest rows of `whole` that are among the
-    /// ten nearest by so many leading numbers of `shortened`. Both are rows to search and rows to search for.
+    /// Judges the rotation by `kept(whole, shortened, dims)`. For each of `dims`, it returns the share of the ten nearest rows of `whole` that are
+    /// also among the ten nearest by that prefix of `shortened`. Both arguments are the rows to search and the queries.
     ///
     /// # Errors
     /// Those of `kept`.

@@ -26,8 +26,8 @@ pub(super) struct Predictor {
     prefixes: Vec<(Hidden, Id)>,
 }
 
-/// What a prefix is projected by: of the weights it uses the first inputs and hidden units alone. With a shared head all prefixes name
-/// the same weights.
+/// The layers that project one prefix. It uses only the first inputs and hidden units of their weights. With a shared head, all prefixes
+/// name the same weights.
 struct Layers {
     inputs: i64,
     hidden: Option<Hidden>,
