@@ -5,17 +5,20 @@ use mrl_data::{DatasetKind, ImageSet, OpenOptions};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{Config, Embedder, embed_pixels};
 
-use super::{check_set, native_size, open_images};
+use super::{native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::EmbedArgs,
+    outputs::{FileKind, OutputFile, check_apart},
     progress::{Progress, answer, note},
 };
 
 /// `mrl embed`.
 pub(crate) fn embed(args: &EmbedArgs) -> Result<Ending> {
-    check_set(&args.out, &[] as &[&Path])?;
+    let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Set, force: args.force };
+    out.check(&[] as &[&Path])?;
     let encoder = args.run.as_deref().map(|run| Embedder::open(run, args.network)).transpose()?;
+    out.check_inputs(encoder.iter().map(Embedder::source))?;
     let images = open_source(args, encoder.as_ref().map(|encoder| &**encoder.config()))?;
     let set = embed_images(args, encoder.as_ref(), &images)?;
     set.write(&args.out)?;
@@ -33,6 +36,7 @@ fn open_source(args: &EmbedArgs, config: Option<&Config>) -> Result<ImageSet> {
         .filter(|config| config.data.dataset == Some(dataset))
         .and_then(|config| config.data.data_dir.as_deref());
     let data_dir: &Path = args.data_dir.as_deref().or(of_run).ok_or_else(|| missing("--data-dir"))?;
+    check_apart("--out", &args.out, "the data folder", data_dir)?;
     // No view size: an encoder is shown images as they are, and of a cache it would see shrunk ones.
     let options = OpenOptions {
         subset_per_class: args.subset_per_class,
