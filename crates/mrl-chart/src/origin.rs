@@ -53,7 +53,8 @@ fn is_signed_svg(head: &[u8]) -> bool {
 }
 
 fn is_signed_png(head: &[u8]) -> bool {
-    head.starts_with(PNG_MAGIC) && head.get(AFTER_HEADER..).is_some_and(|rest| rest.starts_with(&text_chunk()))
+    head.starts_with(PNG_MAGIC)
+        && head.get(AFTER_HEADER..).is_some_and(|rest| rest.starts_with(&text_chunk()))
 }
 
 #[cfg(test)]
@@ -103,6 +104,9 @@ mod tests {
             names.push(body[..4].to_vec());
             rest = after;
         }
-        assert_eq!((&names[0][..], &names[1][..], &names[names.len() - 1][..]), (&b"IHDR"[..], &b"tEXt"[..], &b"IEND"[..]));
+        assert_eq!(
+            (&names[0][..], &names[1][..], &names[names.len() - 1][..]),
+            (&b"IHDR"[..], &b"tEXt"[..], &b"IEND"[..])
+        );
     }
 }

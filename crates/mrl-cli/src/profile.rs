@@ -1,10 +1,6 @@
 //! `mrl train --profile`: the phases of each step as a Chrome trace, which Perfetto shows.
 
-use std::{
-    fs::File,
-    io::Read,
-    path::Path,
-};
+use std::{fs::File, io::Read, path::Path};
 
 use anyhow::{Context, Result};
 use serde_json::Value;

@@ -41,9 +41,12 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 fn write(folder: &Path, files: Vec<NamedFile>) {
-    let names = [Document::Report, Document::Comparison, Document::Summary].map(Document::file_names).concat();
+    let names =
+        [Document::Report, Document::Comparison, Document::Summary].map(Document::file_names).concat();
     assert!(files.iter().all(|(name, _)| names.contains(name)));
-    files.into_iter().for_each(|(name, bytes)| fs::write(folder.join(name), bytes).unwrap());
+    for (name, bytes) in files {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
 }
 
 #[test]

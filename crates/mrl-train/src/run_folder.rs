@@ -8,8 +8,7 @@ use mrl_embedding::{is_unfinished, remove_unfinished, write_atomically};
 
 use crate::{
     Config, EvalRecord, NetworkChoice, ResolvedConfig, StepRecord, TrainError, checkpoint::Checkpoints,
-    resolved::check_same,
-    run_images::RunImages,
+    resolved::check_same, run_images::RunImages,
 };
 
 const CONFIG: &str = "config.toml";

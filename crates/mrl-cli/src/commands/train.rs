@@ -41,8 +41,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
 /// Whether what is written beside the run can be, and lies neither in the run folder nor among the images.
 fn check_outputs(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     if let Some(path) = &args.profile {
-        let profile =
-            OutputFile { option: "--profile", path, kind: FileKind::Profile, force: args.force };
+        let profile = OutputFile { option: "--profile", path, kind: FileKind::Profile, force: args.force };
         profile.check(&[] as &[&Path])?;
     }
     for (option, path) in [("--profile", &args.profile), ("--pixel-cache", &args.pixel_cache)] {
@@ -161,7 +160,15 @@ struct Watcher {
 
 impl Observer for Watcher {
     fn started(&mut self, start: &Start) {
-        let Start { first_step, total_steps, steps_per_epoch, images, held_out, resumed_from, images_unknown } = start;
+        let Start {
+            first_step,
+            total_steps,
+            steps_per_epoch,
+            images,
+            held_out,
+            resumed_from,
+            images_unknown,
+        } = start;
         let held_out = if *held_out > 0 { format!(", {held_out} held out") } else { String::new() };
         note(&format!(
             "{}{held_out}, {} an epoch, {} in all",
@@ -173,7 +180,9 @@ impl Observer for Watcher {
             note(&format!("continuing after step {first_step} from {}", checkpoint.display()));
         }
         if *images_unknown {
-            note("the run does not say which images it was trained on until now; from here on only these continue it");
+            note(
+                "the run does not say which images it was trained on until now; from here on only these continue it",
+            );
         }
         self.total_steps = *total_steps;
     }

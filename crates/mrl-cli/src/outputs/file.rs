@@ -53,8 +53,11 @@ impl OutputFile<'_> {
     /// Whether there is a file already; refuses what is no file, such as a folder or a device.
     fn exists(&self) -> Result<bool> {
         let about = match fs::symlink_metadata(self.path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(false),
-            about => about.map_err(|error| self.wrong(&format!("cannot be written ({error}); name another file")))?,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(false);
+            }
+            about => about
+                .map_err(|error| self.wrong(&format!("cannot be written ({error}); name another file")))?,
         };
         let about = if about.is_symlink() {
             let cure = "is a link to a file that does not exist; remove the link, or name another file";

@@ -70,14 +70,19 @@ impl OutputFolder {
     }
 
     fn refused(&self, problem: &str) -> anyhow::Error {
-        anyhow!("{} {problem} --force, which replaces only files with the names of a report's", self.path.display())
+        anyhow!(
+            "{} {problem} --force, which replaces only files with the names of a report's",
+            self.path.display()
+        )
     }
 
     fn is_empty(&self) -> Result<bool> {
         match fs::read_dir(&self.path) {
             Ok(mut entries) => Ok(entries.next().is_none()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-            Err(error) => Err(anyhow!("{}: cannot be read ({error}); choose another --out", self.path.display())),
+            Err(error) => {
+                Err(anyhow!("{}: cannot be read ({error}); choose another --out", self.path.display()))
+            }
         }
     }
 

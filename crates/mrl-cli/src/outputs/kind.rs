@@ -118,7 +118,10 @@ mod tests {
     #[test]
     fn hits_are_told_by_their_form() {
         let is_hits = |text: &str| is_at(FileKind::Hits, "hits.json", text.as_bytes());
-        assert!(is_hits(r#"{"ids":[[1,2],["a"]],"scores":[[0.5,0.25],[1.0]]}"#) && is_hits(r#"{"ids":[],"scores":[]}"#));
+        assert!(
+            is_hits(r#"{"ids":[[1,2],["a"]],"scores":[[0.5,0.25],[1.0]]}"#)
+                && is_hits(r#"{"ids":[],"scores":[]}"#)
+        );
         for other in [
             "",
             "{}",
@@ -131,7 +134,8 @@ mod tests {
             assert!(!is_hits(other), "{other}");
         }
         let header = |text: &str| [b"\x93NUMPY\x01\x00\x76\x00", text.as_bytes()].concat();
-        let of_search = "{'descr': [('id', '<U4'), ('score', '<f8')], 'fortran_order': False, 'shape': (2, 3), }";
+        let of_search =
+            "{'descr': [('id', '<U4'), ('score', '<f8')], 'fortran_order': False, 'shape': (2, 3), }";
         let of_user = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
         assert!(is_at(FileKind::Hits, "hits.npy", &header(of_search)));
         assert!(!is_at(FileKind::Hits, "hits.npy", &header(of_user)));

@@ -139,10 +139,25 @@ mod tests {
     #[test]
     fn a_name_that_is_not_ours_spoils_the_marker() {
         for name in [
-            "../accuracy.png", "/accuracy.png", "a/accuracy.png", "a\\accuracy.png", "..", ".", "", ".png", "C:accuracy.png",
-            "accuracy.PNG", "accuracy", "accuracy.tex", "accuracy.png/", "accuracy.svg.png", ".mrl-files.json", "é.png",
+            "../accuracy.png",
+            "/accuracy.png",
+            "a/accuracy.png",
+            "a\\accuracy.png",
+            "..",
+            ".",
+            "",
+            ".png",
+            "C:accuracy.png",
+            "accuracy.PNG",
+            "accuracy",
+            "accuracy.tex",
+            "accuracy.png/",
+            "accuracy.svg.png",
+            ".mrl-files.json",
+            "é.png",
         ] {
-            let listed = serde_json::json!({"written_by": "mrl 0.1.0", "files": {"report": ["report.json", name]}});
+            let listed =
+                serde_json::json!({"written_by": "mrl 0.1.0", "files": {"report": ["report.json", name]}});
             let problem = Marker::parse(listed.to_string().as_bytes()).unwrap_err();
             assert!(problem.contains("no name of a file of mrl"), "{name}: {problem}");
         }
@@ -161,7 +176,8 @@ mod tests {
             if let Ok(marker) = Marker::parse(&bytes) {
                 let folder = Path::new("report");
                 for name in marker.files.values().flatten() {
-                    prop_assert_eq!(folder.join(name).parent(), Some(folder), "{}", name);
+                    let path = folder.join(name);
+                    prop_assert_eq!(path.parent(), Some(folder), "{}", name);
                     prop_assert!(is_ours(name), "{}", name);
                 }
             }

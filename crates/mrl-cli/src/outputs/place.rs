@@ -34,7 +34,7 @@ pub(crate) fn check_apart(option: &str, path: &Path, what: &str, other: &Path) -
 /// The absolute path without links and `..`, as far as it exists; what does not exist yet is taken as it is written.
 fn resolved(path: &Path) -> PathBuf {
     let mut whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut missing = Vec::new();
+    let mut missing: Vec<PathBuf> = Vec::new();
     loop {
         if let Ok(there) = whole.canonicalize() {
             return missing.iter().rev().fold(there, |folder, part| after(folder, part));

@@ -14,12 +14,10 @@ use crate::{
 const PIXELS: &str = "embed --pixels --dataset fashion-mnist --data-dir data --out";
 
 /// The quickest report.
-const REPORT: &str =
-    "eval --train train.safetensors --test test.safetensors --dims 4 --measures knn1 --methods prefix --resamples 0";
+const REPORT: &str = "eval --train train.safetensors --test test.safetensors --dims 4 --measures knn1 --methods prefix --resamples 0";
 
 /// A training of no steps.
-const UNTRAINED: &str =
-    "train --dataset fashion-mnist --data-dir data --width 0.125 --head-hidden 64 --batch-size 8 --max-steps 0 --out";
+const UNTRAINED: &str = "train --dataset fashion-mnist --data-dir data --width 0.125 --head-hidden 64 --batch-size 8 --max-steps 0 --out";
 
 #[test]
 fn a_file_of_another_kind_is_replaced_by_force_alone() {
@@ -42,7 +40,12 @@ fn a_file_of_another_kind_is_replaced_by_force_alone() {
         (PIXELS, "set.npy", &npy, "a .npy file does not say whether mrl wrote it"),
         (fit, "weights.safetensors", &set, "is not an mrl adapter"),
         (apply, "adapted.safetensors", &set, "is not an embedding set that mrl wrote"),
-        ("index build --input train.safetensors --dims 16 --out", "notes.txt", b"of a week", "is not an mrl index"),
+        (
+            "index build --input train.safetensors --dims 16 --out",
+            "notes.txt",
+            b"of a week",
+            "is not an mrl index",
+        ),
         (search, "hits.json", br#"{"ids": [1, 2]}"#, "is not the hits of a search by mrl"),
         (search, "hits.npy", &npy, "is not the hits of a search by mrl"),
         (tune, "chart.svg", b"<svg></svg>", "is not a chart that mrl drew"),
@@ -51,7 +54,10 @@ fn a_file_of_another_kind_is_replaced_by_force_alone() {
         fs::write(world.path(name), foreign).unwrap();
         let words = format!("{words} {name}");
         let message = fail(world.mrl(&words), 1);
-        says(&message, &[&format!("{name} exists and {said}; choose another --"), "or add --force to replace it"]);
+        says(
+            &message,
+            &[&format!("{name} exists and {said}; choose another --"), "or add --force to replace it"],
+        );
         assert_eq!(world.read(name), foreign, "{words}");
         succeed(world.mrl(&format!("{words} --force")));
         let ours = world.read(name);
@@ -124,7 +130,14 @@ fn a_report_replaces_nothing_in_a_folder_of_the_users() {
     for words in [REPORT, &several, compare] {
         for folder in ["paper", "figures"] {
             let message = fail(world.mrl(&format!("{words} --out {folder}")), 1);
-            says(&message, &[&format!("{folder} is not empty, and mrl eval did not write it"), "another --out", "--force"]);
+            says(
+                &message,
+                &[
+                    &format!("{folder} is not empty, and mrl eval did not write it"),
+                    "another --out",
+                    "--force",
+                ],
+            );
             assert!(!message.contains("evaluating"), "{message}");
         }
     }
@@ -200,7 +213,10 @@ fn a_link_in_a_report_is_not_followed() {
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink(world.path("site.html"), &path).unwrap();
         for force in ["", "--force"] {
-            says(&fail(world.mrl(&format!("{REPORT} --out report {force}")), 1), &[name, "is a link or a folder"]);
+            says(
+                &fail(world.mrl(&format!("{REPORT} --out report {force}")), 1),
+                &[name, "is a link or a folder"],
+            );
         }
         assert_eq!(world.read("site.html"), b"mine");
         fs::remove_file(&path).unwrap();
@@ -225,15 +241,20 @@ fn a_folder_without_a_run_is_never_made_one() {
     of("preset", &[("config.toml", "[run]\nseed = 3\n")]);
     of("locked", &[(".lock", "of another program")]);
     let configured = "config.toml: is not the configuration of a run";
-    for (folder, resumed) in
-        [("logs", no_run), ("photos", no_run), ("site", configured), ("preset", configured), ("locked", no_run)]
-    {
+    for (folder, resumed) in [
+        ("logs", no_run),
+        ("photos", no_run),
+        ("site", configured),
+        ("preset", configured),
+        ("locked", no_run),
+    ] {
         let before = snapshot(&world.path(folder));
         for more in ["", "--resume"] {
             let message = fail(world.mrl(&format!("{UNTRAINED} {folder} {more}")), 1);
             says(&message, &[folder, if more.is_empty() { no_run } else { resumed }, "another --out"]);
         }
-        let mut reference = world.command(env!("CARGO_BIN_EXE_mrl_train"), "--dataset_name cifar10 --dataset_path data");
+        let mut reference =
+            world.command(env!("CARGO_BIN_EXE_mrl_train"), "--dataset_name cifar10 --dataset_path data");
         reference.args(["--ckpt_path", folder]);
         says(&fail(reference, 1), &[folder, resumed]);
         assert_eq!(snapshot(&world.path(folder)), before, "{folder}");
@@ -270,7 +291,8 @@ fn a_run_goes_on_with_its_own_images_alone() {
     let before = snapshot(&world.path("run"));
     let resume = |more: &str| world.mrl(&format!("train --resume --out run {more}"));
     let message = fail(resume("--data-dir other"), 1);
-    let expected = ["run/images.json", "trained on 40 images of data (digest ", "40 images of other (digest "];
+    let expected =
+        ["run/images.json", "trained on 40 images of data (digest ", "40 images of other (digest "];
     says(&message, &expected);
     says(&message, &["resume it with --data-dir data, or start a new run in another --out"]);
     assert_eq!(snapshot(&world.path("run")), before);
@@ -321,13 +343,16 @@ fn an_output_that_cannot_be_written_is_told_before_anything_is_read() {
     let read = "nowhere.safetensors";
     // None of the inputs exists: who looked at them first would say so.
     let files = [
-        (format!("embed --pixels --dataset fashion-mnist --data-dir nowhere --out {{}}.safetensors"), ".safetensors"),
+        (
+            "embed --pixels --dataset fashion-mnist --data-dir nowhere --out {}.safetensors".to_owned(),
+            ".safetensors",
+        ),
         (format!("adapt fit --input {read} --out {{}}.safetensors"), ".safetensors"),
         (format!("adapt apply --adapter {read} --input {read} --out {{}}.safetensors"), ".safetensors"),
         (format!("index build --input {read} --out {{}}"), ""),
         (format!("index search no.index --queries {read} --out {{}}.json"), ".json"),
         (format!("index tune no.index --queries {read} --chart {{}}.svg"), ".svg"),
-        (format!("train --dataset mnist --data-dir nowhere --out run --profile {{}}.json"), ".json"),
+        ("train --dataset mnist --data-dir nowhere --out run --profile {}.json".to_owned(), ".json"),
     ];
     for (words, extension) in &files {
         fs::create_dir(world.path(&format!("folder{extension}"))).unwrap();
@@ -400,12 +425,27 @@ fn outputs_and_images_lie_apart() {
         (format!("{train} data"), "--out data is in the data folder data"),
         (format!("{train} new/../data/run"), "is in the data folder data"),
         (format!("{train} ."), "--out . holds the data folder data"),
-        (format!("{train} run --profile data/trace.json"), "--profile data/trace.json is in the data folder data"),
-        (format!("{folder} --out run --pixel-cache data/cache"), "--pixel-cache data/cache is in the data folder data"),
-        (format!("{folder} --out run --pixel-cache run/cache"), "--pixel-cache run/cache is in the run folder run"),
+        (
+            format!("{train} run --profile data/trace.json"),
+            "--profile data/trace.json is in the data folder data",
+        ),
+        (
+            format!("{folder} --out run --pixel-cache data/cache"),
+            "--pixel-cache data/cache is in the data folder data",
+        ),
+        (
+            format!("{folder} --out run --pixel-cache run/cache"),
+            "--pixel-cache run/cache is in the run folder run",
+        ),
         (format!("{folder} --out run --pixel-cache run"), "--pixel-cache run is in the run folder run"),
-        (format!("{PIXELS} data/pixels.safetensors"), "--out data/pixels.safetensors is in the data folder data"),
-        (format!("{REPORT} --data-dir data --out data/report"), "--out data/report is in the data folder data"),
+        (
+            format!("{PIXELS} data/pixels.safetensors"),
+            "--out data/pixels.safetensors is in the data folder data",
+        ),
+        (
+            format!("{REPORT} --data-dir data --out data/report"),
+            "--out data/report is in the data folder data",
+        ),
         (format!("{REPORT} --data-dir out/data --out out"), "--out out holds the data folder out/data"),
     ];
     #[cfg(unix)]
@@ -425,7 +465,10 @@ fn outputs_and_images_lie_apart() {
     // A report in a run's folder is welcome.
     succeed(world.mrl(&format!("{UNTRAINED} run")));
     succeed(world.mrl(&format!("{REPORT} --out run/report")));
-    says(&fail(world.mrl(&format!("{REPORT} --out run")), 1), &["run is not empty, and mrl eval did not write it"]);
+    says(
+        &fail(world.mrl(&format!("{REPORT} --out run")), 1),
+        &["run is not empty, and mrl eval did not write it"],
+    );
 }
 
 #[test]
@@ -445,7 +488,8 @@ fn the_commands_of_the_readme_may_be_repeated() {
         "index search train.index --queries test.safetensors --k 10 --out hits.json".to_owned(),
         "index search train.index --queries test.safetensors --k 10 --out hits.npy".to_owned(),
         "adapt fit --input train.safetensors --epochs 1 --out adapter.safetensors".to_owned(),
-        "adapt apply --adapter adapter.safetensors --input train.safetensors --out adapted.safetensors".to_owned(),
+        "adapt apply --adapter adapter.safetensors --input train.safetensors --out adapted.safetensors"
+            .to_owned(),
     ];
     for round in 0..2 {
         for words in &commands {

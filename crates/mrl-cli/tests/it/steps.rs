@@ -108,6 +108,9 @@ fn a_profile_replaces_no_file_that_is_none_and_none_before_all_is_checked() {
         let message = fail(world.train("run", words), code);
         assert!(message.contains(part), "{words}: {message}");
     }
-    assert_eq!((text(&world.read("notes.json")), text(&world.read("trace.json"))), ("{}".to_owned(), trace.to_owned()));
+    assert_eq!(
+        (text(&world.read("notes.json")), text(&world.read("trace.json"))),
+        ("{}".to_owned(), trace.to_owned())
+    );
     assert_eq!(fs::read_dir(world.path("run")).unwrap().count(), 1);
 }

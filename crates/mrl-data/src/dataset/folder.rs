@@ -126,7 +126,8 @@ fn describe(
         let classes = scan.class_names.as_ref().map(Vec::len);
         subset::check_counts(name, labels, classes, scan.class_names.as_deref(), count)?;
     }
-    let sample = digest::sample(selected.whole.len()).map(|at| scan.paths[selected.whole[at].0].clone()).collect();
+    let sample =
+        digest::sample(selected.whole.len()).map(|at| scan.paths[selected.whole[at].0].clone()).collect();
     let mut set = ImageSet::from_folder(split, FolderImages { source, sample });
     if set.is_empty() {
         return Err(DataError::Empty {

@@ -46,8 +46,13 @@ impl Document {
             Self::Comparison => comparison::STEMS,
             Self::Summary => summary::STEMS,
         };
-        let charts = stems.iter().flat_map(|stem| ["svg", "png"].map(|extension| format!("{stem}.{extension}")));
-        ["json", "html"].map(|extension| format!("{}.{extension}", self.name())).into_iter().chain(charts).collect()
+        let charts =
+            stems.iter().flat_map(|stem| ["svg", "png"].map(|extension| format!("{stem}.{extension}")));
+        ["json", "html"]
+            .map(|extension| format!("{}.{extension}", self.name()))
+            .into_iter()
+            .chain(charts)
+            .collect()
     }
 
     /// `NAME.json`, `NAME.html`, and each chart as SVG and PNG.
@@ -62,7 +67,8 @@ impl Document {
         let mut files = vec![(format!("{name}.json"), json), (format!("{name}.html"), html.into_bytes())];
         for chart in charts {
             let png = format!("{}.png", chart.name);
-            let drawn = chart.drawing.png().map_err(|problem| EvalError::Plot { file: png.clone(), problem })?;
+            let drawn =
+                chart.drawing.png().map_err(|problem| EvalError::Plot { file: png.clone(), problem })?;
             files.push((format!("{}.svg", chart.name), chart.drawing.svg().into_bytes()));
             files.push((png, drawn));
         }

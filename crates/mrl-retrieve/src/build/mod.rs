@@ -237,9 +237,5 @@ fn lock_existing(path: &Path, existing: Existing) -> Result<Option<File>, Error>
         Existing::IsIndex => is_replaceable(&file),
         Existing::IsAnyFile => file.metadata().map(|about| about.is_file()),
     };
-    if may_go.map_err(Error::io(path))? {
-        Ok(Some(file))
-    } else {
-        Err(Error::Occupied(path.to_owned()))
-    }
+    if may_go.map_err(Error::io(path))? { Ok(Some(file)) } else { Err(Error::Occupied(path.to_owned())) }
 }
