@@ -162,7 +162,9 @@ def begin(args, recipe):
     path = folder / "config.toml"
     if path.exists():
         stored, now = settings(tomllib.loads(path.read_text())), settings(config)
-        # A setting that one of them lacks is newer or older than the other.
+        # Before it was stored, a recipe that did not set it had as many hidden units as the encoder has numbers.
+        stored.setdefault("model.head_hidden", int(512 * (args.width or 1)))
+        # Any other setting that one of them lacks is newer or older than the other.
         changed = [name for name in stored.keys() & now.keys() - OF_THE_MACHINE if stored[name] != now[name]]
         if changed:
             sys.exit(f"{folder} has another {changed[0]}: {stored[changed[0]]}, now {now[changed[0]]}; delete it, or give another --out")

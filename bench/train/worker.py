@@ -1,8 +1,8 @@
 """The reference's training on request: reads `steps N` from stdin, makes N steps, answers with a line of JSON.
 
 The PyPI package mrl-pytorch 0.1.1 has the model, the loss and the views; its training script is not in the wheel, and is
-written again here from its published loop. The wheel's projector nests its second layer only; its forward is replaced by
-the published one, which nests both, as in goldens/reference/make.py.
+written again here from its published loop. The wheel's projector has a hidden layer; its forward is replaced by the published one,
+a linear map of each prefix, as in goldens/reference/make.py.
 
 Run by compare.py: python worker.py --mode f32|tuned --batch 256 [--device cpu] [--dtype f32] [--encoder resnet18] [--size 32]
 [--loader DATA_DIR]
@@ -23,15 +23,11 @@ from mrl.mrl import MatryoshkaProjector, ReLIC, relic_loss
 from PIL import Image
 
 
-def nested_forward(self, x):
-    outputs = []
-    for d in self.nesting_dims:
-        h = torch.relu(x[:, :d] @ self.proj_hidden.weight[:, :d].t())
-        outputs.append(h[:, :d] @ self.proj_linear.weight[:, :d].t())
-    return outputs
+def published_forward(self, x):
+    return [x[:, :d] @ self.proj_linear.weight[:, :d].t() for d in self.nesting_dims]
 
 
-MatryoshkaProjector.forward = nested_forward
+MatryoshkaProjector.forward = published_forward
 
 
 class Images(torch.utils.data.Dataset):

@@ -3,13 +3,16 @@
 
 mod bench;
 mod cache;
+mod caps;
 mod checks;
 mod chosen;
 mod demo;
 mod environment;
+mod failures;
 mod pip;
 mod python;
 mod setup;
+mod stages;
 #[cfg(all(test, unix))]
 mod tests;
 mod unpack;
@@ -27,7 +30,8 @@ Usage: cargo xtask COMMAND
   setup [--cuda]  Prepare libtorch in the user's cache and link this clone to it
   demo            Set up, build, train on the shipped images, embed, evaluate
   test            Set up, then run all tests
-  ci              Set up, then formatting, clippy, documentation and all tests
+  test --capped   Set up, then run the numerical tests with fewer vector instructions
+  ci              Set up, then formatting, clippy, documentation, all tests and those of --capped
   bench eval [OPTIONS]        mrl eval beside scikit-learn; see bench/README.md
   bench eval-large [OPTIONS]  How mrl eval grows with the set
   bench train [OPTIONS]       mrl train beside PyTorch
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         ["setup", "--cuda"] => setup::setup(&workspace, Variant::Cuda),
         ["demo"] => demo::demo(&workspace),
         ["test"] => checks::test(&workspace),
+        ["test", "--capped"] => checks::test_capped(&workspace),
         ["ci"] => checks::ci(&workspace),
         ["bench", "eval", ref options @ ..] => bench::eval(&workspace, "compare.py", options),
         ["bench", "train", ref options @ ..] => bench::train(&workspace, options),

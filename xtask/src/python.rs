@@ -7,7 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::environment::Environment;
-use crate::workspace::{Workspace, run, target_folder};
+use crate::failures::Failures;
+use crate::workspace::{Workspace, run, run_read, target_folder};
 
 const TESTS: Environment = Environment {
     packages: &["maturin==1.16.*", "mypy==2.4.*", "numpy==2.4.*", "pytest==9.2.*"],
@@ -36,8 +37,18 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"]).arg(&wheel);
     run(&mut install, &format!("pip install {}", wheel.display()))?;
     let mut pytest = workspace.command(&python);
-    pytest.args(["-m", "pytest", "--quiet", "bindings/python"]).env("PYTHONDONTWRITEBYTECODE", "1");
-    run(&mut pytest, "pytest bindings/python")
+    pytest.args([
+        "-m",
+        "pytest",
+        "--quiet",
+        "--color=no",
+        "--continue-on-collection-errors",
+        "bindings/python",
+    ]);
+    pytest.env("PYTHONDONTWRITEBYTECODE", "1");
+    let mut failures = Failures::default();
+    let result = run_read(pytest, "pytest bindings/python", |line| failures.read_pytest(line));
+    failures.or(result)
 }
 
 fn has_venv() -> bool {

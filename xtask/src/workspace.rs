@@ -1,11 +1,13 @@
 //! The clone that the commands work in, and how they call Cargo there.
 
+use std::io::{BufRead, BufReader, Write, pipe, stdout};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::chosen::{Chosen, LINK, chosen};
+use crate::failures::Failures;
 
 /// A clone of the repository.
 #[derive(Debug)]
@@ -42,10 +44,32 @@ impl Workspace {
     /// # Errors
     /// Cargo cannot be run, or it failed; it has said why.
     pub(crate) fn cargo(&self, args: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+        let mut command = self.cargo_command(args);
+        command.envs(environment.iter().copied());
+        run(&mut command, &format!("cargo {}", args.join(" ")))
+    }
+
+    /// Runs `cargo test` with all test programs, even if one fails.
+    ///
+    /// # Errors
+    /// Cargo cannot be run, it failed, or tests did, which the error names.
+    pub(crate) fn cargo_test(&self, args: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+        let args = [&["test", "--workspace", "--no-fail-fast"], args].concat();
+        let mut command = self.cargo_command(&args);
+        // Colours would hide the names of tests.
+        command.envs(environment.iter().copied()).env("CARGO_TERM_COLOR", "never");
+        let settings = environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let words: Vec<String> = settings.chain([format!("cargo {}", args.join(" "))]).collect();
+        let mut failures = Failures::default();
+        let result = run_read(command, &words.join(" "), |line| failures.read_cargo(line));
+        failures.or(result)
+    }
+
+    fn cargo_command(&self, args: &[&str]) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = self.command(cargo);
-        command.args(args).envs(environment.iter().copied());
-        run(&mut command, &format!("cargo {}", args.join(" ")))
+        command.args(args);
+        command
     }
 
     /// Drops what Cargo has built of `packages`, in both usual profiles.
@@ -70,6 +94,33 @@ impl Workspace {
 pub(crate) fn run(command: &mut Command, words: &str) -> Result<()> {
     println!("+ {words}");
     let status = command.status().with_context(|| format!("running {words}"))?;
+    check(status, words)
+}
+
+/// As [`run`], and hands each line that the program prints to `read`, after passing it on. What it writes to stderr goes to stdout,
+/// so that all lines stay in order.
+///
+/// # Errors
+/// The program cannot be run, or it failed.
+pub(crate) fn run_read(mut command: Command, words: &str, mut read: impl FnMut(&str)) -> Result<()> {
+    println!("+ {words}");
+    let context = || format!("running {words}");
+    let (output, input) = pipe().with_context(context)?;
+    command.stdout(input.try_clone().with_context(context)?).stderr(input);
+    let mut child = command.spawn().with_context(context)?;
+    // It holds ends of the pipe that are to be the program's alone.
+    drop(command);
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line).with_context(context)? > 0 {
+        stdout().write_all(&line).and_then(|()| stdout().flush()).with_context(context)?;
+        read(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+    check(child.wait().with_context(context)?, words)
+}
+
+fn check(status: ExitStatus, words: &str) -> Result<()> {
     if !status.success() {
         bail!("`{words}` failed ({status}); its messages are above");
     }

@@ -32,22 +32,28 @@ fn is_in(path: &Path, member: &str) -> bool {
     path.starts_with(root().join(member))
 }
 
-/// The workspace members whose manifest names the dependency `name`.
-fn members_with(name: &str) -> Vec<String> {
+fn members() -> Vec<String> {
     let mut members = vec!["bindings/python".to_owned(), "xtask".to_owned()];
     for entry in fs::read_dir(root().join("crates")).expect("the crates can be listed") {
         members.push(format!("crates/{}", entry.expect("the crates can be listed").file_name().display()));
     }
     members.sort();
+    members
+}
+
+fn manifest(member: &str) -> String {
+    fs::read_to_string(root().join(member).join("Cargo.toml")).expect("a member has a manifest")
+}
+
+/// The workspace members whose manifest names the dependency `name`.
+fn members_with(name: &str) -> Vec<String> {
     let names = |member: &String| {
-        let manifest =
-            fs::read_to_string(root().join(member).join("Cargo.toml")).expect("a member has a manifest");
-        manifest.lines().any(|line| {
+        manifest(member).lines().any(|line| {
             let key = line.split(['=', '.', ' ']).next().unwrap_or_default();
             key == name
         })
     };
-    members.into_iter().filter(names).collect()
+    members().into_iter().filter(names).collect()
 }
 
 /// The lines outside `members` that hold one of `words`, less comments and the tests at the end of a file.
@@ -110,7 +116,34 @@ fn only_programs_print() {
 
 #[test]
 fn only_programs_read_the_environment() {
-    assert_eq!(code_with(&["env::var", "env::var_os", "env::vars"], &["crates/mrl-cli", "xtask"]), [""; 0]);
+    // Test programs are compiled with this file, others never: see the next test.
+    let for_tests = "crates/mrl-linalg/src/test_env.rs";
+    let programs = ["crates/mrl-cli", "xtask", for_tests];
+    assert_eq!(code_with(&["env::var", "env::var_os", "env::vars"], &programs), [""; 0]);
+}
+
+#[test]
+fn only_tests_take_the_simd_level_from_the_environment() {
+    let mut enabled = 0;
+    for member in members() {
+        let manifest = manifest(&member);
+        let mut table = "";
+        for line in manifest.lines() {
+            if line.starts_with('[') {
+                table = line;
+            }
+            if line.contains("\"test-env\"") {
+                assert_eq!(table, "[dev-dependencies]", "{member}: {line}");
+                enabled += 1;
+            }
+        }
+    }
+    assert_eq!(enabled, 3, "mrl-data, mrl-eval and mrl-retrieve are tested at each level");
+}
+
+#[test]
+fn only_mrl_linalg_chooses_vector_instructions() {
+    assert_eq!(members_with("pulp"), ["crates/mrl-linalg"]);
 }
 
 #[test]

@@ -30,6 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let mut config = Config::default();
     config.model.encoder = args.encoder;
+    // As the reference was published.
+    config.model.head_hidden = Some(0);
     config.run.precision = args.precision;
     config.run.batch_size = args.batch;
     if !args.bench || args.test {

@@ -1,6 +1,8 @@
 //! What can be typed; nothing is checked here but the form.
 
 mod adapt;
+mod fold;
+mod images;
 mod index;
 mod objective;
 mod optimiser;
@@ -13,10 +15,12 @@ use clap::{
 };
 use mrl_data::{AugmentationPreset, DatasetKind, Split};
 use mrl_eval::{Database, Measure, Method};
-use mrl_train::{DeviceChoice, Encoder, Head, NetworkChoice, Precision, Stem};
+use mrl_train::{DeviceChoice, Encoder, FoldChoice, Head, NetworkChoice, Precision, Stem};
 use strum::VariantNames;
 
 pub use adapt::{AdaptCommand, ApplyArgs, FitArgs};
+pub use fold::FoldArgs;
+pub use images::ImageArgs;
 pub use index::{
     AddArgs, BenchArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs,
     TableArgs, TuneArgs,
@@ -24,10 +28,15 @@ pub use index::{
 pub use objective::ObjectiveArgs;
 pub use optimiser::OptimiserArgs;
 
+const ENVIRONMENT: &str = "\
+Environment:
+  MRL_SIMD  Widest vector instructions for views, evaluation and search: scalar, avx2 or avx512
+            (on ARM scalar or neon) [default: the widest of the processor]";
+
 /// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is
 /// worth, and search by them.
 #[derive(Debug, Parser)]
-#[command(name = "mrl", version, max_term_width = 100)]
+#[command(name = "mrl", version, max_term_width = 100, after_help = ENVIRONMENT)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -41,6 +50,8 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Turn images into an embedding set.
     Embed(EmbedArgs),
+    /// Fold a rotation into trained encoders, so that their prefixes are principal components and whole vectors keep their cosines.
+    Fold(FoldArgs),
     /// Measure what each length of an embedding is worth: probe, neighbours, retrieval, beside PCA and chance.
     Eval(EvalArgs),
     /// Make the prefixes of frozen vectors useful, whatever made them.
@@ -109,7 +120,7 @@ pub struct TrainArgs {
     /// each step (random-prefix) [default: mrl-e].
     #[arg(long, value_parser = choice::<Head>())]
     pub head: Option<Head>,
-    /// Hidden units of the widest prefix's projector [default: 2048].
+    /// Hidden units of the widest prefix's projector; 0: no hidden layer, one linear map as in the reference [default: 2048].
     #[arg(long, value_name = "N")]
     pub head_hidden: Option<usize>,
     /// Whether shorter prefixes have their share of the hidden units, or all of them [default: false].
@@ -163,9 +174,17 @@ pub struct TrainArgs {
     /// A checkpoint every N steps [default: behind an epoch, once a minute at most].
     #[arg(long, value_name = "N")]
     pub checkpoint_every: Option<u64>,
+    /// After N steps, batch norm of both networks uses its running statistics, which no longer change. The reference's script does so
+    /// from its first evaluation on, after 2,000 steps [default: never].
+    #[arg(long, value_name = "N")]
+    pub freeze_batch_norm_after: Option<u64>,
     /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained length of both networks.
     #[arg(long, value_name = "N")]
     pub eval_every: Option<u64>,
+    /// The rotation to fold into the encoders at the end, where images kept out of its fit say that prefixes find more of the nearest
+    /// neighbours with it [default: principal].
+    #[arg(long, value_parser = choice::<FoldChoice>())]
+    pub fold: Option<FoldChoice>,
     /// Write the phases of each step as a trace that Perfetto and Chrome show.
     #[arg(long, value_name = "FILE.json")]
     pub profile: Option<PathBuf>,
@@ -177,30 +196,22 @@ pub struct TrainArgs {
 /// `mrl embed`.
 #[derive(Clone, Debug, Args)]
 pub struct EmbedArgs {
-    /// The run whose encoder to use; while it goes on, that of its last checkpoint.
-    #[arg(long, value_name = "DIR", required_unless_present = "pixels")]
+    /// The run whose encoder to use, while it goes on that of its last checkpoint; or the file of an encoder.
+    #[arg(long, value_name = "RUN|ENCODER", required_unless_present = "pixels")]
     pub run: Option<PathBuf>,
     /// Use the raw pixels as the embedding: the baseline that an encoder must beat.
     #[arg(long, conflicts_with = "run")]
     pub pixels: bool,
-    /// The moving average (target) or the network that the optimiser trains (online).
-    #[arg(long, value_parser = choice::<NetworkChoice>(), default_value = "target", conflicts_with = "pixels")]
-    pub network: NetworkChoice,
-    /// The format of the images [default: that of the run].
-    #[arg(long, value_parser = choice::<DatasetKind>())]
-    pub dataset: Option<DatasetKind>,
-    /// The folder of the images [default: that of the run].
-    #[arg(long, value_name = "PATH")]
-    pub data_dir: Option<PathBuf>,
-    /// The part to embed.
-    #[arg(long, value_parser = choice::<Split>(), default_value = "train")]
-    pub split: Split,
-    /// Only the first N images of each class.
-    #[arg(long, value_name = "N")]
-    pub subset_per_class: Option<usize>,
-    /// Skip up to N corrupt images of a folder.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub max_corrupt: usize,
+    /// The moving average (target) or the network that the optimiser trains (online); the file of an encoder says which it is
+    /// [default: target].
+    #[arg(long, value_parser = choice::<NetworkChoice>(), conflicts_with = "pixels")]
+    pub network: Option<NetworkChoice>,
+    /// Leave out the rotation that was folded into the encoder: prefixes as they were trained.
+    #[arg(long, conflicts_with = "pixels")]
+    pub unfolded: bool,
+    /// The images to embed.
+    #[command(flatten)]
+    pub images: ImageArgs,
     /// The side to which --pixels scales the images [default: that of the images].
     #[arg(long, value_name = "N", requires = "pixels", conflicts_with = "run")]
     pub image_size: Option<usize>,

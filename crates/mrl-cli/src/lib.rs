@@ -11,6 +11,7 @@ mod progress;
 pub mod reference;
 mod settings;
 mod signals;
+mod simd;
 mod waiting;
 
 use std::process::ExitCode;
@@ -43,16 +44,17 @@ impl std::error::Error for UsageError {}
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     prepare_process();
-    if matches!(cli.command, Command::Train(_) | Command::Embed(_) | Command::Adapt(_)) {
+    if matches!(cli.command, Command::Train(_) | Command::Embed(_) | Command::Fold(_) | Command::Adapt(_)) {
         waiting::sleep_while_waiting();
     }
-    exit_code(match cli.command {
+    exit_code(simd::limit().and_then(|()| match cli.command {
         Command::Train(args) => commands::train(&args),
         Command::Embed(args) => commands::embed(&args),
+        Command::Fold(args) => commands::fold(&args),
         Command::Eval(args) => commands::eval(&args),
         Command::Adapt(command) => commands::adapt(&command),
         Command::Index(command) => commands::index(&command),
-    })
+    }))
 }
 
 /// What every program does first.

@@ -1,4 +1,5 @@
-//! The command line of the reference implementation (`mrl-pytorch`'s `mrl_train`), on the same code as `mrl train`.
+//! The command line of the reference implementation's training script (`run_training.py`, installed as `mrl_train`), on the same code as
+//! `mrl train`.
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -6,12 +7,13 @@ use clap::{Parser, ValueEnum};
 use mrl_data::{DatasetKind, Split};
 use mrl_train::{Config, Encoder, Objective, Precision, Relic};
 
-use crate::{UsageError, commands};
+use crate::{UsageError, commands, progress::note};
 
 /// ReLIC with nested projections, under the reference's own options.
 ///
-/// The run folder is `-save_model_dir`; unlike the reference's, a run is never overwritten, and resuming restores
-/// optimiser, target network and step.
+/// The network is the published one, whose projector is one linear map. The run folder is `-save_model_dir`; unlike the reference's,
+/// a run is never overwritten, resuming restores optimiser, target network and step, and batch norm is not frozen after 2,000 steps
+/// unless `--freeze_batch_norm_after 2000` is given.
 #[derive(Debug, Parser)]
 #[command(allow_negative_numbers = true, name = "mrl_train", version, max_term_width = 100)]
 pub struct ReferenceArgs {
@@ -45,6 +47,9 @@ pub struct ReferenceArgs {
     /// Projector MLP out dimension.
     #[arg(long = "proj_out_dim", default_value_t = 64)]
     proj_out_dim: usize,
+    /// Has no effect, as in the reference, whose projector has no hidden layer.
+    #[arg(long = "proj_hidden_dim")]
+    proj_hidden_dim: Option<usize>,
     /// Log and save a checkpoint every n steps.
     #[arg(long = "log_every_n_steps", default_value_t = 400)]
     log_every_n_steps: u64,
@@ -60,6 +65,10 @@ pub struct ReferenceArgs {
     /// Update EMA gamma after this many steps.
     #[arg(long = "update_gamma_every_n_steps", default_value_t = 1)]
     update_gamma_every_n_steps: u64,
+    /// Freeze the statistics of batch norm after this many steps. The reference has no such option, and does so after its first
+    /// evaluation, which comes after 5 times `--log_every_n_steps` [default: never].
+    #[arg(long = "freeze_batch_norm_after", value_name = "STEPS")]
+    freeze_batch_norm_after: Option<u64>,
     /// Resume the run in this folder (our checkpoints are folders of a run, not .pth files).
     #[arg(long = "ckpt_path", value_name = "RUN_DIR")]
     ckpt_path: Option<PathBuf>,
@@ -69,6 +78,10 @@ pub struct ReferenceArgs {
 enum DatasetName {
     Stl10,
     Cifar10,
+    #[value(name = "tiny_imagenet")]
+    TinyImagenet,
+    Food101,
+    Imagenet1k,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -87,8 +100,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(run) => (run.clone(), true),
         None => (args.save_model_dir.clone(), false),
     };
-    let result =
-        check_resume(&args).and_then(|()| commands::run_config(&args.config(), &out, resume, None, None));
+    let result = crate::simd::limit().and_then(|()| check_resume(&args)).and_then(|()| args.config()).and_then(|config| {
+        if args.proj_hidden_dim.is_some() {
+            note("warning: --proj_hidden_dim has no effect: the reference computes its projector's hidden layer and does not use it");
+        }
+        commands::run_config(&config, &out, resume, None, None)
+    });
     crate::exit_code(result)
 }
 
@@ -113,17 +130,21 @@ fn check_resume(args: &ReferenceArgs) -> anyhow::Result<()> {
 }
 
 impl ReferenceArgs {
-    fn config(&self) -> Config {
+    /// # Errors
+    /// When the images are those of a data set that this program does not read.
+    fn config(&self) -> anyhow::Result<Config> {
         let mut config = Config::default();
         config.data.data_dir = Some(self.dataset_path.clone());
-        (config.data.dataset, config.data.split) = match self.dataset_name {
-            DatasetName::Stl10 => (Some(DatasetKind::Stl10), Some(Split::Unlabeled)),
-            DatasetName::Cifar10 => (Some(DatasetKind::Cifar10), Some(Split::Train)),
+        let (dataset, split) = match self.dataset_name {
+            DatasetName::Stl10 => (DatasetKind::Stl10, Split::Unlabeled),
+            DatasetName::Cifar10 => (DatasetKind::Cifar10, Split::Train),
+            DatasetName::TinyImagenet => return Err(self.as_a_folder("tiny_imagenet", 64)),
+            DatasetName::Food101 => return Err(self.as_a_folder("food101", 192)),
+            DatasetName::Imagenet1k => return Err(self.as_a_folder("imagenet1k", 192)),
         };
-        config.model.encoder = match self.encoder_model_name {
-            EncoderName::Resnet18 => Encoder::ResNet18,
-            EncoderName::Resnet50 => Encoder::ResNet50,
-        };
+        (config.data.dataset, config.data.split) = (Some(dataset), Some(split));
+        config.model.encoder = self.encoder_model_name.encoder();
+        config.model.head_hidden = Some(0);
         config.model.projection_dim = Some(self.proj_out_dim);
         config.objective.loss = Objective::Relic(Relic { alpha: self.alpha });
         config.optimiser.lr = self.learning_rate;
@@ -138,7 +159,29 @@ impl ReferenceArgs {
         config.run.seed = 42;
         config.run.log_every = self.log_every_n_steps;
         config.run.checkpoint_every = Some(self.log_every_n_steps);
-        config
+        config.run.freeze_batch_norm_after = self.freeze_batch_norm_after;
+        Ok(config)
+    }
+
+    /// How to train on a data set that the reference takes from a hub, at the same size of the views.
+    fn as_a_folder(&self, name: &str, size: usize) -> anyhow::Error {
+        UsageError(format!(
+            "--dataset_name {name}: mrl_train reads stl10 and cifar10 alone; download the images into a folder {name} with a subfolder \
+             for each class, and run: mrl train --preset reference --dataset folder --data-dir {name} --image-size {size} \
+             --stem imagenet --encoder {} --out {}",
+            self.encoder_model_name.encoder(),
+            self.save_model_dir.display()
+        ))
+        .into()
+    }
+}
+
+impl EncoderName {
+    fn encoder(self) -> Encoder {
+        match self {
+            Self::Resnet18 => Encoder::ResNet18,
+            Self::Resnet50 => Encoder::ResNet50,
+        }
     }
 }
 
@@ -153,8 +196,9 @@ mod tests {
 
     #[test]
     fn defaults_are_the_references() {
-        let config = parse(&[]).config();
+        let config = parse(&[]).config().unwrap();
         let expected = Config::default();
+        assert_eq!((config.model.head_hidden, config.run.freeze_batch_norm_after), (Some(0), None));
         assert_eq!(config.optimiser, expected.optimiser);
         assert_eq!(config.target, expected.target);
         assert_eq!(config.data.dataset, Some(DatasetKind::Stl10));
@@ -177,7 +221,7 @@ mod tests {
             "--dataset_name=cifar10",
             "--fp16_precision",
         ]);
-        let config = args.config();
+        let config = args.config().unwrap();
         assert_eq!(args.save_model_dir, PathBuf::from("here"));
         assert_eq!(
             (config.optimiser.lr, config.optimiser.weight_decay, config.run.batch_size),

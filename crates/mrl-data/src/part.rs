@@ -42,6 +42,14 @@ impl Part {
         Ok([trained, held_out].map(|indices| Self { set: Arc::clone(set), indices }))
     }
 
+    /// At most `most` of its images, evenly spaced.
+    #[must_use]
+    pub fn evenly(&self, most: usize) -> Self {
+        let (all, kept) = (self.indices.len(), most.min(self.indices.len()));
+        let indices = (0..kept).map(|place| self.indices[place * all / kept]).collect();
+        Self { set: Arc::clone(&self.set), indices }
+    }
+
     /// Those of its images that have a label.
     #[must_use]
     pub fn labelled(&self) -> Self {
@@ -126,6 +134,15 @@ mod tests {
             assert_eq!(held_out.labels().unwrap(), few, "the one image of class 2 is trained on");
             assert_eq!(trained.len() + held_out.len(), 6);
         }
+    }
+
+    #[test]
+    fn some_images_of_a_part_are_evenly_spaced() {
+        let whole = Part::whole(set(None, 10));
+        assert_eq!(places(&whole.evenly(4)), [0, 2, 5, 7]);
+        assert_eq!(places(&whole.evenly(4).evenly(2)), [0, 5]);
+        assert_eq!(places(&whole.evenly(99)), places(&whole));
+        assert!(whole.evenly(0).is_empty());
     }
 
     #[test]

@@ -186,6 +186,7 @@ fn read_metadata(path: &Path, header: Option<&HashMap<String, String>>) -> Resul
         encoder: entry("encoder"),
         network: entry("network"),
         weights: entry("weights"),
+        fold: entry("fold"),
         preprocessing: entry("preprocessing"),
         dataset: entry("dataset"),
         config: entry("config"),
@@ -204,6 +205,7 @@ impl Metadata {
             ("encoder", self.encoder.clone()),
             ("network", self.network.clone()),
             ("weights", self.weights.clone()),
+            ("fold", self.fold.clone()),
             ("preprocessing", self.preprocessing.clone()),
             ("dataset", self.dataset.clone()),
             ("config", self.config.clone()),
@@ -296,6 +298,7 @@ mod tests {
         set.metadata = Metadata {
             nesting: Some(Nesting::new([2, 4], 4).unwrap()),
             encoder: Some("resnet18".into()),
+            fold: Some("principal".into()),
             class_names: Some(vec!["cat".into(), "dog".into()]),
             ..Metadata::default()
         };

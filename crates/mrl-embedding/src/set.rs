@@ -28,6 +28,8 @@ pub struct Metadata {
     pub network: Option<String>,
     /// What tells the encoder's weights from others, such as those of the same run some steps later.
     pub weights: Option<String>,
+    /// The rotation that was folded into the encoder last, `principal` or `learned`; none where its prefixes are as they were trained.
+    pub fold: Option<String>,
     /// How an image became the encoder's input.
     pub preprocessing: Option<String>,
     /// The data set and its split, e.g. `cifar10 test`.

@@ -112,11 +112,15 @@ fn check_agreement(train: &EmbeddingSet, test: &EmbeddingSet) -> Result<(), Eval
     }
     let (a, b) = (&train.metadata, &test.metadata);
     let nesting = |nesting: &Option<Nesting>| nesting.as_ref().map(ToString::to_string);
+    // Sets of our encoders say their weights; without a fold they are unfolded.
+    let unfolded = |set: &Metadata| set.weights.as_ref().map(|_| "none".to_owned());
+    let fold = |set: &Metadata| set.fold.clone().or_else(|| unfolded(set));
     let said = [
         ("encoder", a.encoder.clone(), b.encoder.clone()),
         ("network", a.network.clone(), b.network.clone()),
         ("preprocessing", a.preprocessing.clone(), b.preprocessing.clone()),
         ("nesting", nesting(&a.nesting), nesting(&b.nesting)),
+        ("fold", fold(a), fold(b)),
     ];
     for (what, train, test) in said {
         if let (Some(train), Some(test)) = (train, test)
@@ -347,6 +351,13 @@ mod tests {
                 Metadata { nesting: nesting(&[4]), ..other() }
             ),
             "the training set's nesting is 2,4 but the test set's is 4; embed both in the same way"
+        );
+        assert_eq!(
+            contradiction(
+                Metadata { weights: some("1f"), fold: some("principal"), ..other() },
+                Metadata { weights: some("2e"), ..other() }
+            ),
+            "the training set's fold is principal but the test set's is none; embed both in the same way"
         );
         assert_eq!(
             contradiction(

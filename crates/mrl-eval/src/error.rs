@@ -69,7 +69,7 @@ pub enum EvalError {
     /// The sets say that they were made differently, so that their numbers cannot be compared.
     #[error("the training set's {what} is {train} but the test set's is {test}; embed both in the same way")]
     Mismatch {
-        /// `encoder`, `network`, `preprocessing`, `nesting`.
+        /// `encoder`, `network`, `preprocessing`, `nesting`, `fold`.
         what: &'static str,
         /// What the training set says.
         train: String,

@@ -59,6 +59,9 @@ pub struct Report {
     pub network: Option<String>,
     /// What tells the encoder's weights from others.
     pub weights: Option<String>,
+    /// The rotation that was folded into the encoder, `principal` or `learned`, where one was.
+    #[serde(default)]
+    pub fold: Option<String>,
     /// How images became the encoder's input.
     pub preprocessing: Option<String>,
     /// The run's resolved configuration, as TOML.
@@ -108,6 +111,7 @@ impl Report {
             encoder: either(&ours.encoder, &theirs.encoder),
             network: either(&ours.network, &theirs.network),
             weights: either(&ours.weights, &theirs.weights),
+            fold: either(&ours.fold, &theirs.fold),
             preprocessing: either(&ours.preprocessing, &theirs.preprocessing),
             config: either(&ours.config, &theirs.config),
             embeddings_version: either(&ours.version, &theirs.version),

@@ -1,23 +1,29 @@
 //! Loops over numbers, compiled for each width of vectors; the widest that the processor has is taken at run time.
 
-use pulp::Arch;
+use mrl_linalg::vectorised;
 
 /// Writes `values` to `out` as `f64`, which is exact; both are equally long.
 pub(crate) fn widen(values: &[f32], out: &mut [f64]) {
-    Arch::new().dispatch(|| {
-        for (out, &value) in out.iter_mut().zip(values) {
-            *out = f64::from(value);
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for (out, &value) in out.iter_mut().zip(values) {
+                *out = f64::from(value);
+            }
+        },
+    );
 }
 
 /// `e` to each of `values`, in place, within 3e-16 of the value for those from -700 to 0; below, what -700 gives.
 pub(crate) fn exp_of_negatives(values: &mut [f64]) {
-    Arch::new().dispatch(|| {
-        for value in values {
-            *value = exp(value.max(-700.0));
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for value in values.iter_mut() {
+                *value = exp(value.max(-700.0));
+            }
+        },
+    );
 }
 
 /// The exponent is split into a power of two and a rest below ln 2 / 2, whose exponential is a short Taylor sum.

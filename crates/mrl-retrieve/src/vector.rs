@@ -2,28 +2,6 @@
 
 #![expect(clippy::inline_always, reason = "what is not inlined is compiled for the narrowest vectors")]
 
-use pulp::{Arch, NullaryFnOnce};
-
-/// Runs `work`, compiled for each width of vectors, with the widest that the processor has. All that `work` calls, and itself,
-/// must be `#[inline(always)]`, or it is compiled for the narrowest; so are closures, where an iterator calls them.
-#[inline(always)]
-pub(crate) fn vectorised<R>(work: impl FnMut() -> R) -> R {
-    Arch::new().dispatch(Work(work))
-}
-
-/// `pulp` takes closures as they are, but as `FnOnce`: most are then called by way of a function that the compiler makes
-/// for it, which is not inlined.
-struct Work<F>(F);
-
-impl<R, F: FnMut() -> R> NullaryFnOnce for Work<F> {
-    type Output = R;
-
-    #[inline(always)]
-    fn call(mut self) -> R {
-        (self.0)()
-    }
-}
-
 /// The dot product as [`Sums`] has it.
 #[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -12,11 +12,12 @@ use strum::{Display, EnumString, VariantNames};
 pub use head::Head;
 pub use objective::{BarlowTwins, Byol, Objective, ObjectiveConfig, Relic, SimClr, Supervised, VicReg};
 
-use crate::TrainError;
+use crate::{FoldChoice, TrainError};
 
 /// Everything a training run depends on. `config.toml` of a run folder and the presets are this, as TOML.
 ///
-/// What is left out of a file has the default here: the reference's recipe, but for seed, precision and device.
+/// What is left out of a file has the default here: the reference's recipe, but for seed, precision, device and
+/// [`head_hidden`](ModelConfig::head_hidden).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -78,7 +79,8 @@ pub struct ModelConfig {
     pub nesting: Option<Vec<usize>>,
     /// How the prefixes share a projector or a classifier, and which of them are trained.
     pub head: Head,
-    /// Hidden units of the widest prefix's projector. Default: the encoder's width.
+    /// Hidden units of the widest prefix's projector; 0 for a projector without a hidden layer, which is one linear map without bias, as
+    /// the reference was published. Default: the encoder's width.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_hidden: Option<usize>,
     /// Whether a shorter prefix has its share of the hidden units, as in the paper's efficient form; else it has all of them.
@@ -173,6 +175,12 @@ pub struct RunConfig {
     /// Every so many epochs, and at the end, the held-out images look for their nearest neighbours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_every: Option<u64>,
+    /// The rotation that is folded into the encoders at the end, where images that it was not fitted to say that it helps.
+    pub fold: FoldChoice,
+    /// From this step on, batch norm of both networks uses its running statistics and no longer updates them.
+    /// Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze_batch_norm_after: Option<u64>,
 }
 
 /// The number format of the activations; weights, statistics and loss are always f32.
@@ -232,6 +240,8 @@ impl Default for RunConfig {
             log_every: 10,
             checkpoint_every: None,
             eval_every: None,
+            fold: FoldChoice::None,
+            freeze_batch_norm_after: None,
         }
     }
 }
@@ -256,6 +266,7 @@ impl Config {
             log_every,
             checkpoint_every,
             eval_every,
+            freeze_batch_norm_after,
             ..
         } = self.run;
         let checks = [
@@ -269,6 +280,10 @@ impl Config {
             (log_every >= 1, "log-every must be 1 or more"),
             (checkpoint_every != Some(0), "checkpoint-every must be 1 or more"),
             (eval_every != Some(0), "eval-every must be 1 or more"),
+            (
+                freeze_batch_norm_after != Some(0),
+                "freeze-batch-norm-after must be 1 or more: before the first step batch norm has no statistics to freeze",
+            ),
             (
                 eval_every.is_none() || self.data.holdout.is_some(),
                 "eval-every needs images that are not trained on; hold some out, e.g. with --holdout 0.1",

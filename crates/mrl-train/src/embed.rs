@@ -1,20 +1,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mrl_data::{Image, ImageSet, prepare};
+use mrl_data::{Image, ImageSet, ImageSource, Part, prepare};
 use mrl_embedding::{EmbeddingSet, Metadata};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 use tch::{Device, Kind};
 
 use crate::{
-    ResolvedConfig, TrainError,
+    Fold, ResolvedConfig, RunFolder, TrainError,
     config::check_image_size,
     encoder_file,
     features::{Features, prepare_batch},
+    fold,
     model::{Model, Network},
-    run_folder::{checkpoints, encoder_path},
-    tensor_file,
+    run_folder::checkpoints,
+    tensor_file::{self, TensorFile},
     torch_panic::catch_torch,
 };
 
@@ -35,8 +36,11 @@ pub enum NetworkChoice {
 /// A trained encoder, for use: its weights are never changed.
 pub struct Embedder {
     config: ResolvedConfig,
+    choice: NetworkChoice,
     model: Model,
     network: Network,
+    /// The linear map after the features.
+    fold: Option<Fold>,
     metadata: Metadata,
     source: PathBuf,
     device: Device,
@@ -49,28 +53,93 @@ impl Embedder {
     /// # Errors
     /// When there is neither, or the file is damaged.
     pub fn open(run: &Path, choice: NetworkChoice) -> Result<Self, TrainError> {
-        catch_torch(|| Self::load(run, choice))
-    }
-
-    fn load(run: &Path, choice: NetworkChoice) -> Result<Self, TrainError> {
-        let file = encoder_path(run, choice);
-        let (source, prefix) = if file.exists() {
-            (file, String::new())
-        } else {
+        let file = RunFolder::encoder(run, choice);
+        if file.exists() {
+            return Self::read(&file);
+        }
+        catch_torch(|| {
             let newest = checkpoints(run).newest()?;
             let problem = "holds neither an encoder nor a checkpoint; train one with `mrl train --out`";
-            (newest.ok_or_else(|| TrainError::damaged(run, problem))?, format!("{choice}."))
-        };
-        let contents = tensor_file::read(&source)?;
+            let newest = newest.ok_or_else(|| TrainError::damaged(run, problem))?;
+            Self::load(&tensor_file::read(&newest)?, newest, choice, &format!("{choice}."))
+        })
+    }
+
+    /// Opens the file of an encoder, which says of which network it is.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, or is of something else.
+    pub fn read(file: &Path) -> Result<Self, TrainError> {
+        catch_torch(|| {
+            let contents = tensor_file::read(file)?;
+            let choice = contents.entry("network").and_then(|network| network.parse().ok());
+            let problem = "is no encoder; name a run's encoder.safetensors or online.safetensors";
+            let choice = choice.ok_or_else(|| contents.damaged(problem))?;
+            Self::load(&contents, file.to_owned(), choice, "")
+        })
+    }
+
+    /// The encoder in `contents`, of the file `source`, where the names of its tensors start with `prefix`.
+    fn load(
+        contents: &TensorFile,
+        source: PathBuf,
+        choice: NetworkChoice,
+        prefix: &str,
+    ) -> Result<Self, TrainError> {
         let config = contents.config()?;
         // The run's device may be another machine's.
         let device = config.run.device.resolve().or_else(|_| crate::DeviceChoice::Auto.resolve())?;
         let kind = config.run.precision.on(&device).kind();
         let (model, layout) = Model::new(&config, config.nesting().dims());
         let network = Network::zeros(Arc::new(layout), device.torch());
-        encoder_file::fill(&contents, &prefix, &network)?;
-        let metadata = encoder_file::metadata(&config, choice, &network);
-        Ok(Self { config, model, network, metadata, source, device: device.torch(), kind })
+        encoder_file::fill(contents, prefix, &network)?;
+        let fold = encoder_file::read_fold(contents, config.model.features())?;
+        // To the letter: an earlier version's configuration is that of the sets that it embedded.
+        let written = contents.entry("config").map(str::to_owned);
+        let metadata = encoder_file::metadata(&config, choice, &network, fold.as_ref());
+        let metadata = Metadata { config: written, ..metadata };
+        Ok(Self { config, choice, model, network, fold, metadata, source, device: device.torch(), kind })
+    }
+
+    /// The same encoder without its linear map: its prefixes are as they were trained.
+    #[must_use]
+    pub fn unfolded(self) -> Self {
+        let metadata = self.metadata_with(None);
+        Self { fold: None, metadata, ..self }
+    }
+
+    /// The linear map after the features, if there is one.
+    #[must_use]
+    pub fn fold(&self) -> Option<&Fold> {
+        self.fold.as_ref()
+    }
+
+    /// Which of the run's networks it is.
+    #[must_use]
+    pub fn network(&self) -> NetworkChoice {
+        self.choice
+    }
+
+    /// Writes the encoder's file to `path` with `fold` as its linear map, in place of the one that it has. All else stays to the bit. The
+    /// file appears whole or not at all.
+    ///
+    /// # Errors
+    /// When the encoder is of a checkpoint, or a file cannot be read or written.
+    pub fn write_with(&self, fold: Option<&Fold>, path: &Path) -> Result<(), TrainError> {
+        catch_torch(|| {
+            let contents = tensor_file::read(&self.source)?;
+            if contents.entry("network").is_none() {
+                return Err(
+                    contents.damaged("is a checkpoint; finish the run with `mrl train --resume` first")
+                );
+            }
+            encoder_file::write_again(&contents, path, fold, &self.metadata_with(fold))
+        })
+    }
+
+    fn metadata_with(&self, fold: Option<&Fold>) -> Metadata {
+        let metadata = encoder_file::metadata(&self.config, self.choice, &self.network, fold);
+        Metadata { config: self.metadata.config.clone(), ..metadata }
     }
 
     /// How the encoder was trained.
@@ -85,8 +154,8 @@ impl Embedder {
         &self.source
     }
 
-    /// The features of all images, `[n, d]`, in the set's order, with its labels and ids. `progress` hears how many
-    /// of how many are done.
+    /// The embeddings of all images, `[n, d]`, in the set's order, with its labels and ids: the features, or what the linear map makes
+    /// of them. `progress` hears how many of how many are done.
     ///
     /// # Errors
     /// When an image cannot be read, a feature is not finite, or the memory is not enough.
@@ -95,9 +164,7 @@ impl Embedder {
         set: &ImageSet,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<EmbeddingSet, TrainError> {
-        let width = self.config.model.features();
-        let embeddings = catch_torch(|| self.features().of_all(set, progress))?;
-        let embeddings = EmbeddingSet::new(embeddings, width)?;
+        let embeddings = self.rows(set, progress)?;
         if let Some(image) = embeddings.not_finite() {
             let problem = format!(
                 "makes numbers of image {image} that are not finite; train it again, at a lower rate"
@@ -107,7 +174,32 @@ impl Embedder {
         describe(embeddings, set, self.metadata.clone())
     }
 
-    /// The features of one image, `[1, d]`: those that it has in a set.
+    /// The embeddings of some images of `set`, evenly spaced, `[n, d]`: a rotation is fitted to and judged by them.
+    ///
+    /// # Errors
+    /// When an image cannot be read, or the memory is not enough.
+    pub fn embed_some(
+        &self,
+        set: Arc<ImageSet>,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<EmbeddingSet, TrainError> {
+        self.rows(&Part::whole(set).evenly(fold::IMAGES), progress)
+    }
+
+    /// The embeddings of all images of `source`, `[n, d]`.
+    fn rows(
+        &self,
+        source: &impl ImageSource,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<EmbeddingSet, TrainError> {
+        let mut rows = catch_torch(|| self.features().of_all(source, progress))?;
+        if let Some(fold) = &self.fold {
+            fold.apply(&mut rows);
+        }
+        Ok(EmbeddingSet::new(rows, self.config.model.features())?)
+    }
+
+    /// The embedding of one image, `[1, d]`: that which it has in a set.
     ///
     /// # Errors
     /// When the memory is not enough.
@@ -116,6 +208,9 @@ impl Embedder {
         let (mut pixels, mut embedding) = (vec![0.0; size * size * 3], vec![0.0; width]);
         prepare(image, size, &mut pixels);
         catch_torch(|| self.features().of_batch(&pixels, &mut embedding))?;
+        if let Some(fold) = &self.fold {
+            fold.apply(&mut embedding);
+        }
         let mut set = EmbeddingSet::new(embedding, width)?;
         set.metadata = self.metadata.clone();
         Ok(set)

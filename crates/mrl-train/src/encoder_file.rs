@@ -1,16 +1,23 @@
-//! `encoder.safetensors` and `online.safetensors`: an encoder's weights under torchvision's names.
+//! `encoder.safetensors` and `online.safetensors`: an encoder's weights under torchvision's names, and as `fc` the linear map that
+//! was folded into it, if one was.
 
 use std::path::Path;
 
 use mrl_embedding::Metadata;
 use serde::Serialize;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::{
-    NetworkChoice, ResolvedConfig, TrainError,
+    Fold, FoldChoice, NetworkChoice, ResolvedConfig, TrainError,
     model::{Network, is_encoder},
     tensor_file::{self, TensorFile},
 };
+
+/// The name of the linear map, `[d, d]`.
+const FC: &str = "fc.weight";
+
+/// The text entry that names what was folded into the encoder.
+const FOLD: &str = "fold";
 
 /// How an image becomes the encoder's input: what `mrl_data::prepare` does.
 #[derive(Debug, Serialize)]
@@ -22,7 +29,12 @@ struct Preprocessing {
 }
 
 /// The text entries that say what made the weights; an embedding set carries them on.
-pub(crate) fn metadata(config: &ResolvedConfig, choice: NetworkChoice, network: &Network) -> Metadata {
+pub(crate) fn metadata(
+    config: &ResolvedConfig,
+    choice: NetworkChoice,
+    network: &Network,
+    fold: Option<&Fold>,
+) -> Metadata {
     let preprocessing = Preprocessing {
         image_size: config.image_size(),
         resize: "shorter side, bilinear, antialiased",
@@ -33,7 +45,8 @@ pub(crate) fn metadata(config: &ResolvedConfig, choice: NetworkChoice, network: 
         nesting: Some(config.nesting().clone()),
         encoder: Some(config.model.describe()),
         network: Some(choice.to_string()),
-        weights: Some(fingerprint(network)),
+        weights: Some(fingerprint(network, fold)),
+        fold: fold.map(|fold| fold.choice().to_string()),
         preprocessing: Some(serde_json::to_string(&preprocessing).expect("plain values")),
         config: Some(config.to_toml()),
         version: Some(crate::VERSION.to_owned()),
@@ -41,13 +54,19 @@ pub(crate) fn metadata(config: &ResolvedConfig, choice: NetworkChoice, network: 
     }
 }
 
-/// Tells the encoder's weights from others: the same run has other weights later.
-fn fingerprint(network: &Network) -> String {
-    tensor_file::fingerprint(network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)))
+/// Distinguishes the weights of the encoder and its linear map from others: the same run has other weights later.
+fn fingerprint(network: &Network, fold: Option<&Fold>) -> String {
+    let encoder = network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name));
+    tensor_file::fingerprint(encoder.chain(fold.map(|fold| (FC, fold.tensor()))))
 }
 
-/// Writes the encoder of `network`, without the projector.
-pub(crate) fn write(path: &Path, network: &Network, metadata: &Metadata) -> Result<(), TrainError> {
+/// Writes the encoder of `network`, without the projector, and the linear map after it.
+pub(crate) fn write(
+    path: &Path,
+    network: &Network,
+    fold: Option<&Fold>,
+    metadata: &Metadata,
+) -> Result<(), TrainError> {
     let mut tensors = Vec::new();
     for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
         if let Some(norm) = name.strip_suffix("running_mean") {
@@ -56,7 +75,24 @@ pub(crate) fn write(path: &Path, network: &Network, metadata: &Metadata) -> Resu
         }
         tensors.push((name.to_owned(), tensor));
     }
+    tensors.extend(fold.map(|fold| (FC.to_owned(), fold.tensor())));
     tensor_file::write(path, tensors.into_iter(), metadata.entries())
+}
+
+/// Writes to `path` what `file` holds, but for the linear map and the entries that `metadata` says of it.
+pub(crate) fn write_again(
+    file: &TensorFile,
+    path: &Path,
+    fold: Option<&Fold>,
+    metadata: &Metadata,
+) -> Result<(), TrainError> {
+    let tensors = file.tensors().filter(|(name, _)| *name != FC);
+    let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
+    let tensors = tensors.chain(fold.map(|fold| (FC.to_owned(), fold.tensor())));
+    let mut entries = file.entries();
+    entries.remove(FOLD);
+    entries.extend(metadata.entries().into_iter().filter(|(key, _)| [FOLD, "weights"].contains(&&**key)));
+    tensor_file::write(path, tensors, entries)
 }
 
 /// Fills the encoder of `network`; in the file its tensors' names start with `prefix`.
@@ -65,4 +101,176 @@ pub(crate) fn fill(file: &TensorFile, prefix: &str, network: &Network) -> Result
         file.copy(&format!("{prefix}{name}"), tensor)?;
     }
     Ok(())
+}
+
+/// The linear map in the file of an encoder of `width` features, if there is one.
+///
+/// # Errors
+/// When it is no orthogonal matrix `[width, width]` of f32, or the file does not say what was folded.
+pub(crate) fn read_fold(file: &TensorFile, width: usize) -> Result<Option<Fold>, TrainError> {
+    let cure =
+        "restore the file from a copy, or delete it and write it again with `mrl train --resume --out RUN`";
+    let damaged = |problem: String| file.damaged(format!("{problem}; {cure}"));
+    let choice = file.entry(FOLD).map(|entry| match entry.parse() {
+        Ok(choice) if choice != FoldChoice::None => Ok(choice),
+        _ => Err(damaged(format!("says `fold` {entry:?}, which is neither principal nor learned"))),
+    });
+    let Some(weight) = file.tensor(FC) else {
+        return choice
+            .map_or(Ok(None), |_| Err(damaged(format!("says that it is folded, but has no `{FC}`"))));
+    };
+    let choice =
+        choice.ok_or_else(|| damaged(format!("has `{FC}`, but does not say as `fold` what it is")))??;
+    let (shape, side) = (weight.size(), width as i64);
+    if weight.kind() != Kind::Float || shape != [side, side] {
+        let problem = format!("`{FC}` is {:?} {shape:?}, and should be Float {:?}", weight.kind(), [side; 2]);
+        return Err(damaged(problem));
+    }
+    Fold::stored(weight, choice).map(Some).map_err(|problem| damaged(format!("`{FC}` {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::Arc};
+
+    use mrl_data::{DatasetKind, ImageSet, Split};
+    use mrl_embedding::EmbeddingSet;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::{Config, Embedder, Precision, Stem, model::Model};
+
+    const WIDTH: usize = 64;
+
+    /// The file of an untrained encoder with this linear map.
+    fn encoder(path: &Path, fold: Option<&Fold>) {
+        let mut config = Config::default();
+        (config.model.width, config.model.stem) = (0.125, Stem::Cifar);
+        config.run.precision = Precision::F32;
+        let config = config.resolve(8).unwrap();
+        let (_, layout) = Model::new(&config, config.nesting().dims());
+        let device = config.run.device.torch();
+        let network = Network::new(Arc::new(layout), &mut ChaCha8Rng::seed_from_u64(1), device);
+        network.batches_tracked().set(7);
+        let metadata = metadata(&config, NetworkChoice::Online, &network, fold);
+        write(path, &network, fold, &metadata).unwrap();
+    }
+
+    fn images() -> ImageSet {
+        let pixels = (0..30 * 8 * 8 * 3u32).map(|place| (place * place / 7) as u8).collect();
+        ImageSet::from_pixels(DatasetKind::Mnist, Split::Train, (8, 8), pixels, None).unwrap()
+    }
+
+    fn embed(path: &Path) -> EmbeddingSet {
+        Embedder::read(path).unwrap().embed(&images(), &mut |_, _| {}).unwrap()
+    }
+
+    #[test]
+    fn an_encoder_is_folded_and_unfolded_to_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let [plain, folded, again] = ["plain", "folded", "again"].map(|name| folder.path().join(name));
+        encoder(&plain, None);
+        let features = embed(&plain);
+        let fold = Fold::principal(&features).unwrap();
+        Embedder::read(&plain).unwrap().write_with(Some(&fold), &folded).unwrap();
+        let mut expected = again.clone();
+        expected.set_extension("expected");
+        encoder(&expected, Some(&fold));
+        assert!(fs::read(&folded).unwrap() == fs::read(&expected).unwrap(), "folded after it was written");
+
+        let embedded = embed(&folded);
+        let mut mapped = features.embeddings().to_vec();
+        fold.apply(&mut mapped);
+        assert_eq!(embedded.embeddings(), mapped);
+        assert_eq!(embedded.metadata.fold.as_deref(), Some("principal"));
+        assert_ne!(embedded.metadata.weights, features.metadata.weights);
+
+        let encoder = Embedder::read(&folded).unwrap();
+        assert_eq!((encoder.fold(), encoder.network()), (Some(&fold), NetworkChoice::Online));
+        encoder.write_with(None, &again).unwrap();
+        assert!(fs::read(&again).unwrap() == fs::read(&plain).unwrap(), "unfolded");
+        assert_eq!(encoder.unfolded().embed(&images(), &mut |_, _| {}).unwrap(), features);
+    }
+
+    #[test]
+    fn one_image_is_folded_as_a_set_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("encoder");
+        encoder(&path, None);
+        let fold = Fold::principal(&embed(&path)).unwrap();
+        encoder(&path, Some(&fold));
+        let all = embed(&path);
+        let images = images();
+        let alone = Embedder::read(&path).unwrap().embed_image(&images.image(3).unwrap()).unwrap();
+        assert!(alone.row(0).iter().zip(all.row(3)).all(|(a, b)| (a - b).abs() < 1e-5));
+        assert_eq!(alone.metadata.fold.as_deref(), Some("principal"));
+    }
+
+    #[test]
+    fn a_linear_map_that_cannot_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("encoder");
+        encoder(&path, None);
+        let fold = Fold::principal(&embed(&path)).unwrap();
+        encoder(&path, Some(&fold));
+        let whole = tensor_file::read(&path).unwrap();
+        let refused = |weight: Option<Tensor>, said: Option<&str>| {
+            let tensors = whole.tensors().filter(|(name, _)| *name != FC);
+            let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
+            let mut entries = whole.entries();
+            entries.remove(FOLD);
+            entries.extend(said.map(|said| (FOLD.to_owned(), said.to_owned())));
+            tensor_file::write(&path, tensors.chain(weight.map(|weight| (FC.to_owned(), weight))), entries)
+                .unwrap();
+            let error = Embedder::read(&path).err().expect("refused").to_string();
+            assert!(error.starts_with(&path.display().to_string()), "{error}");
+            assert!(
+                error.ends_with("or delete it and write it again with `mrl train --resume --out RUN`"),
+                "{error}"
+            );
+            error
+        };
+        let (right, side) = (fold.tensor(), WIDTH as i64);
+        let principal = Some("principal");
+        for (weight, said, part) in [
+            (
+                Some(right.narrow(0, 0, 8)),
+                principal,
+                "`fc.weight` is Float [8, 64], and should be Float [64, 64]",
+            ),
+            (Some(right.view([-1])), principal, "`fc.weight` is Float [4096]"),
+            (
+                Some(Tensor::eye(side, (Kind::Int64, tch::Device::Cpu))),
+                principal,
+                "`fc.weight` is Int64 [64, 64]",
+            ),
+            (Some(&right / 0.0), principal, "`fc.weight` holds a number that is not finite"),
+            (
+                Some(&right * 2.0),
+                principal,
+                "`fc.weight` is not orthogonal: products of its rows are off by 3.0e0",
+            ),
+            (Some(right.shallow_clone()), None, "does not say as `fold` what it is"),
+            (
+                Some(right.shallow_clone()),
+                Some("none"),
+                "says `fold` \"none\", which is neither principal nor learned",
+            ),
+            (None, principal, "says that it is folded, but has no `fc.weight`"),
+        ] {
+            let error = refused(weight, said);
+            assert!(error.contains(part), "{part:?} is not in: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_encoder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other");
+        let tensors = [("a".to_owned(), Tensor::from(1.0f32))];
+        tensor_file::write(&path, tensors.into_iter(), std::collections::BTreeMap::new()).unwrap();
+        let error = Embedder::read(&path).err().unwrap().to_string();
+        assert!(error.contains("other: is no encoder; name a run's encoder.safetensors"), "{error}");
+    }
 }

@@ -31,6 +31,7 @@ mod embed;
 mod encoder_file;
 mod error;
 mod features;
+mod fold;
 mod held_out;
 mod labels;
 mod loss_scale;
@@ -58,6 +59,7 @@ pub use config::{
 };
 pub use embed::{Embedder, NetworkChoice, embed_pixels};
 pub use error::TrainError;
+pub use fold::{Fold, FoldChoice, FoldRecord, FoldTrial};
 pub use held_out::EvalRecord;
 pub use pretrain::{Observer, Outcome, Start, pretrain};
 pub use resolved::ResolvedConfig;

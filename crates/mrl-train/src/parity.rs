@@ -91,6 +91,14 @@ pub(crate) fn assert_close(name: &str, actual: &[f64], expected: &[f64], toleran
     }
 }
 
+/// The length of the difference, relative to that of `expected`.
+fn distance(actual: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(actual.len(), expected.len());
+    let norm =
+        |numbers: &mut dyn Iterator<Item = f64>| numbers.map(|number| number * number).sum::<f64>().sqrt();
+    norm(&mut actual.iter().zip(expected).map(|(a, b)| a - b)) / norm(&mut expected.iter().copied())
+}
+
 #[test]
 fn the_formula_is_the_goldens() {
     assert_close("fill", &flat(&fill("a name", &[2, 3], 0.5, 3.0)), &numbers(&golden()["fill"]), 1e-8);
@@ -117,7 +125,8 @@ fn the_projector_and_its_gradients_are_the_references() {
     for case in golden()["projectors"].as_array().unwrap() {
         let dims: Vec<usize> = numbers(&case["dims"]).iter().map(|&dim| dim as usize).collect();
         let mut layout = LayoutBuilder::default();
-        let config = ModelConfig { projection_dim: Some(6), ..ModelConfig::default() };
+        let head_hidden = if case["has_hidden"].as_bool().unwrap() { None } else { Some(0) };
+        let config = ModelConfig { head_hidden, projection_dim: Some(6), ..ModelConfig::default() };
         let projector = Projector::new(&mut layout, &config, &dims);
         let network = network(layout);
         let x = fill("projector.x", &[5, 16], 0.0, 2.0).set_requires_grad(true);
@@ -139,8 +148,11 @@ fn the_projector_and_its_gradients_are_the_references() {
         );
         let gradient = network.trainable().zeros_like();
         weights.add_gradient(&weighed, &gradient);
-        for ((name, part), key) in network.layout().views(&gradient).zip(["grad_hidden", "grad_output"]) {
-            assert_close(name, &flat(&part), &numbers(&case[key]), 1e-5);
+        let expected = ["grad_hidden", "grad_output"].into_iter().filter_map(|key| case.get(key));
+        let parts: Vec<_> = network.layout().views(&gradient).zip(expected).collect();
+        assert_eq!(parts.len(), if head_hidden.is_none() { 2 } else { 1 });
+        for ((name, part), expected) in parts {
+            assert_close(name, &flat(&part), &numbers(expected), 1e-5);
         }
     }
 }
@@ -191,8 +203,16 @@ fn features_and_running_statistics_are_torchvisions() {
 
 #[test]
 fn five_steps_are_the_references() {
-    let golden = &golden()["training"];
+    for case in golden()["training"].as_array().unwrap() {
+        five_steps_are(case);
+    }
+}
+
+/// With batch norm as it is throughout, or frozen after some of the steps.
+fn five_steps_are(golden: &Value) {
     let mut config = config(Encoder::ResNet18, Stem::Cifar);
+    config.model.head_hidden = Some(0);
+    config.run.freeze_batch_norm_after = golden["freeze_after"].as_u64();
     config.run.precision = Precision::F32;
     let horizon =
         Horizon { total_steps: 5, gamma_steps: golden["horizon"].as_u64().unwrap(), warmup_steps: 0 };
@@ -211,29 +231,30 @@ fn five_steps_are_the_references() {
                 tolerance,
             );
         };
-        is("loss", record.loss, 1e-4);
+        // Nearly exact before Adam has made a step. It turns the rounding of the smallest gradients into whole steps: between its layouts
+        // and instruction sets torch's own losses differ by 3e-4 and its gradients by 3e-2.
+        let is_first = step == 0;
+        is("loss", record.loss, if is_first { 1e-5 } else { 1e-3 });
         is("temperature", record.temperature.unwrap(), 1e-5);
         is("gamma", record.gamma, 1e-9);
-        is("grad_norm", record.grad_norm, 1e-2);
+        is("grad_norm", record.grad_norm, if is_first { 1e-3 } else { 5e-2 });
         let loss_per_dim: Vec<f64> = record.loss_per_dim.into_iter().map(Option::unwrap).collect();
-        assert_close("loss per dim", &loss_per_dim, &numbers(&expected["loss_per_dim"]), 1e-3);
+        let tolerance = if is_first { 1e-5 } else { 3e-3 };
+        assert_close("loss per dim", &loss_per_dim, &numbers(&expected["loss_per_dim"]), tolerance);
     }
 
-    for (name, network) in [("online", &trainer.online), ("target", &trainer.target)] {
-        // Adam turns the rounding of its smallest gradients into whole steps, so weights agree less than losses do.
+    for (name, network, most) in [("online", &trainer.online, 0.12), ("target", &trainer.target, 0.015)] {
         let features = tch::no_grad(|| trainer.features(network, &images("probe", 3, 16)));
-        assert_close(
-            &format!("{name} features"),
-            &flat(&features),
-            &numbers(&golden["features"][name]),
-            3e-2,
-        );
-        let sums = golden["sums"][name].as_object().unwrap();
+        // torch's own are up to 0.056 and 0.0043 from each other.
+        let distance = distance(&flat(&features), &numbers(&golden["features"][name]));
+        assert!(distance < most, "{name} features: {distance}");
+        let norms = golden["norms"][name].as_object().unwrap();
+        assert_eq!(network.layout().views(network.flat()).count(), norms.len() + 1, "these and log_scale");
         for (tensor_name, tensor) in
             network.layout().views(network.flat()).filter(|(name, _)| *name != "log_scale")
         {
             let norm = tensor.to_kind(Kind::Double).norm().double_value(&[]);
-            let expected = numbers(&sums[tensor_name])[1];
+            let expected = norms[tensor_name].as_f64().unwrap();
             assert_close(&format!("{name} {tensor_name}"), &[norm], &[expected], 1e-3);
         }
     }

@@ -9,13 +9,15 @@ use mrl_embedding::EmbeddingSet;
 use tch::Device;
 
 use crate::{
-    EvalRecord, NetworkChoice, ResolvedConfig, RunFolder, StepRecord, TrainError, encoder_file,
+    EvalRecord, Fold, FoldChoice, FoldRecord, FoldTrial, NetworkChoice, ResolvedConfig, RunFolder,
+    StepRecord, TrainError, encoder_file,
     features::images,
+    fold,
     held_out::{HeldOut, Images},
     labels::{check_labels, labels_of},
     model::Network,
     phase::phase,
-    run_folder::{Metrics, encoder_path},
+    run_folder::Metrics,
     run_images::RunImages,
     torch_panic::catch_torch,
     trainer::{Batch, Horizon, Trainer},
@@ -32,7 +34,7 @@ pub trait Observer {
     /// Called behind every step.
     fn stepped(&mut self, _record: &StepRecord, _images_per_s: f64) {}
 
-    /// Whether it has a [`knn1`](Observer::knn1) of its own.
+    /// Whether it has measures of its own: [`knn1`](Observer::knn1) and [`neighbours_kept`](Observer::neighbours_kept).
     fn judges(&self) -> bool {
         false
     }
@@ -54,7 +56,31 @@ pub trait Observer {
     /// Called with what [`Observer::knn1`] has found of both networks.
     fn evaluated(&mut self, _record: &EvalRecord) {}
 
-    /// Asked before every step; `true` saves a checkpoint and ends the run.
+    /// For each of the prefixes `dims`, the share of the ten nearest rows by all numbers of `whole` that are among the ten nearest by the first numbers
+    /// of `shortened`. Both are rows to search and rows to search for, the same in the same order; near is what has a large cosine.
+    /// Asked at the end of a run whose `run.fold` is not none.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    fn neighbours_kept(
+        &mut self,
+        _whole: [&EmbeddingSet; 2],
+        _shortened: [&EmbeddingSet; 2],
+        _dims: &[usize],
+    ) -> Result<Vec<f64>, TrainError> {
+        Err(TrainError::Evaluation("the observer judges, and has no neighbours_kept".to_owned()))
+    }
+
+    /// Called while a network embeds the images of its fold: how many of how many are done.
+    fn folding(&mut self, _network: NetworkChoice, _done: usize, _total: usize) {}
+
+    /// Called when a rotation was judged; it is folded into the network's encoder if it [helps](FoldRecord::helps).
+    fn folded(&mut self, _network: NetworkChoice, _record: &FoldRecord) {}
+
+    /// Called when no rotation could be fitted, and why.
+    fn not_folded(&mut self, _network: NetworkChoice, _problem: &str) {}
+
+    /// Asked before every step, and before each network's fold; `true` saves a checkpoint and ends the run.
     fn should_stop(&self) -> bool {
         false
     }
@@ -101,7 +127,7 @@ pub enum Outcome {
 /// # Errors
 /// Before anything is written: when the batch is larger than the data set, the device is missing, the folder holds
 /// something that is not a run to be resumed, or a run of another configuration or on other images, the objective needs labels that the
-/// images have not, or `run.eval_every` an observer that judges. Later: when an image or a file cannot be
+/// images have not, or `run.eval_every` or `run.fold` an observer that judges. Later: when an image or a file cannot be
 /// read or written, the loss is not finite, or the memory is not enough; earlier checkpoints stay.
 pub fn pretrain(
     config: &ResolvedConfig,
@@ -110,9 +136,18 @@ pub fn pretrain(
     resume: bool,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
-    if config.run.eval_every.is_some() && !observer.judges() {
-        let problem = "eval-every asks for an observer that judges the held-out images; leave it out";
-        return Err(TrainError::Config(problem.to_owned()));
+    let judged = [
+        (
+            config.run.eval_every.is_some(),
+            "eval-every asks for an observer that judges the held-out images; leave it out",
+        ),
+        (
+            config.run.fold != FoldChoice::None,
+            "fold asks for an observer that judges rotations; use fold none",
+        ),
+    ];
+    if let Some((_, problem)) = judged.iter().find(|(asked, _)| *asked && !observer.judges()) {
+        return Err(TrainError::Config((*problem).to_owned()));
     }
     catch_torch(|| Run::begin(config, images, out, resume)?.train(observer)).map_err(TrainError::in_a_run)
 }
@@ -123,6 +158,8 @@ struct Run<'a> {
     /// Images in the data set.
     images: usize,
     loader: ViewLoader<Part>,
+    /// The embeddings that a rotation is fitted to and judged by.
+    fold_images: Part,
     /// What is evaluated, if anything is.
     held_out: Option<HeldOut>,
     /// Those of the images that are trained on, where the objective needs them.
@@ -146,6 +183,7 @@ impl<'a> Run<'a> {
         let (trained, held_out) = (images.trained.len(), images.held_out());
         let labels = config.objective.loss.needs_labels().then(|| images.trained.labels()).flatten();
         let batches = trained / config.run.batch_size;
+        let fold_images = fold::sample(config, &images.trained, config.total_steps(batches as u64));
         let loader = view_loader(config, images.trained, config.total_steps(batches as u64))?;
         let steps_per_epoch = steps_per_epoch(config, batches)?;
         let horizon = Horizon::new(config, batches as u64)?;
@@ -167,7 +205,8 @@ impl<'a> Run<'a> {
             resumed_from,
             images_unknown,
         };
-        Ok(Self { config, images: count, loader, held_out: images.held_out, labels, trainer, folder, start })
+        let held_out = images.held_out;
+        Ok(Self { config, images: count, loader, fold_images, held_out, labels, trainer, folder, start })
     }
 
     fn train(mut self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
@@ -206,7 +245,7 @@ impl<'a> Run<'a> {
             }
         }
         self.save_checkpoint()?;
-        Ok(Outcome::Finished { encoders: self.write_encoders()? })
+        self.finish(observer)
     }
 
     /// Whether the held-out images are judged behind this step.
@@ -233,16 +272,55 @@ impl<'a> Run<'a> {
         self.folder.checkpoints().save(&self.trainer, self.images, &self.config.to_toml())
     }
 
-    /// The target network's file and the online network's.
-    fn write_encoders(&self) -> Result<[PathBuf; 2], TrainError> {
-        let write = |choice: NetworkChoice, network: &Network| {
-            let path = encoder_path(self.folder.path(), choice);
-            let metadata = encoder_file::metadata(self.config, choice, network);
-            encoder_file::write(&path, network, &metadata)?;
-            Ok::<_, TrainError>(path)
+    /// Writes the target network's file and the online network's. Those of a run that was finished before stay: their linear maps may have
+    /// been changed since.
+    fn finish(&self, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+        let Trainer { target, online, step, .. } = &self.trainer;
+        let was_finished = self.start.first_step == *step;
+        let networks = [(NetworkChoice::Target, target), (NetworkChoice::Online, online)];
+        for (choice, network) in networks {
+            let path = RunFolder::encoder(self.folder.path(), choice);
+            if was_finished && path.exists() {
+                continue;
+            }
+            if self.config.run.fold != FoldChoice::None && observer.should_stop() {
+                return Ok(Outcome::Interrupted { step: *step });
+            }
+            let fold = self.fold(choice, network, observer)?;
+            let metadata = encoder_file::metadata(self.config, choice, network, fold.as_ref());
+            encoder_file::write(&path, network, fold.as_ref(), &metadata)?;
+        }
+        let encoders = networks.map(|(choice, _)| RunFolder::encoder(self.folder.path(), choice));
+        Ok(Outcome::Finished { encoders })
+    }
+
+    /// The rotation to fold into the encoder of `network`, if one is asked for and helps.
+    fn fold(
+        &self,
+        choice: NetworkChoice,
+        network: &Network,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Fold>, TrainError> {
+        if self.config.run.fold == FoldChoice::None {
+            return Ok(None);
+        }
+        let encoder = self.trainer.encoder(network);
+        let mut progress = |done, total| observer.folding(choice, done, total);
+        let features = EmbeddingSet::new(encoder.of_all(&self.fold_images, &mut progress)?, encoder.width())?;
+        let trial = match FoldTrial::new(self.config.run.fold, &features, self.config.nesting()) {
+            Ok(Some(trial)) => trial,
+            Ok(None) => return Ok(None),
+            // Hours of training are not lost to features that no rotation can be fitted to.
+            Err(TrainError::Vectors(problem)) => {
+                observer.not_folded(choice, &problem);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
         };
-        let Trainer { target, online, .. } = &self.trainer;
-        Ok([write(NetworkChoice::Target, target)?, write(NetworkChoice::Online, online)?])
+        let record =
+            trial.judge(|whole, shortened, dims| observer.neighbours_kept(whole, shortened, dims))?;
+        observer.folded(choice, &record);
+        Ok(record.helps().then(|| trial.fold().clone()))
     }
 }
 
@@ -321,7 +399,27 @@ impl Speed {
 
 #[cfg(test)]
 mod tests {
+    use mrl_data::{DatasetKind, Split};
+
     use super::*;
+
+    struct Blind;
+    impl Observer for Blind {}
+
+    #[test]
+    fn a_fold_asks_for_an_observer_that_judges() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("run");
+        let mut config = crate::Config::default();
+        (config.run.fold, config.run.max_steps) = (FoldChoice::Principal, Some(0));
+        let pixels = vec![0; 300 * 3];
+        let images = ImageSet::from_pixels(DatasetKind::Mnist, Split::Train, (1, 1), pixels, None).unwrap();
+        let config = config.resolve(1).unwrap();
+        let error = pretrain(&config, Arc::new(images), &out, false, &mut Blind).unwrap_err();
+        assert!(error.is_usage(), "{error}");
+        assert!(error.to_string().starts_with("fold asks for an observer that judges rotations"), "{error}");
+        assert!(!out.exists());
+    }
 
     #[test]
     fn by_default_a_checkpoint_ends_an_epoch_once_a_minute_at_most() {

@@ -45,15 +45,30 @@ impl Config {
             self.model.stem = if image_size <= LARGEST_CIFAR_VIEW { Stem::Cifar } else { Stem::Imagenet };
         }
         self.model.nesting = Some(self.nesting()?.dims().to_vec());
-        if !self.objective.loss.needs_labels() {
-            self.model.projection_dim = Some(self.model.projection_dim());
-        }
         self.run.device = self.run.device.resolve()?;
         self.run.precision = self.run.precision.resolve(&self.run.device);
         if self.run.epochs.is_none() && self.run.max_steps.is_none() {
             self.run.epochs = Some(DEFAULT_EPOCHS);
         }
         ResolvedConfig::stored(self)
+    }
+}
+
+impl Config {
+    /// With each default as a value that depends neither on the images nor on the machine. Files of earlier versions leave such
+    /// values out, and mean the same.
+    fn spelled_out(mut self) -> Self {
+        let split = self.split();
+        self.data.split.get_or_insert(split);
+        if !self.objective.loss.needs_labels() {
+            self.model.head_hidden.get_or_insert(self.model.features());
+            self.model.projection_dim = Some(self.model.projection_dim());
+        }
+        if let Ok(nesting) = self.nesting() {
+            self.objective.dim_weights = Some(self.objective.weights(nesting.dims().len()));
+        }
+        self.run.view_scales.get_or_insert_with(|| vec![1.0]);
+        self
     }
 }
 
@@ -82,14 +97,15 @@ impl ResolvedConfig {
             return Err(unresolved(name));
         }
         let nesting = config.nesting()?;
-        Ok(Self { config, image_size, nesting })
+        Ok(Self { config: config.spelled_out(), image_size, nesting })
     }
 
     /// The sides of the views in equal parts of the run, in pixels, where they are not the [same](Self::image_size) throughout.
     #[must_use]
     pub fn view_sides(&self) -> Option<Vec<usize>> {
         let side = |&scale: &f64| ((self.image_size as f64 * scale).round() as usize).max(1);
-        self.config.run.view_scales.as_ref().map(|scales| scales.iter().map(side).collect())
+        let sides: Vec<usize> = self.config.run.view_scales.iter().flatten().map(side).collect();
+        sides.iter().any(|&side| side != self.image_size).then_some(sides)
     }
 
     /// The side of an image in pixels.
@@ -121,7 +137,7 @@ impl ResolvedConfig {
 pub(crate) fn check_same(file: &Path, stored: &Config, given: &Config) -> Result<(), TrainError> {
     let mut given = given.clone();
     given.data.data_dir.clone_from(&stored.data.data_dir);
-    let (stored, given) = (flatten(stored), flatten(&given));
+    let (stored, given) = (flatten(&stored.clone().spelled_out()), flatten(&given.spelled_out()));
     let keys: BTreeSet<&String> = stored.keys().chain(given.keys()).collect();
     let shown = |value: Option<&String>| value.map_or_else(|| "nothing".to_owned(), Clone::clone);
     let differing: Vec<String> = keys
@@ -177,6 +193,34 @@ mod tests {
         let read: Config = toml::from_str(&config.to_toml()).unwrap();
         assert_eq!(ResolvedConfig::stored(read).unwrap(), config);
         assert_eq!((config.image_size(), config.total_steps(39)), (32, 3900));
+    }
+
+    #[test]
+    fn every_default_is_stored_as_a_value() {
+        let text = Config::default().resolve(32).unwrap().to_toml();
+        for line in [
+            "split = \"train\"",
+            "head_hidden = 512",
+            "projection_dim = 64",
+            "dim_weights = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]",
+            "view_scales = [1.0]",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+    }
+
+    /// Earlier versions left `head_hidden` and others out where they had the default.
+    #[test]
+    fn a_default_that_a_file_leaves_out_is_the_same_as_its_value() {
+        let resolved = Config::default().resolve(32).unwrap();
+        let mut earlier = Config::clone(&resolved);
+        (earlier.model.head_hidden, earlier.data.split) = (None, None);
+        (earlier.objective.dim_weights, earlier.run.view_scales) = (None, None);
+        assert_eq!(ResolvedConfig::stored(earlier.clone()).unwrap(), resolved);
+        check_same(Path::new("here"), &earlier, &resolved).unwrap();
+        earlier.model.head_hidden = Some(0);
+        let error = check_same(Path::new("here"), &earlier, &resolved).unwrap_err().to_string();
+        assert!(error.contains("model.head_hidden is 0 there and 512 now"), "{error}");
     }
 
     #[test]

@@ -25,6 +25,15 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Where the run in `path` has a network's encoder, once it is finished.
+    #[must_use]
+    pub fn encoder(path: &Path, network: NetworkChoice) -> PathBuf {
+        path.join(match network {
+            NetworkChoice::Target => "encoder.safetensors",
+            NetworkChoice::Online => "online.safetensors",
+        })
+    }
+
     /// The configuration of the run in `path`, if there is a run.
     ///
     /// # Errors
@@ -108,7 +117,7 @@ impl RunFolder {
 
     /// Checks that no encoder would be replaced by a run from the first step on.
     pub(crate) fn check_unfinished(&self) -> Result<(), TrainError> {
-        let encoder = encoder_path(&self.path, NetworkChoice::Target);
+        let encoder = Self::encoder(&self.path, NetworkChoice::Target);
         if !encoder.exists() {
             return Ok(());
         }
@@ -151,14 +160,6 @@ impl RunFolder {
 /// The checkpoints of the run in `path`.
 pub(crate) fn checkpoints(path: &Path) -> Checkpoints {
     Checkpoints::new(path.join("checkpoints"))
-}
-
-/// The file of a network's final encoder in the run folder `path`.
-pub(crate) fn encoder_path(path: &Path, network: NetworkChoice) -> PathBuf {
-    path.join(match network {
-        NetworkChoice::Target => "encoder.safetensors",
-        NetworkChoice::Online => "online.safetensors",
-    })
 }
 
 /// Whether a run can begin in the folder `path`: it is not there, or holds nothing but what a run leaves that was killed before its

@@ -32,6 +32,11 @@ impl TensorFile {
         self.entries.get(key).map(String::as_str)
     }
 
+    /// All text entries of the header.
+    pub(crate) fn entries(&self) -> BTreeMap<String, String> {
+        self.entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
     /// The configuration in the header.
     pub(crate) fn config(&self) -> Result<ResolvedConfig, TrainError> {
         let text = self.entry("config").ok_or_else(|| self.damaged("does not say how it was trained"))?;
@@ -40,9 +45,19 @@ impl TensorFile {
         ResolvedConfig::stored(config).map_err(|error| damaged(error.to_string()))
     }
 
+    /// The tensor `name`, if there is one.
+    pub(crate) fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// All tensors and their names, in no order.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
     /// The shape of the tensor `name`, if there is one.
     pub(crate) fn shape(&self, name: &str) -> Option<Vec<i64>> {
-        self.tensors.get(name).map(Tensor::size)
+        self.tensor(name).map(Tensor::size)
     }
 
     /// Copies the tensor `name` into `into`, which must have its shape.

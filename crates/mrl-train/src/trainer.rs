@@ -16,7 +16,7 @@ use crate::{
     ResolvedConfig, TrainError,
     features::Features,
     loss_scale::LossScale,
-    model::{Model, Network},
+    model::{Mode, Model, Network},
     objective::Partner,
     optimiser::Optimiser,
     phase::phase,
@@ -122,6 +122,15 @@ impl Trainer {
         Ok(StepRecord { step: self.step, loss, loss_per_dim, grad_norm, temperature, gamma, lr, top1, top5 })
     }
 
+    /// How batch norm works in this step. The reference's evaluation, after 2,000 steps and more, leaves both of its networks in evaluation
+    /// mode.
+    fn mode(&self) -> Mode {
+        match self.config.run.freeze_batch_norm_after {
+            Some(steps) if self.step >= steps => Mode::Eval,
+            _ => Mode::Train,
+        }
+    }
+
     /// Which prefixes this step trains.
     fn prefixes(&self) -> Prefixes {
         let dims = self.config.nesting().dims().len();
@@ -137,7 +146,7 @@ impl Trainer {
     /// Features of images in evaluation mode, `[n, d]`.
     #[cfg(test)]
     pub(crate) fn features(&self, network: &Network, images: &tch::Tensor) -> tch::Tensor {
-        self.model.features(&network.activate(crate::model::Mode::Eval, self.kind), images)
+        self.model.features(&network.activate(Mode::Eval, self.kind), images)
     }
 
     /// Lets the target follow, and returns the decay.

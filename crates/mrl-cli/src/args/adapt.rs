@@ -29,7 +29,8 @@ pub struct FitArgs {
     /// Replace any file at --out.
     #[arg(long)]
     pub force: bool,
-    /// What it may do: turn vectors, by which whole ones keep their products, or add what a network says of them as well.
+    /// What it may do: rotate vectors, by which whole ones keep their products, or rotate them onto their principal components and add
+    /// what a network says of them.
     #[arg(long, value_parser = choice::<AdapterForm>(), default_value = "rotation")]
     pub form: AdapterForm,
     /// What prefixes are to keep: which vectors are near, or which have the same label.
@@ -38,14 +39,14 @@ pub struct FitArgs {
     /// The prefixes [default: powers of two from 8].
     #[arg(long, value_name = "8,16,…", value_delimiter = ',')]
     pub dims: Vec<usize>,
-    /// Passes over the vectors.
+    /// Passes over the vectors, in all.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub epochs: usize,
     /// Vectors that are compared with each other.
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub batch_size: usize,
     /// The learning rate, at its highest.
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
+    #[arg(long, value_name = "RATE", default_value_t = 3e-3)]
     pub lr: f64,
     /// Numbers of the hidden layer of the residual form [default: as many as a vector has].
     #[arg(long, value_name = "N")]

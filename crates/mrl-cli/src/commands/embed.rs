@@ -1,14 +1,14 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mrl_data::{DatasetKind, ImageSet, OpenOptions};
+use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
 use mrl_embedding::EmbeddingSet;
-use mrl_train::{Config, Embedder, embed_pixels};
+use mrl_train::{Config, Embedder, NetworkChoice, embed_pixels};
 
 use super::{native_size, open_images};
 use crate::{
     Ending, UsageError,
-    args::EmbedArgs,
+    args::{EmbedArgs, ImageArgs},
     outputs::{FileKind, OutputFile, check_apart},
     progress::{Progress, answer, note},
 };
@@ -17,17 +17,35 @@ use crate::{
 pub(crate) fn embed(args: &EmbedArgs) -> Result<Ending> {
     let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Set, force: args.force };
     out.check(&[] as &[&Path])?;
-    let encoder = args.run.as_deref().map(|run| Embedder::open(run, args.network)).transpose()?;
+    let encoder = args.run.as_deref().map(|run| open_encoder(run, args.network)).transpose()?;
     out.check_inputs(encoder.iter().map(Embedder::source))?;
-    let images = open_source(args, encoder.as_ref().map(|encoder| &**encoder.config()))?;
+    let encoder = encoder.map(|encoder| if args.unfolded { encoder.unfolded() } else { encoder });
+    let config = encoder.as_ref().map(|encoder| &**encoder.config());
+    let images = open_source(&args.images, config, Some(&args.out))?;
     let set = embed_images(args, encoder.as_ref(), &images)?;
     set.write(&args.out)?;
     answer(&format!("{}: {} embeddings of {} numbers", args.out.display(), set.len(), set.width()));
     Ok(Ending::Done)
 }
 
-/// The images that were asked for, or those of the run.
-fn open_source(args: &EmbedArgs, config: Option<&Config>) -> Result<ImageSet> {
+/// An encoder of a run, or that of a file.
+fn open_encoder(run: &Path, network: Option<NetworkChoice>) -> Result<Embedder> {
+    if !run.is_file() {
+        return Ok(Embedder::open(run, network.unwrap_or_default())?);
+    }
+    let encoder = Embedder::read(run)?;
+    match network {
+        Some(asked) if asked != encoder.network() => {
+            let problem =
+                format!("{}: is of the {} network; leave --network out", run.display(), encoder.network());
+            Err(UsageError(problem).into())
+        }
+        _ => Ok(encoder),
+    }
+}
+
+/// The images that were asked for, or those of the run; `out`, if anything is to be written, must not lie among them.
+pub(super) fn open_source(args: &ImageArgs, config: Option<&Config>, out: Option<&Path>) -> Result<ImageSet> {
     let missing = |option: &str| UsageError(format!("{option} is missing"));
     let dataset: DatasetKind =
         args.dataset.or(config.and_then(|config| config.data.dataset)).ok_or_else(|| missing("--dataset"))?;
@@ -36,21 +54,22 @@ fn open_source(args: &EmbedArgs, config: Option<&Config>) -> Result<ImageSet> {
         .filter(|config| config.data.dataset == Some(dataset))
         .and_then(|config| config.data.data_dir.as_deref());
     let data_dir: &Path = args.data_dir.as_deref().or(of_run).ok_or_else(|| missing("--data-dir"))?;
-    check_apart("--out", &args.out, "the data folder", data_dir)?;
+    out.map_or(Ok(()), |out| check_apart("--out", out, "the data folder", data_dir))?;
     // No view size: an encoder is shown images as they are, and of a cache it would see shrunk ones.
     let options = OpenOptions {
         subset_per_class: args.subset_per_class,
-        max_corrupt: args.max_corrupt,
+        max_corrupt: args.max_corrupt.unwrap_or(0),
         ..OpenOptions::default()
     };
-    open_images(dataset, data_dir, args.split, &options)
+    open_images(dataset, data_dir, args.split.unwrap_or(Split::Train), &options)
 }
 
 fn embed_images(args: &EmbedArgs, encoder: Option<&Embedder>, images: &ImageSet) -> Result<EmbeddingSet> {
     let progress = Progress::new("embedding");
     let mut show = |done: usize, total: usize| progress.at(done as u64, total as u64, "");
     let set = if let Some(encoder) = encoder {
-        note(&format!("encoder: {} ({})", encoder.source().display(), args.network));
+        let folded = encoder.fold().map(|fold| format!(", folded: {}", fold.choice())).unwrap_or_default();
+        note(&format!("encoder: {} ({}{folded})", encoder.source().display(), encoder.network()));
         encoder.embed(images, &mut show)?
     } else {
         let size = args.image_size.unwrap_or_else(|| native_size(images));

@@ -3,6 +3,7 @@
 mod adapt;
 mod embed;
 mod eval;
+mod fold;
 mod held_out;
 mod index;
 mod input;
@@ -12,6 +13,7 @@ mod train;
 pub(crate) use adapt::adapt;
 pub(crate) use embed::embed;
 pub(crate) use eval::eval;
+pub(crate) use fold::fold;
 pub(crate) use index::index;
 pub(crate) use train::{run_config, train};
 

@@ -7,10 +7,11 @@ use anyhow::Result;
 use mrl_data::{DatasetKind, OpenOptions};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{
-    Config, EvalRecord, Observer, Outcome, ResolvedConfig, RunFolder, Start, StepRecord, TrainError, pretrain,
+    Config, EvalRecord, FoldRecord, NetworkChoice, Observer, Outcome, ResolvedConfig, RunFolder, Start,
+    StepRecord, TrainError, pretrain,
 };
 
-use super::{IMAGENET, held_out, native_size, open_images};
+use super::{IMAGENET, fold, held_out, native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::TrainArgs,
@@ -93,9 +94,17 @@ pub(crate) fn run_config(
     // Until here a signal ends the program at once: nothing is lost.
     let stop = StopSignal::install()?;
     let dims = config.nesting().dims().to_vec();
-    let mut observer = Watcher { stop, progress: Progress::new("training"), total_steps: 0, dims };
+    let mut observer = Watcher {
+        stop,
+        progress: Progress::new("training"),
+        folding: Progress::new("embedding images to fold a rotation"),
+        total_steps: 0,
+        dims,
+        out: out.to_owned(),
+    };
     let outcome = pretrain(&config, Arc::new(images), out, resume, &mut observer);
     observer.progress.finish();
+    observer.folding.finish();
     match outcome? {
         Outcome::Interrupted { step } => {
             note(&format!(
@@ -153,9 +162,12 @@ fn count(number: u64, thing: &str) -> String {
 struct Watcher {
     stop: StopSignal,
     progress: Progress,
+    folding: Progress,
     total_steps: u64,
     /// The nesting dims.
     dims: Vec<usize>,
+    /// The run folder.
+    out: PathBuf,
 }
 
 impl Observer for Watcher {
@@ -208,6 +220,30 @@ impl Observer for Watcher {
 
     fn evaluated(&mut self, record: &EvalRecord) {
         self.progress.note(&held_out::table(record, &self.dims));
+    }
+
+    fn neighbours_kept(
+        &mut self,
+        whole: [&EmbeddingSet; 2],
+        shortened: [&EmbeddingSet; 2],
+        dims: &[usize],
+    ) -> Result<Vec<f64>, TrainError> {
+        Ok(fold::kept(whole, shortened, dims))
+    }
+
+    fn folding(&mut self, network: NetworkChoice, done: usize, total: usize) {
+        self.progress.finish();
+        self.folding.at(done as u64, total as u64, &format!("{network} network"));
+    }
+
+    fn folded(&mut self, network: NetworkChoice, record: &FoldRecord) {
+        let verdict = if record.helps() { "folded into the encoder" } else { "not folded" };
+        self.folding.note(&format!("{}, {verdict}", fold::table(network, record)));
+    }
+
+    fn not_folded(&mut self, network: NetworkChoice, problem: &str) {
+        let cure = format!("fold one later with: mrl fold {} --network {network}", self.out.display());
+        self.folding.note(&format!("no rotation is folded into the {network} network: {problem}; {cure}"));
     }
 
     fn should_stop(&self) -> bool {

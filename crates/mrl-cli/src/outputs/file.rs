@@ -27,10 +27,15 @@ impl OutputFile<'_> {
     /// file of another kind. To be asked before work begins.
     pub(crate) fn check<P: AsRef<Path>>(&self, inputs: impl IntoIterator<Item = P>) -> Result<()> {
         self.check_name()?;
-        let exists = self.exists()?;
         self.check_inputs(inputs)?;
+        if self.check_writable()? { self.check_replaced() } else { Ok(()) }
+    }
+
+    /// Whether a file can be written there, as far as can be told; gives whether there is one already.
+    pub(crate) fn check_writable(&self) -> Result<bool> {
+        let exists = self.exists()?;
         self.check_place()?;
-        if exists { self.check_replaced() } else { Ok(()) }
+        Ok(exists)
     }
 
     /// Refuses one of `inputs`, which would be lost.

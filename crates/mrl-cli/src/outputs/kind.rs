@@ -7,7 +7,7 @@ use std::{
 };
 
 use mrl_embedding::EmbeddingSet;
-use mrl_train::Adapter;
+use mrl_train::{Adapter, Embedder};
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{file_name::has_extension, profile::Profile};
@@ -17,6 +17,8 @@ use crate::{file_name::has_extension, profile::Profile};
 pub(crate) enum FileKind {
     /// Of `mrl embed` and `mrl adapt apply`. One in safetensors says what made it; a `.npy` file does not.
     Set,
+    /// Of `mrl train` and `mrl fold`.
+    Encoder,
     /// Of `mrl adapt fit`.
     Adapter,
     /// Of `mrl index build`.
@@ -34,7 +36,7 @@ impl FileKind {
     pub(super) fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Set => &["safetensors", "npy"],
-            Self::Adapter => &["safetensors"],
+            Self::Encoder | Self::Adapter => &["safetensors"],
             Self::Index => &[],
             Self::Hits => &["json", "npy"],
             Self::Chart => &["svg", "png"],
@@ -46,6 +48,7 @@ impl FileKind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Set => "an embedding set that mrl wrote",
+            Self::Encoder => "an mrl encoder",
             Self::Adapter => "an mrl adapter",
             Self::Index => "an mrl index",
             Self::Hits => "the hits of a search by mrl",
@@ -58,6 +61,7 @@ impl FileKind {
     pub(super) fn is_at(self, path: &Path) -> bool {
         match self {
             Self::Set => is_own_set(path),
+            Self::Encoder => Embedder::read(path).is_ok(),
             Self::Adapter => Adapter::read(path).is_ok(),
             Self::Index => mrl_retrieve::is_index(path).unwrap_or(false),
             Self::Hits if has_extension(path, &["npy"]) => is_hits_npy(path),

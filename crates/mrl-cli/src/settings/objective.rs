@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// Replaces what was given. Another objective than the preset's comes with its own parameters, and one that has no projector
-/// does without the preset's; a head without nesting does without the preset's.
+/// does without the preset's; a head without nesting does without the preset's, and one without a hidden layer without what the preset
+/// says of it. Weights of 1 are those of any nesting.
 pub(super) fn apply(config: &mut Config, args: &TrainArgs) -> Result<()> {
     let Config { model, objective, .. } = config;
     if let Some(chosen) = &args.objective.objective
@@ -30,6 +31,14 @@ pub(super) fn apply(config: &mut Config, args: &TrainArgs) -> Result<()> {
     }
     if args.head == Some(Head::Fixed) && args.nesting.is_none() {
         model.nesting = None;
+    }
+    if args.head_hidden == Some(0) {
+        (model.head_nest_hidden, model.head_batch_norm) = (true, false);
+    }
+    if (args.head.is_some() || args.nesting.is_some())
+        && objective.dim_weights.iter().flatten().all(|&weight| weight == 1.0)
+    {
+        objective.dim_weights = None;
     }
     model.head = args.head.unwrap_or(model.head);
     model.head_hidden = args.head_hidden.or(model.head_hidden);
@@ -171,5 +180,22 @@ mod tests {
         let normed = applied(Config::default(), "--head-batch-norm --projection-dim 32").model;
         assert_eq!((normed.head_batch_norm, normed.projection_dim), (true, Some(32)));
         assert_eq!(applied(preset.clone(), "").model, preset.model);
+        preset.model.head_nest_hidden = false;
+        let linear = applied(preset, "--head-hidden 0").model;
+        assert_eq!(
+            (linear.head_hidden, linear.head_nest_hidden, linear.head_batch_norm),
+            (Some(0), true, false)
+        );
+    }
+
+    #[test]
+    fn equal_weights_of_a_preset_fit_any_nesting() {
+        let mut preset = Config::default();
+        preset.objective.dim_weights = Some(vec![1.0, 1.0]);
+        assert_eq!(applied(preset.clone(), "--nesting 8,64,512").objective.dim_weights, None);
+        assert_eq!(applied(preset.clone(), "").objective.dim_weights, preset.objective.dim_weights);
+        preset.objective.dim_weights = Some(vec![1.0, 2.0]);
+        let kept = applied(preset.clone(), "--nesting 8,64,512").objective.dim_weights;
+        assert_eq!(kept, preset.objective.dim_weights);
     }
 }

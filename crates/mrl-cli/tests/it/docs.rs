@@ -14,6 +14,7 @@ fn the_command_line_reference_is_up_to_date() {
         (mrl, "mrl", "--help"),
         (mrl, "mrl train", "train --help"),
         (mrl, "mrl embed", "embed --help"),
+        (mrl, "mrl fold", "fold --help"),
         (mrl, "mrl eval", "eval --help"),
         (mrl, "mrl adapt", "adapt --help"),
         (mrl, "mrl adapt fit", "adapt fit --help"),

@@ -57,6 +57,22 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
+fn an_unknown_simd_level_ends_with_2_and_another_one_changes_no_result() {
+    let world = World::new();
+    for name in ["sse9", ""] {
+        let mut command = world.train("run", "");
+        command.env("MRL_SIMD", name);
+        says(&fail(command, 2), &["MRL_SIMD: ", "choose one of: scalar", "or unset MRL_SIMD"]);
+    }
+    for run in ["run", "scalar"] {
+        let mut command = world.train(run, "");
+        command.env_remove("MRL_SIMD").envs((run == "scalar").then_some(("MRL_SIMD", "scalar")));
+        succeed(command);
+    }
+    assert_eq!(world.results("scalar"), world.results("run"));
+}
+
+#[test]
 fn wrong_usage_of_an_evaluation_ends_with_2() {
     let world = World::new();
     succeed(world.mrl("embed --pixels --dataset fashion-mnist --data-dir data --out p.safetensors"));

@@ -31,6 +31,8 @@ fn runs_resume_to_the_same_bits() {
         "--objective barlow-twins --head fixed --projection-dim 16",
         "--objective supervised --head mrl --grad-accum 2",
         "--objective relic --dim-weights 4,2,1,1",
+        "--objective relic --head-hidden 0 --freeze-batch-norm-after 3",
+        "--objective byol --head mrl --head-hidden 0",
     ]
     .into_iter()
     .enumerate()
@@ -145,7 +147,15 @@ fn options_that_do_not_go_together_are_refused() {
         ("--dim-weights 1,2", "there are 2 dim-weights for 4 nesting dims; give one for each"),
         ("--dim-weights 1,2,0,1", "dim-weight 0 must be a positive number"),
         ("--head fixed --nesting 8,64", "the head fixed trains the whole width alone; use nesting 64"),
-        ("--head-hidden 0", "head-hidden 0 must be between 1 and 65536"),
+        ("--head-hidden 65537", "head-hidden 65537 must be between 0 and 65536"),
+        (
+            "--head-hidden 0 --head-batch-norm",
+            "head-batch-norm is a setting of the hidden layer, which head-hidden 0 leaves out",
+        ),
+        (
+            "--head-hidden 0 --head-nest-hidden=false",
+            "leave head-nest-hidden out, or give head-hidden 1 or more",
+        ),
         ("--projection-dim 0", "projection-dim 0 must be between 1 and 65536"),
     ] {
         says(&fail(short(&world, "run", options), 2), &[part]);

@@ -23,6 +23,7 @@ const UNTRAINED: &str = "train --dataset fashion-mnist --data-dir data --width 0
 fn a_file_of_another_kind_is_replaced_by_force_alone() {
     let world = world();
     succeed(world.mrl("index build --input train.safetensors --dims 16 --out an.index"));
+    succeed(world.mrl(&format!("{UNTRAINED} run")));
     succeed(world.mrl("adapt fit --input train.safetensors --epochs 1 --holdout 0 --out an.safetensors"));
     let vectors = |name: &str| {
         EmbeddingSet::new(vec![1.0, 2.0], 2).unwrap().write(world.path(name)).unwrap();
@@ -32,6 +33,7 @@ fn a_file_of_another_kind_is_replaced_by_force_alone() {
     let adapter = world.read("an.safetensors");
     let search = "index search an.index --queries test.safetensors --k 2 --out";
     let tune = "index tune an.index --k 2 --recall 0.5 --dry-run --chart";
+    let unfold = "fold run --network target --with none --out";
     let fit = "adapt fit --input train.safetensors --epochs 1 --holdout 0 --out";
     let apply = "adapt apply --adapter an.safetensors --input test.safetensors --out";
     for (words, name, foreign, said) in [
@@ -39,6 +41,7 @@ fn a_file_of_another_kind_is_replaced_by_force_alone() {
         (PIXELS, "adapter.safetensors", &adapter, "is not an embedding set that mrl wrote"),
         (PIXELS, "set.npy", &npy, "a .npy file does not say whether mrl wrote it"),
         (fit, "weights.safetensors", &set, "is not an mrl adapter"),
+        (unfold, "encoder.safetensors", &adapter, "is not an mrl encoder"),
         (apply, "adapted.safetensors", &set, "is not an embedding set that mrl wrote"),
         (
             "index build --input train.safetensors --dims 16 --out",
@@ -464,6 +467,13 @@ fn outputs_and_images_lie_apart() {
     assert!(!world.path("run").exists() && !world.path("out").exists() && !world.path("new").exists());
     // A report in a run's folder is welcome.
     succeed(world.mrl(&format!("{UNTRAINED} run")));
+    let fold = "fold run --network target --out";
+    let message = fail(world.mrl(&format!("{fold} data/folded.safetensors")), 2);
+    says(&message, &["--out data/folded.safetensors is in the data folder data"]);
+    says(
+        &fail(world.mrl(&format!("{fold} run/config.toml/x.safetensors")), 1),
+        &["run/config.toml is not a folder"],
+    );
     succeed(world.mrl(&format!("{REPORT} --out run/report")));
     says(
         &fail(world.mrl(&format!("{REPORT} --out run")), 1),

@@ -71,7 +71,7 @@ fn an_augmentation_is_chosen_by_name_and_changed_by_key() {
     let world = World::new();
     fs::write(
         world.path("mine.toml"),
-        "[augmentation]\npreset = \"byol\"\nhue = 0.05\nsecond.blur_p = 0.3\n",
+        "[model]\nhead_hidden = 0\n[augmentation]\npreset = \"byol\"\nhue = 0.05\nsecond.blur_p = 0.3\n",
     )
     .unwrap();
     let mut seen = Vec::new();

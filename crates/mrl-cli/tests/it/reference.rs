@@ -12,13 +12,46 @@ fn the_help_has_the_references_options() {
     let help = text(&succeed(mrl_train(&world, "--help")).stdout);
     for option in [
         "--dataset_path",
-        "--encoder_model_name",
-        "save_model_dir",
+        "--dataset_name",
+        "tiny_imagenet",
+        "food101",
+        "imagenet1k",
+        "-m, --encoder_model_name",
+        "-save_model_dir",
+        "--num_epochs",
+        "-b, --batch_size",
+        "--learning_rate",
+        "--weight_decay",
+        "--fp16_precision",
+        "--proj_out_dim",
+        "--proj_hidden_dim",
         "--log_every_n_steps",
+        "--gamma",
+        "--alpha",
+        "--update_gamma_after_step",
         "--update_gamma_every_n_steps",
+        "--ckpt_path",
     ] {
         assert!(help.contains(option), "{option} is not in: {help}");
     }
+}
+
+#[test]
+fn a_data_set_of_a_hub_is_trained_on_as_a_folder() {
+    let world = World::new();
+    let message = fail(mrl_train(&world, "--dataset_name tiny_imagenet -m resnet50 -save_model_dir tiny"), 2);
+    let (_, command) = message.trim_end().split_once("run: ").unwrap();
+    let expected = "mrl train --preset reference --dataset folder --data-dir tiny_imagenet --image-size 64 --stem imagenet \
+                    --encoder resnet50 --out tiny";
+    assert_eq!(command, expected);
+    // The command is as it must be: what it lacks is the folder of the images.
+    let message = fail(world.mrl(command.strip_prefix("mrl ").unwrap()), 1);
+    assert!(message.contains("tiny_imagenet"), "{message}");
+    for (name, size) in [("food101", 192), ("imagenet1k", 192)] {
+        let message = fail(mrl_train(&world, &format!("--dataset_name {name}")), 2);
+        assert!(message.contains(&format!("--data-dir {name} --image-size {size}")), "{message}");
+    }
+    assert!(!world.path("models").exists() && !world.path("tiny").exists());
 }
 
 #[test]
@@ -59,13 +92,34 @@ fn its_options_reach_the_run() {
     write_cifar10(&world);
     let words = "--dataset_name cifar10 --dataset_path data -save_model_dir models --num_epochs 1 -b 10 -lr 0.001 \
                  -wd 0.0 --proj_out_dim 16 --log_every_n_steps 1 --gamma 0.9 --alpha 0.5";
-    succeed(mrl_train(&world, words));
+    let output = succeed(mrl_train(&world, words));
+    assert!(!text(&output.stderr).contains("warning"), "{}", text(&output.stderr));
     let config = text(&world.read("models/config.toml"));
-    for line in
-        ["lr = 0.001", "gamma = 0.9", "alpha = 0.5", "projection_dim = 16", "batch_size = 10", "epochs = 1"]
-    {
+    for line in [
+        "lr = 0.001",
+        "gamma = 0.9",
+        "alpha = 0.5",
+        "head_hidden = 0",
+        "projection_dim = 16",
+        "batch_size = 10",
+        "epochs = 1",
+    ] {
         assert!(config.contains(line), "{line} is not in: {config}");
     }
-    let (_, _, metrics) = world.results("models");
+    assert!(!config.contains("freeze_batch_norm_after"), "{config}");
+    let (encoder, online, metrics) = world.results("models");
     assert_eq!(metrics.len(), 2);
+
+    // It is accepted, changes nothing, and a warning says so.
+    let other = words.replace("models", "hidden");
+    let output = succeed(mrl_train(&world, &format!("{other} --proj_hidden_dim 7")));
+    let message = text(&output.stderr);
+    assert!(message.contains("warning: --proj_hidden_dim has no effect"), "{message}");
+    assert!(world.results("hidden") == (encoder, online, metrics.clone()));
+
+    let other = words.replace("models", "frozen");
+    succeed(mrl_train(&world, &format!("{other} --freeze_batch_norm_after 1")));
+    assert!(text(&world.read("frozen/config.toml")).contains("freeze_batch_norm_after = 1"));
+    let frozen = world.results("frozen").2;
+    assert!(frozen[0] == metrics[0] && frozen[1] != metrics[1]);
 }

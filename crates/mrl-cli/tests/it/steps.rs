@@ -31,6 +31,34 @@ fn batches_that_no_epoch_has_are_refused() {
 }
 
 #[test]
+fn frozen_batch_norm_trains_and_resumes_to_the_same_bits() {
+    let world = World::new();
+    succeed(world.train("plain", "--preset reference"));
+    succeed(world.train("run", "--preset reference --freeze-batch-norm-after 5"));
+    let (plain, whole) = (world.results("plain"), world.results("run"));
+    assert_eq!(plain.2[..5], whole.2[..5]);
+    assert!((5..9).all(|step| plain.2[step] != whole.2[step]), "{:?}", whole.2);
+    // From a checkpoint before the statistics are frozen, over that step.
+    let train = |out: &str, more: &str| {
+        world.mrl(&format!(
+            "train --preset reference --dataset fashion-mnist --data-dir data --width 0.125 --precision f32 --batch-size 8 \
+             --max-steps 9 --log-every 1 --checkpoint-every 3 --freeze-batch-norm-after 7 --out {out} {more}"
+        ))
+    };
+    succeed(train("cut", ""));
+    let whole = world.results("cut");
+    for file in ["encoder.safetensors", "online.safetensors", "checkpoints/step-000000009.safetensors"] {
+        fs::remove_file(world.path("cut").join(file)).unwrap();
+    }
+    let output = succeed(train("cut", "--resume"));
+    assert!(text(&output.stderr).contains("continuing after step 6"), "{}", text(&output.stderr));
+    assert!(world.results("cut") == whole, "the resumed run ends differently");
+    let message = fail(world.train("refused", "--freeze-batch-norm-after 0"), 2);
+    assert!(message.contains("freeze-batch-norm-after must be 1 or more"), "{message}");
+    assert!(!world.path("refused").exists());
+}
+
+#[test]
 fn growing_views_train_and_resume_to_the_same_bits() {
     let world = World::new();
     succeed(world.train("run", "--view-scales 0.7,1"));

@@ -1,6 +1,8 @@
-//! MNIST's IDX files (<http://yann.lecun.com/exdb/mnist/>), plain or gzipped: a big-endian header, then the bytes.
+//! MNIST's IDX files (<http://yann.lecun.com/exdb/mnist/>), plain or gzipped: a big-endian header, then the bytes. Other sets in
+//! this layout may name their classes in `classes.txt`.
 
 use std::{
+    fs,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
@@ -21,6 +23,8 @@ const LABELS_MAGIC: u32 = 0x0801;
 const LARGEST_SIDE: u32 = 1024;
 /// Deflate makes at most 1,032 bytes of one.
 const LARGEST_RATIO: u64 = 1032;
+/// A label is one byte.
+const LARGEST_CLASSES: usize = 256;
 
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const CLOTHES: [&str; 10] = [
@@ -42,22 +46,55 @@ pub(super) fn open(kind: DatasetKind, data_dir: &Path, split: Split) -> Result<I
     let label_path = find(kind, data_dir, &format!("{prefix}-labels-idx1-ubyte"))?;
     let (dims, bytes) = read(&image_path, IMAGES_MAGIC)?;
     let &[n, rows, columns] = dims.as_slice() else { unreachable!("an image file has three dims") };
-    let labels = read_labels(&label_path, n, &image_path)?;
+    let names = class_names(kind, &image_path)?;
+    let labels = read_labels(&label_path, n, &image_path, names.as_ref().map_or(LARGEST_CLASSES, Vec::len))?;
+    let names = names.unwrap_or_else(|| numbers(&labels));
     let mut pixels = Vec::with_capacity(bytes.len() * 3);
     pixels.extend(bytes.iter().flat_map(|&gray| [gray; 3]));
     let set = ImageSet::from_pixels(kind, split, (columns, rows), pixels, Some(labels))?;
-    Ok(set.with_class_names(Some(names(if kind == DatasetKind::FashionMnist { &CLOTHES } else { &DIGITS }))))
+    Ok(set.with_class_names(Some(names)))
+}
+
+/// The names of the classes, where they are known: those of the data set, or the lines of `classes.txt` beside `images`.
+fn class_names(kind: DatasetKind, images: &Path) -> Result<Option<Vec<String>>, DataError> {
+    match kind {
+        DatasetKind::Mnist => return Ok(Some(names(&DIGITS))),
+        DatasetKind::FashionMnist => return Ok(Some(names(&CLOTHES))),
+        _ => {}
+    }
+    let path = images.with_file_name("classes.txt");
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(DataError::damaged(&path, "is not UTF-8 text; write one class name in each line"));
+        }
+        read => read.map_err(DataError::io(&path))?,
+    };
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    let problem = if let Some(line) = names.iter().position(String::is_empty) {
+        format!("line {} is empty; write one class name in each line", line + 1)
+    } else if names.is_empty() || names.len() > LARGEST_CLASSES {
+        format!("has {} lines; write one class name in each, 1 to {LARGEST_CLASSES}", names.len())
+    } else {
+        return Ok(Some(names));
+    };
+    Err(DataError::damaged(&path, problem))
 }
 
 /// The file `name` or `name.gz`, in `data_dir` or where torchvision puts it.
 fn find(kind: DatasetKind, data_dir: &Path, name: &str) -> Result<PathBuf, DataError> {
     let torchvision = if kind == DatasetKind::FashionMnist { "FashionMNIST" } else { "MNIST" };
-    let folders = [data_dir.to_owned(), data_dir.join(torchvision).join("raw"), data_dir.join("raw")];
+    // torchvision knows no other set in this layout.
+    let folders = match kind {
+        DatasetKind::Idx => vec![data_dir.to_owned(), data_dir.join("raw")],
+        _ => vec![data_dir.to_owned(), data_dir.join(torchvision).join("raw"), data_dir.join("raw")],
+    };
     let mut candidates =
         folders.iter().flat_map(|folder| [folder.join(name), folder.join(format!("{name}.gz"))]);
     candidates.find(|path| path.is_file()).ok_or_else(|| {
         let source = match kind {
             DatasetKind::FashionMnist => "; Debian's package dataset-fashion-mnist has them",
+            DatasetKind::Idx => "; class names may be in classes.txt, one in each line",
             _ => "",
         };
         DataError::missing(
@@ -70,15 +107,22 @@ fn find(kind: DatasetKind, data_dir: &Path, name: &str) -> Result<PathBuf, DataE
     })
 }
 
-fn read_labels(path: &Path, images: usize, image_path: &Path) -> Result<Vec<i64>, DataError> {
+/// Numbers as class names, up to the largest of `labels`.
+fn numbers(labels: &[i64]) -> Vec<String> {
+    let largest = labels.iter().copied().max().unwrap_or_default();
+    (0..=largest).map(|label| label.to_string()).collect()
+}
+
+fn read_labels(path: &Path, images: usize, image_path: &Path, classes: usize) -> Result<Vec<i64>, DataError> {
     let (dims, labels) = read(path, LABELS_MAGIC)?;
     if dims[0] != images {
         let problem =
             format!("holds {} labels and {} holds {images} images; {AGAIN}", dims[0], image_path.display());
         return Err(DataError::damaged(path, problem));
     }
-    if let Some(image) = labels.iter().position(|&label| label > 9) {
-        return Err(label_out_of_range(path, image, "label", labels[image].into(), "0..9"));
+    if let Some(image) = labels.iter().position(|&label| usize::from(label) >= classes) {
+        let range = format!("0..{}", classes - 1);
+        return Err(label_out_of_range(path, image, "label", labels[image].into(), &range));
     }
     Ok(labels.into_iter().map(i64::from).collect())
 }

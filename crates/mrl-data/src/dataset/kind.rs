@@ -18,6 +18,8 @@ pub enum DatasetKind {
     Mnist,
     /// Fashion-MNIST (Xiao, Rasul, Vollgraf, 2017) as IDX files: 28×28, gray.
     FashionMnist,
+    /// Other gray images in MNIST's IDX files. `classes.txt` beside them may name the classes, one in each line.
+    Idx,
     /// A folder of images, with a subfolder for each class or flat without labels.
     Folder,
 }
@@ -46,7 +48,9 @@ impl DatasetKind {
     #[must_use]
     pub fn splits(self) -> &'static [Split] {
         match self {
-            Self::Cifar10 | Self::Cifar100 | Self::Mnist | Self::FashionMnist => &[Split::Train, Split::Test],
+            Self::Cifar10 | Self::Cifar100 | Self::Mnist | Self::FashionMnist | Self::Idx => {
+                &[Split::Train, Split::Test]
+            }
             Self::Stl10 | Self::Folder => {
                 &[Split::Train, Split::Test, Split::Unlabeled, Split::TrainUnlabeled]
             }
@@ -59,7 +63,7 @@ impl DatasetKind {
         match self {
             Self::Cifar10 | Self::Stl10 | Self::Mnist | Self::FashionMnist => Some(10),
             Self::Cifar100 => Some(100),
-            Self::Folder => None,
+            Self::Idx | Self::Folder => None,
         }
     }
 }
@@ -77,7 +81,7 @@ mod tests {
     fn names_are_those_of_the_command_line() {
         assert_eq!(
             DatasetKind::VARIANTS,
-            ["cifar10", "cifar100", "stl10", "mnist", "fashion-mnist", "folder"]
+            ["cifar10", "cifar100", "stl10", "mnist", "fashion-mnist", "idx", "folder"]
         );
         assert_eq!(Split::VARIANTS, ["train", "test", "unlabeled", "train+unlabeled"]);
         for &name in DatasetKind::VARIANTS {

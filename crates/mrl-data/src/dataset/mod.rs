@@ -157,7 +157,9 @@ pub fn open(
             let fetch = || download::ensure(kind, data_dir, options.download, progress);
             stl10::open(data_dir, split, fetch)?
         }
-        DatasetKind::Mnist | DatasetKind::FashionMnist => idx::open(kind, data_dir, split)?,
+        DatasetKind::Mnist | DatasetKind::FashionMnist | DatasetKind::Idx => {
+            idx::open(kind, data_dir, split)?
+        }
         // A folder chooses its subset before it decodes anything.
         DatasetKind::Folder => return folder::open(data_dir, split, options, progress),
     };

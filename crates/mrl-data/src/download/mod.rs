@@ -79,7 +79,7 @@ impl Archive {
             DatasetKind::Cifar10 => Some(&CIFAR10),
             DatasetKind::Cifar100 => Some(&CIFAR100),
             DatasetKind::Stl10 => Some(&STL10),
-            DatasetKind::Mnist | DatasetKind::FashionMnist | DatasetKind::Folder => None,
+            DatasetKind::Mnist | DatasetKind::FashionMnist | DatasetKind::Idx | DatasetKind::Folder => None,
         }
     }
 

@@ -1,7 +1,6 @@
-use super::{
-    level::nearest,
-    vector::{LANES, vectorised},
-};
+use mrl_linalg::vectorised;
+
+use super::{level::nearest, planes::LANES};
 
 /// torchvision's `gaussian_blur`, with the buffers it needs.
 #[derive(Default)]

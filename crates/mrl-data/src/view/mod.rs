@@ -19,7 +19,6 @@ mod preset;
 mod render;
 mod resample;
 mod taps;
-mod vector;
 
 pub use crop::CropBox;
 pub use pair::Augmentations;

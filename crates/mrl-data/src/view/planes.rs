@@ -1,4 +1,7 @@
-use super::vector::vectorised;
+use mrl_linalg::vectorised;
+
+/// Numbers that are treated side by side: two or four vectors of them.
+pub(super) const LANES: usize = 32;
 
 /// The levels of a view, one plane for each of red, green and blue: so neighbours in memory are treated alike, and loops
 /// over them become vector instructions. What is done to pixels and levels must be `#[inline(always)]`.

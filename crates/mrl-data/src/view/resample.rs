@@ -1,8 +1,9 @@
+use mrl_linalg::vectorised;
+
 use super::{
     crop::CropBox,
-    planes::Planes,
+    planes::{LANES, Planes},
     taps::Taps,
-    vector::{LANES, vectorised},
 };
 use crate::Image;
 

@@ -1,4 +1,6 @@
-use super::vector::{LANES, vectorised};
+use mrl_linalg::vectorised;
+
+use super::planes::LANES;
 
 /// Where along one axis each output pixel comes from, with fixed-point weights: those of `fast_image_resize`, which are
 /// Pillow's with 16 bits instead of 22. Some taps reach beyond the inputs, with weight 0.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use mrl_data::{DatasetKind::*, OpenOptions, Split::*, open};
+use mrl_data::{DatasetKind::*, ImageSet, OpenOptions, Split::*, open};
 
 use crate::files::*;
 
@@ -235,6 +235,33 @@ fn idx_labels_must_fit() {
 }
 
 #[test]
+fn other_sets_in_idx_files_name_their_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    write_mnist(folder.path());
+    let names = |set: ImageSet| set.class_names().unwrap().to_vec();
+    let unnamed = names(open_offline(Idx, folder.path(), Train).unwrap());
+    assert_eq!(unnamed, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], "the largest label is 9");
+    let classes = folder.path().join("classes.txt");
+    fs::write(&classes, "a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj\r\n").unwrap();
+    assert_eq!(names(open_offline(Idx, folder.path(), Train).unwrap())[9], "j");
+    assert_eq!(
+        names(open_offline(Mnist, folder.path(), Train).unwrap())[9],
+        "9",
+        "MNIST has names of its own"
+    );
+    for (text, problem) in [
+        (&b"a\nb"[..], "train-labels-idx1-ubyte: image 0 has label 7, and there are only 0..1"),
+        (b"a\n\nb", "classes.txt: line 2 is empty; write one class name in each line"),
+        (b"", "classes.txt: has 0 lines; write one class name in each, 1 to 256"),
+        (b"\xff\xfe", "classes.txt: is not UTF-8 text; write one class name in each line"),
+    ] {
+        fs::write(&classes, text).unwrap();
+        let message = message(Idx, folder.path(), Train);
+        assert!(message.starts_with(&format!("DIR/{problem}")), "{message}");
+    }
+}
+
+#[test]
 fn a_gz_bomb_is_stopped_by_its_header() {
     let folder = tempfile::tempdir().unwrap();
     write_mnist(folder.path());
@@ -261,6 +288,21 @@ fn the_shipped_subset_opens() {
     let first_of_3 = train.labels().unwrap().iter().position(|&label| label == 3).unwrap();
     let in_subset = subset.labels().unwrap().iter().position(|&label| label == 3).unwrap();
     assert_eq!(subset.image(in_subset).unwrap(), train.image(first_of_3).unwrap());
+}
+
+#[test]
+fn the_shipped_scripts_open() {
+    let data_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/scripts");
+    let train = open_offline(Idx, &data_dir, Train).unwrap();
+    let test = open_offline(Idx, &data_dir, Test).unwrap();
+    assert_eq!((train.len(), test.len(), train.native_size()), (10_000, 5_000, Some(28)));
+    assert_eq!(train.class_names(), test.class_names());
+    for set in [train, test] {
+        for class in 0..10 {
+            let count = set.labels().unwrap().iter().filter(|&&label| label == class).count();
+            assert_eq!(count * 10, set.len(), "class {class} of {}", set.name());
+        }
+    }
 }
 
 #[test]

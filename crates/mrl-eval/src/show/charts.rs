@@ -35,10 +35,11 @@ pub(crate) fn charts(report: &Report) -> Vec<Chart> {
 /// What the bars of a report's accuracies are.
 pub(crate) const INTERVAL: &str = "Bars hold 95 % of the bootstrap's resamples of the test rows.";
 
-/// The encoder and its network.
+/// The encoder, its network, and the rotation that was folded into it.
 pub(crate) fn origin(report: &Report) -> Option<String> {
     let network = report.network.as_ref().map(|network| format!("{network} network"));
-    let parts: Vec<String> = report.encoder.clone().into_iter().chain(network).collect();
+    let fold = report.fold.as_ref().map(|fold| format!("folded: {fold}"));
+    let parts: Vec<String> = report.encoder.clone().into_iter().chain(network).chain(fold).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 

@@ -10,6 +10,7 @@ use super::{
     output::{Document, NamedFile},
     page::Page,
     table::Table,
+    tables::folded,
 };
 use crate::{EvalError, Evaluation, Measures, Report, SCHEMA, report::is_trained};
 
@@ -29,6 +30,9 @@ pub struct Summary {
     pub test_dataset: Option<String>,
     /// The lengths that were trained; empty where the reports do not say.
     pub trained_dims: Vec<usize>,
+    /// The rotation that was folded into the encoder of every run, where it was the same one.
+    #[serde(default)]
+    pub fold: Option<String>,
     /// What was measured, by method or baseline.
     pub methods: BTreeMap<String, Spreads>,
     /// Why a mean over the runs means little.
@@ -84,14 +88,21 @@ impl Summary {
             let [logreg, knn1, knn] = Accuracy::ALL.map(|accuracy| spread(&name, accuracy));
             (name, Spreads { dims: measures.dims.clone(), logreg, knn1, knn })
         };
+        let folds: Vec<&str> =
+            reports.iter().map(|report| report.fold.as_deref().unwrap_or("none")).collect();
+        let is_one_fold = folds.iter().all(|fold| *fold == folds[0]);
+        let fold_caveat = (!is_one_fold).then(|| {
+            format!("Careful: the runs differ in the rotation that was folded in: {}.", folds.join(", "))
+        });
         Ok(Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             runs: reports.len(),
             test_dataset: first.test_dataset.clone(),
             trained_dims: first.trained_dims.clone(),
+            fold: first.fold.clone().filter(|_| is_one_fold),
             methods: first.all_measures().map(spreads).collect(),
-            caveats: caveats(&reports.iter().collect::<Vec<_>>()),
+            caveats: caveats(&reports.iter().collect::<Vec<_>>()).into_iter().chain(fold_caveat).collect(),
         })
     }
 
@@ -130,7 +141,8 @@ impl Summary {
         let marks = format!(
             "Mean ± standard deviation of {runs} runs; * marks the best mean of a row; ~ a dim that was not trained."
         );
-        std::iter::once(marks).chain(self.caveats.clone()).collect()
+        let fold = self.fold.as_deref().map(folded);
+        std::iter::once(marks).chain(fold).chain(self.caveats.clone()).collect()
     }
 
     fn curves(&self, accuracy: Accuracy) -> Vec<Curve> {

@@ -138,6 +138,7 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         let trained: Vec<String> = report.trained_dims.iter().map(ToString::to_string).collect();
         notes.push(format!("~ not a trained prefix; trained are {}.", trained.join(", ")));
     }
+    notes.extend(report.fold.as_deref().map(folded));
     if report.unseen_test_labels > 0 {
         notes.push(format!(
             "Test rows with a label that the training set lacks: {}. Each counts as an error; log-loss leaves them out.",
@@ -154,6 +155,13 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         }
     }
     notes
+}
+
+/// How tables name the prefixes of an encoder with a folded rotation.
+pub(super) fn folded(fold: &str) -> String {
+    format!(
+        "Prefixes are folded: the encoder ends in a rotation ({fold}). `mrl embed --unfolded` gives them as they were trained."
+    )
 }
 
 /// A number with its digits in groups of three.

@@ -1,3 +1,4 @@
+use mrl_linalg::vectorised;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -8,7 +9,6 @@ use crate::{
     quantise::{Dtype, Numbers, encode},
     search::Candidate,
     space::Guard,
-    vector::vectorised,
 };
 
 /// Rows that a walk for a new row's neighbours keeps in sight.

@@ -1,5 +1,7 @@
 //! The best rows of all, proven: bounds by a short prefix leave few to be decided.
 
+use mrl_linalg::vectorised;
+
 use super::{
     candidates::reaches,
     database::Kind,
@@ -10,7 +12,7 @@ use super::{
     queries::{Queries, Turned},
     scan::{Found, scan},
 };
-use crate::{Error, space::Metric, vector::vectorised};
+use crate::{Error, space::Metric};
 
 /// Rows that are decided together: what they settle is known to the next.
 const TOGETHER: usize = 16;

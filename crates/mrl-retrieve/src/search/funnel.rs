@@ -1,5 +1,7 @@
 //! Shortlists by short prefixes, ranked by a longer one.
 
+use mrl_linalg::vectorised;
+
 use super::{
     candidates::{Candidate, keep_best},
     database::Kind,
@@ -10,7 +12,7 @@ use super::{
     queries::{Queries, Turned},
     scan::scan,
 };
-use crate::{Error, vector::vectorised};
+use crate::Error;
 
 /// A stage of a schedule on an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use mrl_linalg::vectorised;
 use rayon::prelude::*;
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
 use crate::{
     Error,
     graph::{Graph, Visited},
-    vector::vectorised,
 };
 
 /// Where a walk would keep more than one of so many rows, all are scanned.

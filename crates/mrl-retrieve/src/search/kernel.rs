@@ -1,6 +1,6 @@
 //! Products of rows and queries, compiled for each width of vectors.
 
-use pulp::Simd;
+use mrl_linalg::Simd;
 
 /// Vectors of rows that a step multiplies with each number of the queries.
 const VECTORS: usize = 2;

@@ -1,5 +1,7 @@
 //! Which prefix to bound scores by: a short one is soon multiplied, a long one leaves few rows to decide.
 
+use mrl_linalg::vectorised;
+
 use super::{
     candidates::reaches,
     database::{Database, Kind},
@@ -9,7 +11,7 @@ use super::{
     prefix::Prefix,
     queries::Queries,
 };
-use crate::{Error, vector::vectorised};
+use crate::Error;
 
 /// How an exact search goes about.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use pulp::{Arch, Simd, WithSimd};
+use mrl_linalg::{Simd, WithSimd, dispatch};
 use rayon::prelude::*;
 
 use super::{
@@ -69,7 +69,7 @@ fn scan_few(
                     return Ok(top);
                 }
                 let rows = start..all.end.min(start + SHARE);
-                Arch::new().dispatch(One { prefix, query, rows, top: &mut top })?;
+                dispatch(One { prefix, query, rows, top: &mut top })?;
             }
         };
         let others = Mutex::new(Vec::new());
@@ -110,7 +110,7 @@ fn scan_many(
     let task = |index: usize| {
         let (queries, split) = (chunks[index / splits], index % splits);
         let rows = cut(split)..cut(split + 1);
-        Arch::new().dispatch(Many { prefix, queries, rows, keep })
+        dispatch(Many { prefix, queries, rows, keep })
     };
     let tops = (0..chunks.len() * splits).into_par_iter().map(task).collect::<Result<Vec<_>, _>>()?;
     let mut tops = tops.into_iter();

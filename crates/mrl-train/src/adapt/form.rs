@@ -1,4 +1,4 @@
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::AdapterForm;
 
@@ -22,14 +22,6 @@ pub(super) struct Residual {
 }
 
 impl Map {
-    /// The principal axes of `rows` `[n, d]` on the CPU, for not every device has `f64`; from the largest, not centred, so that
-    /// products stay.
-    pub(super) fn principal(rows: &Tensor) -> Self {
-        let rows = rows.to_kind(Kind::Double);
-        let (_, axes) = rows.tr().matmul(&rows).linalg_eigh("L");
-        Self { axes: axes.flip([1]).to_kind(Kind::Float).contiguous(), residual: None }
-    }
-
     pub(super) fn form(&self) -> AdapterForm {
         if self.residual.is_some() { AdapterForm::Residual } else { AdapterForm::Rotation }
     }

@@ -1,7 +1,11 @@
 //! What adapters minimise: free functions on tensors.
 
-use tch::{Kind, Tensor};
+use tch::{
+    Device, Kind, Tensor,
+    nn::{self, OptimizerConfig},
+};
 
+use super::{AdaptObjective, vectors::Vectors};
 use crate::objective::cosines;
 
 /// Of cosines, in the softmax that says which rows are near.
@@ -13,18 +17,75 @@ const LABEL_TEMPERATURE: f64 = 0.1;
 /// What stands for the cosine of a row with itself: none.
 const SELF: f64 = -1e9;
 
-/// How far from `whole` cosines `[n, n]` those of `rows` `[n, m]` are: for each row the Kullback–Leibler divergence between the
+/// The learning rate of the logarithms of temperatures.
+const TEMPERATURE_LR: f64 = 0.02;
+
+/// The loss that a fit minimises: the mean of the losses of the prefixes.
+pub(super) struct Loss {
+    objective: AdaptObjective,
+    /// By how much the temperature of each prefix is above that of whole vectors, in logarithms, `[prefixes]`. Cosines of few numbers vary
+    /// more than those of many: at the same temperature the loss would ask for cosines as small as those of whole vectors instead of
+    /// the same order.
+    temperatures: Tensor,
+    adam: nn::Optimizer,
+}
+
+impl Loss {
+    /// Of at most so many `prefixes` of rows on `device`.
+    ///
+    /// # Errors
+    /// Those of libtorch.
+    pub(super) fn new(
+        objective: AdaptObjective,
+        prefixes: usize,
+        device: Device,
+    ) -> Result<Self, tch::TchError> {
+        let store = nn::VarStore::new(device);
+        let temperatures = store.root().zeros("temperatures", &[prefixes as i64]);
+        Ok(Self { objective, temperatures, adam: nn::Adam::default().build(&store, TEMPERATURE_LR)? })
+    }
+
+    /// The loss of prefixes of `dims` of `mapped` `[n, m]`, the rows of `batch` `[n, d]` by the map that is fitted, a scalar. Leaves its
+    /// gradient with the map's variables, and improves the temperatures.
+    pub(super) fn backward(&mut self, batch: &Vectors, mapped: &Tensor, dims: &[usize]) -> Tensor {
+        self.adam.zero_grad();
+        let prefixes = dims.iter().map(|&dim| mapped.narrow(1, 0, dim as i64));
+        let losses: Vec<Tensor> = match self.objective {
+            AdaptObjective::Similarity => {
+                let whole = cosines(&batch.rows, &batch.rows);
+                let colder = (-&self.temperatures).exp();
+                let place = 0i64..;
+                prefixes
+                    .zip(place)
+                    .map(|(prefix, i)| similarity_loss(&whole, &(cosines(&prefix, &prefix) * colder.get(i))))
+                    .collect()
+            }
+            AdaptObjective::Labels => {
+                let same = same_label(batch.labels.as_ref().expect("checked"));
+                prefixes.map(|prefix| label_loss(&same, &prefix)).collect()
+            }
+        };
+        let loss = Tensor::stack(&losses, 0).mean(Kind::Float);
+        loss.backward();
+        if self.objective == AdaptObjective::Similarity {
+            self.adam.step();
+        }
+        loss.detach()
+    }
+}
+
+/// How far from `whole` cosines `[n, n]` `found` `[n, n]` are, the cosines of prefixes: for each row the Kullback–Leibler divergence between the
 /// distributions over the other rows that a softmax of both makes, as in neighbour embedding. The mean, a scalar.
-pub(super) fn similarity_loss(whole: &Tensor, rows: &Tensor) -> Tensor {
+fn similarity_loss(whole: &Tensor, found: &Tensor) -> Tensor {
     let truth = without_self(whole, SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);
-    let found = without_self(&cosines(rows, rows), SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);
-    found.kl_div(&truth, tch::Reduction::Sum, true) / rows.size()[0]
+    let found = without_self(found, SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);
+    found.kl_div(&truth, tch::Reduction::Sum, true) / whole.size()[0]
 }
 
 /// The supervised contrastive loss of `rows` `[n, m]` (arXiv 2004.11362, equation 2): for each row that has another of its label, the
 /// mean negative log-probability of those among all others. `same` `[n, n]` is 1 for two rows of a label and 0 for a row and itself.
 /// The mean, a scalar.
-pub(super) fn label_loss(same: &Tensor, rows: &Tensor) -> Tensor {
+fn label_loss(same: &Tensor, rows: &Tensor) -> Tensor {
     let log = without_self(&cosines(rows, rows), LABEL_TEMPERATURE).log_softmax(1, Kind::Float);
     let others = same.sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
     let mean = (log * same).sum_dim_intlist([1i64].as_slice(), false, Kind::Float) / others.clamp_min(1.0);
@@ -32,7 +93,7 @@ pub(super) fn label_loss(same: &Tensor, rows: &Tensor) -> Tensor {
 }
 
 /// 1 where two of `labels` `[n]` are equal and not the same entry, `[n, n]`.
-pub(super) fn same_label(labels: &Tensor) -> Tensor {
+fn same_label(labels: &Tensor) -> Tensor {
     let same = labels.unsqueeze(0).eq_tensor(&labels.unsqueeze(1)).to_kind(Kind::Float);
     &same - Tensor::eye(labels.size()[0], (Kind::Float, labels.device()))
 }
@@ -72,9 +133,10 @@ mod tests {
             (0..5).filter(|&j| p[j] > 0.0).map(|j| p[j] * (p[j].ln() - q[j].ln())).sum()
         };
         let expected = (0..5).map(divergence).sum::<f64>() / 5.0;
-        let loss = similarity_loss(&cosines(&whole, &whole), &short).double_value(&[]);
+        let loss = similarity_loss(&cosines(&whole, &whole), &cosines(&short, &short)).double_value(&[]);
         assert!((loss - expected).abs() < 1e-4 * expected.abs().max(1.0), "{loss} {expected}");
-        assert!(similarity_loss(&cosines(&whole, &whole), &whole).double_value(&[]).abs() < 1e-5);
+        let whole = cosines(&whole, &whole);
+        assert!(similarity_loss(&whole, &whole).double_value(&[]).abs() < 1e-5);
     }
 
     #[test]

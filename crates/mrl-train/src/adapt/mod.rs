@@ -1,10 +1,16 @@
 //! Adapters: maps that make the prefixes of frozen vectors useful, whatever made the vectors.
 
+mod axes;
 mod check;
 mod fit;
 mod form;
+mod judge;
 mod loss;
+mod residual;
+mod rotation;
+mod steps;
 mod stored;
+mod vectors;
 
 use mrl_embedding::{EmbeddingSet, Metadata, Nesting};
 use serde::{Deserialize, Serialize};
@@ -32,10 +38,10 @@ use crate::{DeviceChoice, TrainError, torch_panic::catch_torch};
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum AdapterForm {
-    /// Turn it: an orthogonal map, by which all products of whole vectors stay what they are.
+    /// Rotate it: an orthogonal map, by which all products of whole vectors stay what they are.
     #[default]
     Rotation,
-    /// Turn it onto the principal components, and add what a network with one hidden layer says of it (Yoon et al., arXiv
+    /// Rotate it onto the principal components, and add what a network with one hidden layer says of it (Yoon et al., arXiv
     /// 2407.12243, Matryoshka-Adaptor).
     Residual,
 }
@@ -74,11 +80,11 @@ pub struct AdaptOptions {
     pub objective: AdaptObjective,
     /// The prefixes, increasing; the width is added. Without any, the powers of two from 8.
     pub dims: Vec<usize>,
-    /// Passes over the vectors.
+    /// Passes over the vectors, in all.
     pub epochs: usize,
     /// Vectors that are compared with each other.
     pub batch_size: usize,
-    /// The learning rate of Adam, which falls to 0 along a cosine.
+    /// The learning rate. It falls to 0 along a cosine.
     pub lr: f64,
     /// Numbers of the hidden layer of a residual adapter, or else the vectors' width.
     pub hidden: Option<usize>,
@@ -96,7 +102,7 @@ impl Default for AdaptOptions {
             dims: Vec::new(),
             epochs: 10,
             batch_size: 512,
-            lr: 1e-3,
+            lr: 3e-3,
             hidden: None,
             seed: 42,
             device: DeviceChoice::Auto,
@@ -111,7 +117,7 @@ pub struct AdaptStep {
     pub step: usize,
     /// Those there will be.
     pub steps: usize,
-    /// The mean over the prefixes.
+    /// The mean over the prefixes that are fitted now. A rotation first fits the shortest, and then others with it.
     pub loss: f64,
 }
 
@@ -142,6 +148,10 @@ const BLOCK: usize = 4096;
 impl Adapter {
     /// Fits an adapter to the rows of `set` `[n, d]`.
     ///
+    /// A quarter of the rows, at most 1,000, is kept out of the fit. By these, no prefix shorter than the whole vector is worth less than that of the
+    /// principal components of all rows: a rotation changes only as many of the leading components as help, and a residual network adds only as much
+    /// of what it says. Where nothing helps, and for fewer than 20 rows, the adapter is [`Adapter::principal`].
+    ///
     /// # Errors
     /// When options cannot be used, labels are needed and missing, a row is zero or not finite, or the loss is not finite.
     pub fn fit(
@@ -161,7 +171,7 @@ impl Adapter {
     /// As those of [`Adapter::fit`].
     pub fn principal(set: &EmbeddingSet, dims: &[usize]) -> Result<Self, TrainError> {
         let nesting = nesting(dims, set.width())?;
-        let map = catch_torch(|| Ok(Map::principal(&fit::unit_rows(set)?)))?;
+        let map = catch_torch(|| fit::principal(set))?;
         Ok(Self { map, nesting, source: set.metadata.clone() })
     }
 
@@ -175,6 +185,18 @@ impl Adapter {
     #[must_use]
     pub fn form(&self) -> AdapterForm {
         self.map.form()
+    }
+
+    /// The orthogonal map of a rotation, `[d, d]` row-major: a row `[1, d]` times it is the adapted row, so that column `i` is the axis
+    /// of adapted number `i`. `None` for the residual form, which is no linear map.
+    #[must_use]
+    pub fn rotation(&self) -> Option<Vec<f32>> {
+        self.map.residual.is_none().then(|| {
+            let axes = self.map.axes.contiguous();
+            let mut values = vec![0.0; axes.numel()];
+            axes.copy_data(&mut values, axes.numel());
+            values
+        })
     }
 
     /// The adapted rows of `set`, `[n, d]`, with its labels and ids; of a row twice as long they are twice as long.

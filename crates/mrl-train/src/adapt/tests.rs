@@ -63,16 +63,116 @@ fn labels_bring_what_tells_classes_apart_to_the_front() {
     }
 }
 
+/// Rows whose first 2 numbers have the largest squares and two values each, so that they say little of which rows are near, and whose next
+/// 8 say most.
+fn misleading_rows(n: usize, seed: u64) -> EmbeddingSet {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut values = Vec::new();
+    for _ in 0..n {
+        for place in 0..WIDTH {
+            let value: f32 = random.random_range(-1.0..1.0);
+            values.push(match place {
+                0..2 => 0.5f32.copysign(value),
+                2..10 => 0.7 * value,
+                _ => 0.05 * value,
+            });
+        }
+    }
+    EmbeddingSet::new(values, WIDTH).unwrap()
+}
+
+/// The share of the 10 nearest rows by whole vectors that each prefix of `dims` keeps.
+fn kept(whole: &EmbeddingSet, shortened: &EmbeddingSet, dims: &[usize]) -> Vec<f64> {
+    let nearest = |set: &EmbeddingSet, dim: usize, row: usize| -> Vec<usize> {
+        let cosine = |other: usize| {
+            let (a, b) = (&set.row(row)[..dim], &set.row(other)[..dim]);
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+            dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+        };
+        let mut others: Vec<(f32, usize)> =
+            (0..set.len()).filter(|&other| other != row).map(|other| (cosine(other), other)).collect();
+        others.sort_by(|a, b| b.0.total_cmp(&a.0));
+        others[..10].iter().map(|&(_, other)| other).collect()
+    };
+    let of_dim = |&dim: &usize| {
+        let found = |row: usize| {
+            let truth = nearest(whole, whole.width(), row);
+            nearest(shortened, dim, row).iter().filter(|other| truth.contains(other)).count()
+        };
+        (0..whole.len()).map(found).sum::<usize>() as f64 / (10 * whole.len()) as f64
+    };
+    dims.iter().map(of_dim).collect()
+}
+
+const DIMS: [usize; 3] = [2, 4, 8];
+
 #[test]
-fn fitting_lowers_the_loss_of_similarity() {
-    for form in [AdapterForm::Rotation, AdapterForm::Residual] {
-        let mut losses = Vec::new();
-        let options = options(form, AdaptObjective::Similarity);
-        Adapter::fit(&rows(512, 3), &options, &mut |step| losses.push(step.loss)).unwrap();
-        assert_eq!(losses.len(), 8 * 20);
-        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
-        let (first, last) = (mean(&losses[..8]), mean(&losses[152..]));
-        assert!(last < 0.97 * first, "{form}: {first} {last}");
+fn a_rotation_keeps_more_neighbours_than_principal_components() {
+    for seed in 0..3 {
+        let (train, test) = (misleading_rows(1_000, 10 + seed), misleading_rows(400, 20 + seed));
+        let principal = Adapter::principal(&train, &DIMS).unwrap().apply(&test).unwrap();
+        let options = AdaptOptions { seed, ..options(AdapterForm::Rotation, AdaptObjective::Similarity) };
+        let adapted = Adapter::fit(&train, &options, &mut |_| {}).unwrap().apply(&test).unwrap();
+        let (before, after) = (kept(&test, &principal, &DIMS), kept(&test, &adapted, &DIMS));
+        for (before, after) in before.iter().zip(&after) {
+            assert!(after > &(before - 0.01), "{seed}: {before} {after}");
+        }
+        let sum = |kept: &[f64]| kept.iter().sum::<f64>();
+        assert!(sum(&after) > sum(&before) + 0.05, "{seed}: {before:?} {after:?}");
+    }
+}
+
+/// Another processor rounds otherwise. Rows that are changed by as much as rounding in `f32` does must give an adapter that is worth the
+/// same. What is left is what a few neighbours at nearly equal distances change.
+#[test]
+fn rounding_does_not_change_what_an_adapter_is_worth() {
+    for (name, rows) in [("misleading", misleading_rows as fn(usize, u64) -> EmbeddingSet), ("equal", rows)] {
+        let (train, test) = (rows(600, 30), rows(300, 31));
+        let worth = |seed: u64| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let mut round = |value: f32| value * (1.0 + 1e-7 * random.random_range(-1.0f32..1.0));
+            let values = train.embeddings().iter().map(|&value| round(value)).collect();
+            let train = EmbeddingSet::new(values, WIDTH).unwrap();
+            let options = options(AdapterForm::Rotation, AdaptObjective::Similarity);
+            let adapter = Adapter::fit(&train, &options, &mut |_| {}).unwrap();
+            kept(&test, &adapter.apply(&test).unwrap(), &DIMS)
+        };
+        let expected = worth(0);
+        for seed in 1..4 {
+            for (worth, expected) in worth(seed).iter().zip(&expected) {
+                assert!((worth - expected).abs() < 0.01, "{name} {seed}: {worth} {expected}");
+            }
+        }
+    }
+}
+
+/// Uniform in all directions: no map can help.
+#[test]
+fn nothing_is_fitted_where_principal_components_are_best() {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let values = (0..300 * WIDTH).map(|_| random.random_range(-1.0f32..1.0)).collect();
+    let set = EmbeddingSet::new(values, WIDTH).unwrap();
+    let few = EmbeddingSet::new(set.row(0).iter().chain(set.row(1)).copied().collect(), WIDTH).unwrap();
+    for set in [&set, &few] {
+        let principal = Adapter::principal(set, &DIMS).unwrap();
+        let options = options(AdapterForm::Residual, AdaptObjective::Similarity);
+        let adapter = Adapter::fit(set, &AdaptOptions { lr: 1.0, ..options }, &mut |_| {}).unwrap();
+        assert_eq!(adapter.apply(set).unwrap().embeddings(), principal.apply(set).unwrap().embeddings());
+    }
+}
+
+#[test]
+fn a_rotation_is_orthogonal_to_a_millionth() {
+    let set = misleading_rows(1_000, 10);
+    let options = options(AdapterForm::Rotation, AdaptObjective::Similarity);
+    let axes = Adapter::fit(&set, &options, &mut |_| {}).unwrap().rotation().unwrap();
+    let product = |i: usize, j: usize| -> f64 {
+        (0..WIDTH).map(|place| f64::from(axes[place * WIDTH + i]) * f64::from(axes[place * WIDTH + j])).sum()
+    };
+    for i in 0..WIDTH {
+        for j in 0..WIDTH {
+            assert!((product(i, j) - f64::from(i == j)).abs() < 1e-6, "{i} {j}: {}", product(i, j));
+        }
     }
 }
 
@@ -90,6 +190,22 @@ fn a_rotation_keeps_products_and_norms() {
     }
     assert_eq!(adapted.labels(), set.labels());
     assert_eq!(adapted.metadata.nesting.as_ref().map(mrl_embedding::Nesting::dims), Some(&[2, 4, 8, 16][..]));
+}
+
+#[test]
+fn a_rotation_is_given_as_a_matrix_of_axes() {
+    let set = rows(100, 4);
+    let fit = |form| {
+        let options = AdaptOptions { epochs: 1, ..options(form, AdaptObjective::Similarity) };
+        Adapter::fit(&set, &options, &mut |_| {}).unwrap()
+    };
+    assert_eq!(fit(AdapterForm::Residual).rotation(), None);
+    let adapter = fit(AdapterForm::Rotation);
+    let (axes, adapted) = (adapter.rotation().unwrap(), adapter.apply(&set).unwrap());
+    for i in [0, 7, WIDTH - 1] {
+        let number: f32 = (0..WIDTH).map(|place| set.row(5)[place] * axes[place * WIDTH + i]).sum();
+        assert!((number - adapted.row(5)[i]).abs() < 1e-5, "{i}: {number}");
+    }
 }
 
 #[test]

@@ -12,7 +12,8 @@ pub(super) const PROJECTOR: &str = "projector.";
 /// What the names of the predictors' tensors start with.
 pub(super) const PREDICTOR: &str = "predictor.";
 
-/// The nested projectors (arXiv 2205.13147, section 3): a hidden layer with `ReLU` and an output layer, no biases.
+/// The nested projectors (arXiv 2205.13147, section 3): a hidden layer with `ReLU` and an output layer, or the output layer alone, a
+/// linear map; no biases.
 pub(crate) struct Projector {
     prefixes: Vec<Layers>,
     /// Whether each prefix has weights of its own.
@@ -22,18 +23,22 @@ pub(crate) struct Projector {
 /// The predictors of `BYOL` (arXiv 2006.07733), from projections to projections: one for each prefix, for the best one
 /// depends on what the projections are of.
 pub(super) struct Predictor {
-    prefixes: Vec<Layers>,
+    prefixes: Vec<(Hidden, Id)>,
 }
 
-/// Two layers, of whose weights a prefix uses the first inputs and hidden units alone: with a shared head all prefixes name
+/// What a prefix is projected by: of the weights it uses the first inputs and hidden units alone. With a shared head all prefixes name
 /// the same weights.
 struct Layers {
     inputs: i64,
-    hidden_units: i64,
-    hidden: Id,
+    hidden: Option<Hidden>,
+    output: Id,
+}
+
+struct Hidden {
+    units: i64,
+    weight: Id,
     /// A prefix's own, for its statistics are not those of the others (as in slimmable networks, arXiv 1812.08928).
     norm: Option<BatchNorm>,
-    output: Id,
 }
 
 impl Projector {
@@ -42,16 +47,18 @@ impl Projector {
         let out = config.projection_dim() as i64;
         let width = dims[dims.len() - 1];
         let weights = weights_of(config.head, dims, |infix, dim| {
-            let units = config.hidden_units(dim, width) as i64;
-            let hidden = layout.linear(format!("{PROJECTOR}{infix}hidden.weight"), units, dim as i64);
-            (hidden, layout.linear(format!("{PROJECTOR}{infix}output.weight"), out, units))
+            let hidden = config.hidden_units(dim, width).map(|units| {
+                layout.linear(format!("{PROJECTOR}{infix}hidden.weight"), units as i64, dim as i64)
+            });
+            let inputs = config.hidden_units(dim, width).unwrap_or(dim) as i64;
+            (hidden, layout.linear(format!("{PROJECTOR}{infix}output.weight"), out, inputs))
         });
-        let prefix = |(&dim, (hidden, output)): (&usize, (Id, Id))| {
-            let hidden_units = config.hidden_units(dim, width) as i64;
-            let norm = config
-                .head_batch_norm
-                .then(|| BatchNorm::new(layout, &format!("{PROJECTOR}{dim}.norm"), hidden_units));
-            Layers { inputs: dim as i64, hidden_units, hidden, norm, output }
+        let prefix = |(&dim, (hidden, output)): (&usize, (Option<Id>, Id))| {
+            let hidden = config.hidden_units(dim, width).zip(hidden).map(|(units, weight)| {
+                let name = format!("{PROJECTOR}{dim}.norm");
+                Hidden::new(layout, config, &name, units as i64, weight)
+            });
+            Layers { inputs: dim as i64, hidden, output }
         };
         let prefixes = dims.iter().zip(weights).map(prefix).collect();
         Self { prefixes, is_separate: config.head.is_separate() }
@@ -64,10 +71,14 @@ impl Projector {
             let projections = prefixes.iter().map(|layers| layers.forward(weights, features));
             return Tensor::stack(&projections.collect::<Vec<_>>(), 0);
         }
-        let [hidden, output] = [prefixes[0].hidden, prefixes[0].output].map(|id| weights.get(id));
         let inputs: Vec<i64> = prefixes.iter().map(|layers| layers.inputs).collect();
-        let h = masked(features, &inputs).matmul(&hidden.tr()); // [p, n, hidden units]
-        activated(&prefixes, weights, &h).matmul(&output.tr())
+        let x = masked(features, &inputs); // [p, n, d]
+        let hidden: Option<Vec<&Hidden>> = prefixes.iter().map(|layers| layers.hidden.as_ref()).collect();
+        let h = match hidden {
+            Some(hidden) => activated(&hidden, weights, &x.matmul(&weights.get(hidden[0].weight).tr())),
+            None => x,
+        };
+        h.matmul(&weights.get(prefixes[0].output).tr())
     }
 }
 
@@ -83,11 +94,9 @@ impl Predictor {
         let hidden_units = hidden_units as i64;
         let prefix = |dim: &usize| {
             let name = format!("{PREDICTOR}{dim}.");
-            let hidden = layout.linear(format!("{name}hidden.weight"), hidden_units, inputs);
-            let norm =
-                config.head_batch_norm.then(|| BatchNorm::new(layout, &format!("{name}norm"), hidden_units));
-            let output = layout.linear(format!("{name}output.weight"), inputs, hidden_units);
-            Layers { inputs, hidden_units, hidden, norm, output }
+            let weight = layout.linear(format!("{name}hidden.weight"), hidden_units, inputs);
+            let hidden = Hidden::new(layout, config, &format!("{name}norm"), hidden_units, weight);
+            (hidden, layout.linear(format!("{name}output.weight"), inputs, hidden_units))
         };
         Self { prefixes: dims.iter().map(prefix).collect() }
     }
@@ -95,29 +104,41 @@ impl Predictor {
     /// Projections of `prefixes`, `[p, n, k]`, to their predictions, `[p, n, k]`. All have layers of one size, so that a product
     /// of stacks serves them.
     pub(super) fn forward(&self, weights: &Active, projections: &Tensor, prefixes: &[usize]) -> Tensor {
-        let prefixes: Vec<&Layers> = prefixes.iter().map(|&prefix| &self.prefixes[prefix]).collect();
-        let [hidden, output] = [|layers: &Layers| layers.hidden, |layers: &Layers| layers.output].map(|id| {
-            let layer = prefixes.iter().map(|layers| weights.get(id(layers)));
-            Tensor::stack(&layer.collect::<Vec<_>>(), 0) // [p, out, in]
-        });
-        activated(&prefixes, weights, &projections.bmm(&hidden.mt())).bmm(&output.mt())
+        let hidden: Vec<&Hidden> = prefixes.iter().map(|&prefix| &self.prefixes[prefix].0).collect();
+        let first: Vec<&Tensor> = hidden.iter().map(|hidden| weights.get(hidden.weight)).collect();
+        let second: Vec<&Tensor> =
+            prefixes.iter().map(|&prefix| weights.get(self.prefixes[prefix].1)).collect();
+        let [first, second] = [first, second].map(|layers| Tensor::stack(&layers, 0)); // [p, out, in]
+        activated(&hidden, weights, &projections.bmm(&first.mt())).bmm(&second.mt())
     }
 }
 
 impl Layers {
     /// `[n, inputs or more]` to `[n, k]`, by weights that are the prefix's own.
     fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
-        let [hidden, output] = [self.hidden, self.output].map(|id| weights.get(id));
-        let h = x.narrow(1, 0, self.inputs).matmul(&hidden.tr()); // [n, hidden units]
-        let h = self.norm.as_ref().map_or_else(|| h.shallow_clone(), |norm| norm.forward(weights, &h));
-        h.relu().matmul(&output.tr())
+        let x = x.narrow(1, 0, self.inputs);
+        let h = self.hidden.as_ref().map_or_else(|| x.shallow_clone(), |hidden| hidden.forward(weights, &x));
+        h.matmul(&weights.get(self.output).tr())
+    }
+}
+
+impl Hidden {
+    /// With a batch norm `norm` where heads have them.
+    fn new(layout: &mut LayoutBuilder, config: &ModelConfig, norm: &str, units: i64, weight: Id) -> Self {
+        Self { units, weight, norm: config.head_batch_norm.then(|| BatchNorm::new(layout, norm, units)) }
+    }
+
+    /// `[n, inputs]` to `[n, units]`.
+    fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
+        let h = x.matmul(&weights.get(self.weight).tr());
+        self.norm.as_ref().map_or_else(|| h.shallow_clone(), |norm| norm.forward(weights, &h)).relu()
     }
 }
 
 /// What hidden units `[p, n, units]` hand on to the output, `[p, n, units]`: nothing where a prefix has fewer of them.
-fn activated(prefixes: &[&Layers], weights: &Active, h: &Tensor) -> Tensor {
-    let norms: Option<Vec<&BatchNorm>> = prefixes.iter().map(|layers| layers.norm.as_ref()).collect();
-    let units: Vec<i64> = prefixes.iter().map(|layers| layers.hidden_units).collect();
+fn activated(prefixes: &[&Hidden], weights: &Active, h: &Tensor) -> Tensor {
+    let norms: Option<Vec<&BatchNorm>> = prefixes.iter().map(|hidden| hidden.norm.as_ref()).collect();
+    let units: Vec<i64> = prefixes.iter().map(|hidden| hidden.units).collect();
     let h = match norms {
         Some(norms) => normed(&norms, &units, weights, h),
         None => masked(h, &units),

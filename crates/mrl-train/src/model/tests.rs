@@ -13,14 +13,18 @@ const DIMS: [usize; 3] = [2, 5, 8];
 const PROJECTION: i64 = 3;
 const IMAGES: i64 = 7;
 
-/// Heads with and without batch norm and nested hidden units, as wide as the encoder and wider.
+/// Heads with and without batch norm and nested hidden units, as wide as the encoder and wider, and without a hidden layer.
 fn configs() -> Vec<ModelConfig> {
     let mut configs = Vec::new();
-    for head in [Head::MrlE, Head::Mrl, Head::RandomPrefix] {
+    for head in [Head::MrlE, Head::Mrl, Head::Fixed, Head::RandomPrefix] {
         for (head_batch_norm, head_nest_hidden) in
             [(false, false), (false, true), (true, false), (true, true)]
         {
-            for head_hidden in [None, Some(11)] {
+            let has_hidden_alone = head_batch_norm || !head_nest_hidden;
+            for head_hidden in [None, Some(11), Some(0)] {
+                if head_hidden == Some(0) && has_hidden_alone {
+                    continue;
+                }
                 let projection_dim = Some(PROJECTION as usize);
                 configs.push(ModelConfig {
                     head,
@@ -124,8 +128,15 @@ fn projections_are_those_of_each_prefix_on_its_own() {
                     let dim = DIMS[place];
                     let names =
                         [format!("projector.{}", infix(config.head, dim)), format!("projector.{dim}.norm.")];
-                    let units = config.hidden_units(dim, DIMS[2]) as i64;
-                    plain.layers(names.each_ref().map(String::as_str), &x.narrow(1, 0, dim as i64), units)
+                    let prefix = x.narrow(1, 0, dim as i64);
+                    match config.hidden_units(dim, DIMS[2]) {
+                        Some(units) => {
+                            plain.layers(names.each_ref().map(String::as_str), &prefix, units as i64)
+                        }
+                        None => prefix.matmul(
+                            &plain.get(&format!("{}output.weight", names[0])).narrow(1, 0, dim as i64).tr(),
+                        ),
+                    }
                 };
                 places.iter().map(project).collect()
             };

@@ -1,13 +1,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::{Prefixes, Seen, Trainer};
-use crate::{
-    TrainError,
-    device::upload,
-    model::{Active, Mode},
-    objective::Partner,
-    phase::phase,
-};
+use crate::{TrainError, device::upload, model::Active, objective::Partner, phase::phase};
 
 /// What a gradient is made of.
 pub(crate) struct Batch {
@@ -55,7 +49,7 @@ impl Trainer {
         share: f64,
         gradient: &Tensor,
     ) -> Vec<Tensor> {
-        let online = self.online.activate(Mode::Train, self.kind);
+        let online = self.online.activate(self.mode(), self.kind);
         let learn = |(view, partner)| {
             let outputs = self.online_outputs(&online, view, prefixes);
             let (loss, shown) = self.compare(&online, &outputs, partner, prefixes);
@@ -73,7 +67,7 @@ impl Trainer {
         share: f64,
         gradient: &Tensor,
     ) -> Tensor {
-        let online = self.online.activate(Mode::Train, self.kind);
+        let online = self.online.activate(self.mode(), self.kind);
         let [first, second] = [0, 1].map(|view: usize| self.online_outputs(&online, &views[view], prefixes));
         let (loss, shown) = self.compare(&online, &first, &second, prefixes);
         self.backward(&online, &loss, share, gradient);
@@ -83,7 +77,7 @@ impl Trainer {
     fn target_projections(&self, views: &[Tensor; 2], places: &[usize]) -> [Tensor; 2] {
         let _phase = phase!("target forward", self.device);
         tch::no_grad(|| {
-            let target = self.target.activate(Mode::Train, self.kind);
+            let target = self.target.activate(self.mode(), self.kind);
             [0, 1].map(|view: usize| self.model.project(&target, &views[view], places))
         })
     }

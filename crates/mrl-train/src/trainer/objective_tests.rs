@@ -7,7 +7,7 @@ use super::{
     tests::{batch, config, gradient, state, step_on, trainer},
     *,
 };
-use crate::{Config, Head, Objective, Precision, Supervised, checkpoint::Checkpoints};
+use crate::{Config, Head, ModelConfig, Objective, Precision, Supervised, checkpoint::Checkpoints};
 
 /// A tiny network with this objective and head; two prefixes where the head nests.
 fn with(objective: &str, head: Head) -> Config {
@@ -24,7 +24,7 @@ fn with(objective: &str, head: Head) -> Config {
     config
 }
 
-/// The heads with every objective, and those that have layers with batch norm and another width too.
+/// The heads with every objective, and those that have layers with batch norm and another width, and without a hidden layer, as well.
 fn configs() -> Vec<Config> {
     let mut configs = Vec::new();
     for objective in Objective::VARIANTS {
@@ -33,17 +33,20 @@ fn configs() -> Vec<Config> {
             if !plain.objective.loss.needs_labels() {
                 let mut normed = plain.clone();
                 (normed.model.head_batch_norm, normed.model.head_hidden) = (true, Some(96));
-                configs.push(normed);
+                let mut linear = plain.clone();
+                linear.model.head_hidden = Some(0);
+                configs.extend([normed, linear]);
             }
             configs.push(plain);
         }
     }
-    assert_eq!(configs.len(), 6 * 4 + 5 * 4);
+    assert_eq!(configs.len(), 6 * 4 + 5 * 4 * 2);
     configs
 }
 
 fn name(config: &Config) -> String {
-    format!("{} {} {}", config.objective.loss, config.model.head, config.model.head_batch_norm)
+    let ModelConfig { head, head_hidden, head_batch_norm, .. } = &config.model;
+    format!("{} {head} {head_hidden:?} {head_batch_norm}", config.objective.loss)
 }
 
 /// The weighted loss with the weights moved by `direction`, `[trainable]`.
@@ -101,6 +104,62 @@ fn a_resumed_trainer_goes_on_to_the_same_bits() {
         checkpoints.restore(&mut resumed, 6, &resolved).unwrap().unwrap();
         assert!(state(&resumed) == state(&whole), "{} is not restored", name(&config));
         for step in 2..4 {
+            assert_eq!(step_on(&mut resumed, step), step_on(&mut whole, step), "{}", name(&config));
+        }
+        assert!(state(&resumed) == state(&whole), "{} goes on differently", name(&config));
+    }
+}
+
+/// The running statistics of a network, to the bit, and how many passes they are of.
+fn statistics(network: &Network) -> (Vec<Vec<f32>>, i64) {
+    let views = network.layout().views(network.flat()).filter(|(name, _)| name.contains("running_"));
+    let values = views.map(|(_, tensor)| Vec::try_from(tensor.copy()).unwrap()).collect();
+    (values, network.batches_tracked().get())
+}
+
+/// Every objective, batch norm in the heads too, frozen after two steps.
+fn frozen() -> impl Iterator<Item = Config> {
+    Objective::VARIANTS.iter().map(|objective| {
+        let mut config = with(objective, Head::MrlE);
+        config.model.head_batch_norm = !config.objective.loss.needs_labels();
+        config.run.freeze_batch_norm_after = Some(2);
+        config
+    })
+}
+
+#[test]
+fn frozen_statistics_stay_while_weights_are_trained() {
+    for config in frozen() {
+        let mut plain = config.clone();
+        plain.run.freeze_batch_norm_after = None;
+        let (mut plain, mut trainer) = (trainer(&plain), trainer(&config));
+        let mut step = |step| (step_on(&mut trainer, step), step_on(&mut plain, step));
+        for before in [0, 1].map(&mut step) {
+            assert_eq!(before.0, before.1, "{}", name(&config));
+        }
+        let (first, unfrozen) = step(2);
+        assert!(first.loss != unfrozen.loss, "{} computes with the batch's statistics", name(&config));
+        let (seen, weights) = (statistics(&trainer.online), trainer.online.trainable().copy());
+        assert_eq!(seen.1, 4, "two views in two steps");
+        let record = step_on(&mut trainer, 3);
+        assert!(record.loss.is_finite() && record.grad_norm > 0.0);
+        assert!(statistics(&trainer.online) == seen, "{} changes statistics", name(&config));
+        assert!(trainer.online.trainable() != weights, "{} trains nothing", name(&config));
+    }
+}
+
+#[test]
+fn a_trainer_resumed_before_its_statistics_are_frozen_goes_on_to_the_same_bits() {
+    for config in frozen() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(folder.path().to_owned());
+        let mut whole = trainer(&config);
+        let resolved = whole.config.clone();
+        step_on(&mut whole, 0);
+        checkpoints.save(&whole, 6, &resolved.to_toml()).unwrap();
+        let mut resumed = trainer(&config);
+        checkpoints.restore(&mut resumed, 6, &resolved).unwrap().unwrap();
+        for step in 1..4 {
             assert_eq!(step_on(&mut resumed, step), step_on(&mut whole, step), "{}", name(&config));
         }
         assert!(state(&resumed) == state(&whole), "{} goes on differently", name(&config));

@@ -1,7 +1,7 @@
 use tch::Tensor;
 
 use super::*;
-use crate::{Config, Encoder, Head, Precision, Stem, model::Mode, objective::relic_loss};
+use crate::{Config, Encoder, Head, Precision, Stem, objective::relic_loss};
 
 pub(super) fn config() -> Config {
     let mut config = Config::default();

@@ -53,7 +53,8 @@ fn describe(path: &Path, info: &Info, verified: bool) -> String {
     let trained =
         info.nesting.as_deref().map(|dims| format!(", trained at {}", list(dims))).unwrap_or_default();
     if let Some(encoder) = &info.metadata.encoder {
-        lines.push(("encoder", format!("{encoder}{trained}")));
+        let folded = info.metadata.fold.as_ref().map(|fold| format!(", folded: {fold}")).unwrap_or_default();
+        lines.push(("encoder", format!("{encoder}{folded}{trained}")));
     }
     if let Some(dataset) = &info.metadata.dataset {
         lines.push(("of", dataset.clone()));
