@@ -43,7 +43,7 @@ pub(crate) struct Index {
 
 #[pymethods]
 impl Index {
-    /// Builds an index and puts it in the place of what may be at path, once all is written.
+    /// Builds an index at path. An index that is there is replaced once all is written; any other file raises FileExistsError.
     ///
     /// Args:
     ///     x: float32 [rows, width].

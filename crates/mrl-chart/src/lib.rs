@@ -18,11 +18,13 @@
 
 mod grid;
 mod line_chart;
+mod origin;
 mod panels;
 mod scale;
 
 pub use grid::Grid;
 pub use line_chart::{Axis, COLOURS, Line, LineChart, Look, Note, Point};
+pub use origin::is_chart;
 pub use panels::Panels;
 pub use scale::Scale;
 
@@ -62,10 +64,10 @@ impl Drawing {
         }
     }
 
-    /// As SVG with its font inside, which makes megabytes of it; on white.
+    /// As SVG with its font inside, which makes megabytes of it; on white. [`is_chart`] knows it again.
     #[must_use]
     pub fn svg(&self) -> String {
-        SvgBackend::new().with_embedded_font(true).render_scene(&self.scene(Shade::Light))
+        origin::sign_svg(&SvgBackend::new().with_embedded_font(true).render_scene(&self.scene(Shade::Light)))
     }
 
     /// As SVG for a page, in a font of the reader's.
@@ -74,12 +76,12 @@ impl Drawing {
         SvgBackend::new().with_embedded_font(false).render_scene(&self.scene(shade))
     }
 
-    /// As PNG, on white.
+    /// As PNG, on white. [`is_chart`] knows it again.
     ///
     /// # Errors
     /// What the encoder said.
     pub fn png(&self) -> Result<Vec<u8>, String> {
-        RasterBackend::new().with_scale(1.0).render_scene(&self.scene(Shade::Light))
+        Ok(origin::sign_png(&RasterBackend::new().with_scale(1.0).render_scene(&self.scene(Shade::Light))?))
     }
 
     fn scene(&self, shade: Shade) -> Scene {

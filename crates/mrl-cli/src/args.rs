@@ -70,10 +70,10 @@ pub struct TrainArgs {
     /// default, whose values are the defaults below].
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub preset: Option<String>,
-    /// The folder of the run; it must be new, unless --resume is given.
+    /// The folder of the run; it must be new or empty, unless --resume is given, and lie outside of the folder of the images.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Continue the run in --out from its last checkpoint; where there is none yet, begin it.
+    /// Continue the run in --out from its last checkpoint, on the same images; begin it where --out is new or empty.
     #[arg(long)]
     pub resume: bool,
     /// The format of the images.
@@ -188,6 +188,9 @@ pub struct TrainArgs {
     /// Write the phases of each step as a trace that Perfetto and Chrome show.
     #[arg(long, value_name = "FILE.json")]
     pub profile: Option<PathBuf>,
+    /// Replace the file of --profile even if it is not a profile that mrl wrote. A run is never replaced.
+    #[arg(long, requires = "profile")]
+    pub force: bool,
 }
 
 /// `mrl embed`.
@@ -212,9 +215,13 @@ pub struct EmbedArgs {
     /// The side to which --pixels scales the images [default: that of the images].
     #[arg(long, value_name = "N", requires = "pixels", conflicts_with = "run")]
     pub image_size: Option<usize>,
-    /// Where to write: FILE.safetensors, or FILE.npy for the numbers alone, without labels and origin.
+    /// Where to write: FILE.safetensors, or FILE.npy for the numbers alone, without labels and origin. An embedding set that mrl wrote to
+    /// FILE.safetensors is replaced.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Replace any file at --out. An existing FILE.npy always needs this: it does not say whether mrl wrote it.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `mrl eval`.
@@ -275,9 +282,13 @@ pub struct EvalArgs {
     /// The folder of the images that were embedded: the page then shows nearest neighbours.
     #[arg(long, value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
-    /// The folder for report.json, report.html and the charts.
+    /// The folder for report.json, report.html and the charts: new, empty, or written by an earlier `mrl eval`, whose files of the same
+    /// kind are replaced.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Write to --out even if it holds other files. Of these, only files with the names of a report's are replaced.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `--baseline`.

@@ -2,7 +2,9 @@
 
 pub mod args;
 mod commands;
+mod file_name;
 mod memory;
+mod outputs;
 mod pixel_cache;
 mod profile;
 mod progress;

@@ -31,7 +31,7 @@ pub(crate) fn train_config(args: &TrainArgs) -> Result<Config> {
         Some(preset) => read_preset(preset)?,
         // Without a preset the run's own configuration is meant; options over it are compared to it later.
         None if args.resume => match RunFolder::stored_config(&args.out)? {
-            Some(stored) => stored,
+            Some(stored) => Config::clone(&stored),
             None if args.dataset.is_some() => read_preset(DEFAULT)?,
             None => return Err(no_run(&args.out)),
         },

@@ -1,4 +1,5 @@
 use std::{
+    ffi::OsStr,
     fs::{self, File, TryLockError},
     io::{self, BufWriter, Write},
     path::Path,
@@ -21,13 +22,18 @@ pub fn remove_unfinished(folder: &Path) -> io::Result<()> {
     }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) {
+        if is_unfinished(&entry.file_name()) {
             remove_unless_written(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Whether a file is called like one that [`write_atomically`] has not finished.
+#[must_use]
+pub fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1)
 }
 
 fn remove_unless_written(path: &Path) -> io::Result<()> {
@@ -102,16 +108,23 @@ fn temporary_file(folder: &Path, path: &Path) -> io::Result<NamedTempFile> {
 /// leaves nothing behind.
 ///
 /// # Errors
-/// When `folder`, or what it would be made in, is a file or cannot be written.
+/// When `folder`, or what it would be made in, is a file or cannot be written, or a name in its path is too long.
 pub fn check_writable(folder: &Path) -> io::Result<()> {
     let is_there = |path: &&Path| path.as_os_str().is_empty() || path.symlink_metadata().is_ok();
-    let there = match folder.ancestors().find(is_there) {
-        Some(path) if !path.as_os_str().is_empty() => path,
-        _ => Path::new("."),
-    };
+    let there = folder.ancestors().find(is_there).unwrap_or(Path::new(""));
+    let missing = folder.components().skip(there.components().count());
+    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
     if !there.is_dir() {
         let problem = format!("{} is not a folder", there.display());
         return Err(io::Error::new(io::ErrorKind::NotADirectory, problem));
+    }
+    // Only the file system knows how long a name may be.
+    let places = missing.map(|name| there.join(name)).chain([folder.to_owned()]);
+    for place in places {
+        match place.symlink_metadata() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     open_folder(there)?;
     tempfile::tempfile_in(there).map(drop)
@@ -191,6 +204,10 @@ mod tests {
         for below in [file.clone(), file.join("new")] {
             let error = check_writable(&below).unwrap_err().to_string();
             assert_eq!(error, format!("{} is not a folder", file.display()));
+        }
+        let long = "n".repeat(300);
+        for below in [long.clone(), format!("new/{long}"), format!("new/{long}/below"), "n/".repeat(5000)] {
+            check_writable(&folder.path().join(below)).unwrap_err();
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         #[cfg(target_os = "linux")]

@@ -30,7 +30,7 @@ mod set;
 mod tensors;
 mod values;
 
-pub use atomic::{check_writable, remove_unfinished, write_atomically};
+pub use atomic::{check_writable, is_unfinished, remove_unfinished, write_atomically};
 pub use error::Error;
 pub use nesting::{Nesting, NestingError};
 pub use set::{EmbeddingSet, Metadata};

@@ -264,10 +264,10 @@ pub enum EvalError {
         side: Side,
     },
     /// The chart could not be drawn.
-    #[error("{}: the chart could not be drawn: {problem}", path.display())]
+    #[error("{file}: the chart could not be drawn: {problem}")]
     Plot {
-        /// The file it was meant for.
-        path: PathBuf,
+        /// The name of the file it was meant for.
+        file: String,
         /// What the plotting library said.
         problem: String,
     },
@@ -286,14 +286,6 @@ pub enum EvalError {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
-    },
-    /// The operating system refused.
-    #[error("{}: {source}; check that the folder can be written and the disk has space", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it said.
-        source: std::io::Error,
     },
 }
 

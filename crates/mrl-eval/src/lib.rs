@@ -2,7 +2,7 @@
 //!
 //! [`evaluate`] takes a labelled training and test [`EmbeddingSet`](mrl_embedding::EmbeddingSet) and measures, for each
 //! dim and each way of shortening ([`Method`]), what [`EvalOptions::measures`] names: a logistic probe that converges,
-//! neighbours, retrieval and what follows from them. The [`Report`] prints as tables and writes JSON, a page and charts;
+//! neighbours, retrieval and what follows from them. The [`Report`] is shown as tables, and as files of JSON, a page and charts;
 //! [`Comparison`] and [`Summary`] set several side by side. Nothing here links libtorch or prints, and random numbers follow
 //! from [`EvalOptions::seed`]: the same input gives the same report on any number of threads.
 //!
@@ -64,4 +64,4 @@ pub use measures::{
 };
 pub use options::{Database, EvalOptions, Measure, Method, Step};
 pub use report::{Report, SCHEMA};
-pub use show::{ComparedRun, Comparison, Images, Spread, Spreads, Summary};
+pub use show::{ComparedRun, Comparison, Document, Images, NamedFile, Spread, Spreads, Summary};

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use mrl_embedding::EmbeddingSet;
 use mrl_eval::{
-    Comparison, Database, EvalOptions, Evaluation, Measure, Measures, Method, Report, Summary, evaluate,
+    Comparison, Database, Document, EvalOptions, Evaluation, Measure, Measures, Method, NamedFile, Report,
+    Summary, evaluate,
 };
 use serde_json::Value;
 
@@ -39,16 +40,25 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+fn write(folder: &Path, files: Vec<NamedFile>) {
+    let names =
+        [Document::Report, Document::Comparison, Document::Summary].map(Document::file_names).concat();
+    assert!(files.iter().all(|(name, _)| names.contains(name)));
+    for (name, bytes) in files {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
 #[test]
 fn every_field_is_documented_and_the_report_can_be_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let reports = [report(0), report(3)];
-    reports[0].write(folder.path(), None).unwrap();
+    write(folder.path(), reports[0].files(None).unwrap());
     assert_eq!(Report::read(folder.path()).unwrap(), reports[0]);
     assert_eq!(Report::read(&folder.path().join("report.json")).unwrap(), reports[0]);
-    Summary::of(&reports).unwrap().write(folder.path()).unwrap();
+    write(folder.path(), Summary::of(&reports).unwrap().files().unwrap());
     let named = ["one", "two"].map(str::to_owned).into_iter().zip(reports);
-    Comparison::of(named.collect()).unwrap().write(folder.path()).unwrap();
+    write(folder.path(), Comparison::of(named.collect()).unwrap().files().unwrap());
 
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/report.md");
     let page = fs::read_to_string(page).unwrap();
@@ -122,7 +132,7 @@ fn without_resamples_there_are_no_intervals() {
     );
     assert!(prefix.retrieval.iter().flat_map(|scores| &scores.at).all(|at| at.map_interval.is_none()));
     assert!(!report.table().contains('±') && !report.html(None).contains("Bars hold"), "{}", report.table());
-    report.write(folder.path(), None).unwrap();
+    write(folder.path(), report.files(None).unwrap());
     assert_eq!(Report::read(folder.path()).unwrap(), report);
     let runs = [("a".to_owned(), report.clone()), ("b".to_owned(), report)];
     assert!(!Comparison::of(runs.to_vec()).unwrap().table().contains('±'));
@@ -204,7 +214,7 @@ mod damaged {
                 let mut evaluation = Evaluation::new(&train, &test, &options).unwrap();
                 let _ = evaluation.add_baseline("damaged", &report).and_then(|()| evaluation.add_baseline("damaged", &report));
                 let _ = Comparison::of(vec![("a".to_owned(), report.clone()), ("b".to_owned(), report)])
-                    .and_then(|comparison| comparison.write(folder.path()));
+                    .and_then(|comparison| comparison.files());
             }
         }
     }

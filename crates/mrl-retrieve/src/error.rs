@@ -33,7 +33,7 @@ pub enum Error {
     )]
     Busy(PathBuf),
     /// Where an index is to be built there is another file.
-    #[error("{}: is there and is no index; it stays as it is: name another file, or delete it first", .0.display())]
+    #[error("{} exists and is not an mrl index; it stays as it is: name another file, or delete it first", .0.display())]
     Occupied(PathBuf),
     /// The bands are not usable.
     #[error(transparent)]

@@ -60,7 +60,7 @@ mod space;
 mod vector;
 mod writer;
 
-pub use build::{BuildOptions, Rotate};
+pub use build::{BuildOptions, Rotate, is_index};
 pub use error::Error;
 pub use ids::{Id, IdKind, Ids};
 pub use index::{Index, Info};

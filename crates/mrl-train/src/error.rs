@@ -45,6 +45,11 @@ pub enum TrainError {
     /// There is a run in the folder already.
     #[error("{} already holds a run; continue it with --resume, or choose another --out", .0.display())]
     RunExists(PathBuf),
+    /// There are files in the folder, and none says that they are a run's.
+    #[error(
+        "{} is not empty and holds no run; choose another --out: a new or empty folder, or with --resume that of a run", .0.display()
+    )]
+    NoRun(PathBuf),
     /// Another process trains in the folder.
     #[error("{} is in use by another process; wait for it, or choose another --out", .0.display())]
     RunLocked(PathBuf),

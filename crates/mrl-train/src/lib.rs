@@ -44,6 +44,7 @@ mod phase;
 mod pretrain;
 mod resolved;
 mod run_folder;
+mod run_images;
 mod schedule;
 mod step_bench;
 mod tensor_file;

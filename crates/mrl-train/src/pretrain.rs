@@ -18,6 +18,7 @@ use crate::{
     model::Network,
     phase::phase,
     run_folder::Metrics,
+    run_images::RunImages,
     torch_panic::catch_torch,
     trainer::{Batch, Horizon, Trainer},
 };
@@ -100,6 +101,9 @@ pub struct Start {
     pub held_out: usize,
     /// The checkpoint that the run continues from.
     pub resumed_from: Option<PathBuf>,
+    /// Whether that was trained on images of which the run does not say which they were, as runs of earlier versions do not. The images
+    /// of now are taken for them.
+    pub images_unknown: bool,
 }
 
 /// How a run ended.
@@ -122,8 +126,8 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Before anything is written: when the batch is larger than the data set, the device is missing, the folder holds
-/// something and `resume` is not set, or holds a run of another configuration, the objective needs labels that the images
-/// have not, or `run.eval_every` or `run.fold` an observer that judges. Later: when an image or a file cannot be
+/// something that is not a run to be resumed, or a run of another configuration or on other images, the objective needs labels that the
+/// images have not, or `run.eval_every` or `run.fold` an observer that judges. Later: when an image or a file cannot be
 /// read or written, the loss is not finite, or the memory is not enough; earlier checkpoints stay.
 pub fn pretrain(
     config: &ResolvedConfig,
@@ -174,6 +178,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         check_labels(config, &set)?;
         let count = set.len();
+        let run_images = RunImages::new(&set, config.data.data_dir.as_deref())?;
         let images = Images::split(config, set)?;
         let (trained, held_out) = (images.trained.len(), images.held_out());
         let labels = config.objective.loss.needs_labels().then(|| images.trained.labels()).flatten();
@@ -183,14 +188,23 @@ impl<'a> Run<'a> {
         let steps_per_epoch = steps_per_epoch(config, batches)?;
         let horizon = Horizon::new(config, batches as u64)?;
         let mut trainer = Trainer::new(config, horizon);
-        let folder = RunFolder::open(out, config, resume)?;
+        let folder = RunFolder::open(out, config, &run_images, resume)?;
         let resumed_from = folder.checkpoints().restore(&mut trainer, count, config)?;
         if resumed_from.is_none() {
             folder.check_unfinished()?;
         }
         let (first_step, total_steps) = (trainer.step, horizon.total_steps);
-        let start =
-            Start { first_step, total_steps, steps_per_epoch, images: trained, held_out, resumed_from };
+        // After all that speaks against these images.
+        let images_unknown = folder.keep_images(&run_images)? && resumed_from.is_some();
+        let start = Start {
+            first_step,
+            total_steps,
+            steps_per_epoch,
+            images: trained,
+            held_out,
+            resumed_from,
+            images_unknown,
+        };
         let held_out = images.held_out;
         Ok(Self { config, images: count, loader, fold_images, held_out, labels, trainer, folder, start })
     }

@@ -4,20 +4,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mrl_embedding::{remove_unfinished, write_atomically};
+use mrl_embedding::{is_unfinished, remove_unfinished, write_atomically};
 
 use crate::{
     Config, EvalRecord, NetworkChoice, ResolvedConfig, StepRecord, TrainError, checkpoint::Checkpoints,
-    resolved::check_same,
+    resolved::check_same, run_images::RunImages,
 };
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const LOCK: &str = ".lock";
 
-/// The folder of one run: `config.toml`, `metrics.jsonl`, `checkpoints/` and at the end the two encoders.
+/// The folder of one run: `config.toml`, `images.json`, `metrics.jsonl`, `checkpoints/` and at the end the two encoders.
 pub struct RunFolder {
     path: PathBuf,
+    /// Whether the folder does not say yet which images the run is trained on.
+    images_unknown: bool,
     /// Held while the run is open; the system lets go of it when the process ends, however it ends.
     _lock: File,
 }
@@ -35,29 +37,40 @@ impl RunFolder {
     /// The configuration of the run in `path`, if there is a run.
     ///
     /// # Errors
-    /// When `config.toml` cannot be read.
-    pub fn stored_config(path: &Path) -> Result<Option<Config>, TrainError> {
+    /// When `config.toml` cannot be read, or is not that of a run.
+    pub fn stored_config(path: &Path) -> Result<Option<ResolvedConfig>, TrainError> {
         let file = path.join(CONFIG);
         let text = match fs::read_to_string(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             read => read.map_err(TrainError::io(&file))?,
         };
-        let config = toml::from_str(&text)
-            .map_err(|error| TrainError::damaged(&file, error.to_string().trim_end()))?;
-        Ok(Some(config))
+        let not_of_a_run = |problem: String| {
+            let problem = format!(
+                "is not the configuration of a run ({}); name the folder of a run, or choose another --out",
+                problem.trim_end()
+            );
+            TrainError::damaged(&file, problem)
+        };
+        let config: Config = toml::from_str(&text).map_err(|error| not_of_a_run(error.to_string()))?;
+        ResolvedConfig::stored(config).map(Some).map_err(|error| not_of_a_run(error.to_string()))
     }
 
     /// Checks that a run can have the folder `path`, before anything is computed for it.
     ///
     /// # Errors
-    /// When the folder holds something and `resume` is not set.
+    /// When the folder holds something, but for a run that is to be resumed.
     pub fn check_free(path: &Path, resume: bool) -> Result<(), TrainError> {
-        let holds_something = match fs::read_dir(path) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(TrainError::io(path)(error)),
-        };
-        if holds_something && !resume { Err(TrainError::RunExists(path.to_owned())) } else { Ok(()) }
+        if is_unused(path)? {
+            return Ok(());
+        }
+        match Self::stored_config(path) {
+            Ok(Some(_)) if resume => Ok(()),
+            Ok(Some(_)) => Err(TrainError::RunExists(path.to_owned())),
+            Err(error) if resume => Err(error),
+            _ => Err(TrainError::NoRun(path.to_owned())),
+        }
     }
 
     /// Checks that the run in `path`, if there is one, can go on as `config` says, before any image is looked for. What only
@@ -67,35 +80,39 @@ impl RunFolder {
     /// When the run has another configuration, or its file cannot be read.
     pub fn check_resumed(path: &Path, config: &Config) -> Result<(), TrainError> {
         let Some(stored) = Self::stored_config(path)? else { return Ok(()) };
-        let Some(size) = stored.data.image_size else { return Ok(()) };
         let mut given = config.clone();
         if given.objective.loss.needs_labels() && stored.objective.loss.needs_labels() {
             given.objective.loss = stored.objective.loss.clone();
         }
-        check_same(&path.join(CONFIG), &stored, &*given.resolve(size)?)
+        check_same(&path.join(CONFIG), &stored, &*given.resolve(stored.image_size())?)
     }
 
     /// Opens `path` for the run of `config`.
     ///
     /// # Errors
-    /// When the folder holds something and `resume` is not set, when the run in it has another configuration, or when
-    /// another process has it open.
-    pub(crate) fn open(path: &Path, config: &ResolvedConfig, resume: bool) -> Result<Self, TrainError> {
+    /// When the folder holds something that is not a run to be resumed, when the run in it has another configuration or other
+    /// images, or when another process has it open. Nothing in the folder is changed then.
+    pub(crate) fn open(
+        path: &Path,
+        config: &ResolvedConfig,
+        images: &RunImages,
+        resume: bool,
+    ) -> Result<Self, TrainError> {
         Self::check_free(path, resume)?;
         fs::create_dir_all(path).map_err(TrainError::io(path))?;
         let lock = lock(path)?;
-        let checkpoints = checkpoints(path);
-        for folder in [path, checkpoints.folder()] {
+        let file = path.join(CONFIG);
+        let stored = Self::stored_config(path)?;
+        stored.as_ref().map_or(Ok(()), |stored| check_same(&file, stored, config))?;
+        let known = stored.as_ref().map_or(Ok(None), |_| RunImages::read(path))?;
+        known.as_ref().map_or(Ok(()), |known| known.check_same(images, path))?;
+        for folder in [path, checkpoints(path).folder()] {
             remove_unfinished(folder).map_err(TrainError::io(folder))?;
         }
-        let file = path.join(CONFIG);
-        match Self::stored_config(path)? {
-            Some(stored) => check_same(&file, &stored, config)?,
-            None => {
-                write_atomically(&file, |out| write_config(out, config)).map_err(TrainError::io(&file))?;
-            }
+        if stored.is_none() {
+            write_atomically(&file, |out| write_config(out, config)).map_err(TrainError::io(&file))?;
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), images_unknown: known.is_none(), _lock: lock })
     }
 
     /// Checks that no encoder would be replaced by a run from the first step on.
@@ -106,6 +123,14 @@ impl RunFolder {
         }
         let problem = "is the run's result, but there is no checkpoint to continue from; start a new run in another --out";
         Err(TrainError::damaged(&encoder, problem))
+    }
+
+    /// Says in the folder which images the run is trained on, if it does not yet; whether it did not.
+    pub(crate) fn keep_images(&self, images: &RunImages) -> Result<bool, TrainError> {
+        if self.images_unknown {
+            images.write(&self.path)?;
+        }
+        Ok(self.images_unknown)
     }
 
     /// The folder.
@@ -135,6 +160,23 @@ impl RunFolder {
 /// The checkpoints of the run in `path`.
 pub(crate) fn checkpoints(path: &Path) -> Checkpoints {
     Checkpoints::new(path.join("checkpoints"))
+}
+
+/// Whether a run can begin in the folder `path`: it is not there, or holds nothing but what a run leaves that was killed before its
+/// configuration was written.
+fn is_unused(path: &Path) -> Result<bool, TrainError> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        entries => entries.map_err(TrainError::io(path))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(TrainError::io(path))?;
+        let is_lock = entry.file_name() == LOCK && entry.metadata().is_ok_and(|about| about.len() == 0);
+        if !is_lock && !is_unfinished(&entry.file_name()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn lock(path: &Path) -> Result<File, TrainError> {

@@ -23,9 +23,12 @@ pub struct FitArgs {
     /// Where the vectors come from.
     #[command(flatten)]
     pub input: InputArgs,
-    /// The adapter to write, FILE.safetensors.
+    /// The adapter to write, FILE.safetensors. An adapter that is there is replaced, no other file.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Replace any file at --out.
+    #[arg(long)]
+    pub force: bool,
     /// The form of the map. A rotation keeps all products of full vectors. residual rotates vectors onto their principal components
     /// and adds the output of a small network.
     #[arg(long, value_parser = choice::<AdapterForm>(), default_value = "rotation")]
@@ -69,7 +72,11 @@ pub struct ApplyArgs {
     /// Where the vectors come from.
     #[command(flatten)]
     pub input: InputArgs,
-    /// Where to write the adapted vectors: FILE.safetensors, or FILE.npy for the numbers alone.
+    /// Where to write the adapted vectors: FILE.safetensors, or FILE.npy for the numbers alone. An embedding set that mrl wrote to
+    /// FILE.safetensors is replaced.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Replace any file at --out. An existing FILE.npy always needs this: it does not say whether mrl wrote it.
+    #[arg(long)]
+    pub force: bool,
 }

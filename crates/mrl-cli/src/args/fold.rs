@@ -26,7 +26,11 @@ pub struct FoldArgs {
     /// Fold even where the images kept out of the fit say that it does not help.
     #[arg(long)]
     pub always: bool,
-    /// Where to write the encoder, folded or, where that does not help, as it is [default: it replaces the encoder that is read].
+    /// Where to write the encoder, folded or, where that does not help, as it is [default: it replaces the encoder that is read]. An
+    /// encoder that is there is replaced, no other file.
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: Option<PathBuf>,
+    /// Replace any file at --out.
+    #[arg(long, requires = "out")]
+    pub force: bool,
 }

@@ -79,6 +79,9 @@ pub struct BuildArgs {
     /// The index to write; an index that is there is replaced when the new one is whole, any other file is not.
     #[arg(long, value_name = "INDEX")]
     pub out: PathBuf,
+    /// Replace any file at --out.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `mrl index add`.
@@ -176,9 +179,13 @@ pub struct TuneArgs {
     /// Show what was measured, and leave the index as it is.
     #[arg(long)]
     pub dry_run: bool,
-    /// Draw what each schedule finds by its speed and by its multiplications: FILE.svg or FILE.png.
+    /// Draw what each schedule finds by its speed and by its multiplications: FILE.svg or FILE.png. A chart that mrl drew is replaced, no
+    /// other file.
     #[arg(long, value_name = "FILE")]
     pub chart: Option<PathBuf>,
+    /// Replace any file at --chart.
+    #[arg(long, requires = "chart")]
+    pub force: bool,
 }
 
 /// `mrl index bench`.
@@ -232,7 +239,10 @@ pub struct SearchArgs {
     #[arg(long, value_name = "SCHEDULE")]
     pub schedule: Option<Schedule>,
     /// Where to write ids and scores, a row for each query: FILE.json, or FILE.npy with the fields id and score. Without it
-    /// they are shown.
+    /// they are shown. The hits of an earlier search are replaced, no other file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Replace any file at --out.
+    #[arg(long, requires = "out")]
+    pub force: bool,
 }

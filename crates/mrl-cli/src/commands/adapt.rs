@@ -7,10 +7,11 @@ use mrl_embedding::EmbeddingSet;
 use mrl_eval::{Searched, neighbours_kept};
 use mrl_train::{AdaptObjective, AdaptOptions, Adapter, TrainError};
 
-use super::{check_file, check_replaced, check_set, held_out::knn1, input, of_file};
+use super::{held_out::knn1, input, of_file};
 use crate::{
     Ending, UsageError,
     args::{AdaptCommand, ApplyArgs, FitArgs},
+    outputs::{FileKind, OutputFile},
     progress::{Progress, answer, note},
 };
 
@@ -33,7 +34,8 @@ pub(crate) fn adapt(command: &AdaptCommand) -> Result<Ending> {
 }
 
 fn apply(args: &ApplyArgs) -> Result<()> {
-    check_set(&args.out, [&args.input.input, &args.adapter])?;
+    let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Set, force: args.force };
+    out.check([&args.input.input, &args.adapter])?;
     let adapter = Adapter::read(&args.adapter)?;
     let adapted = of_vectors(&args.input.input, adapter.apply(&input::read(&args.input)?))?;
     adapted.write(&args.out)?;
@@ -47,8 +49,8 @@ fn of_vectors<T>(file: &Path, result: Result<T, TrainError>) -> Result<T> {
 }
 
 fn fit(args: &FitArgs) -> Result<()> {
-    check_file("--out", &args.out, &["safetensors"], [&args.input.input])?;
-    check_replaced(&args.out, "adapter", Adapter::read(&args.out).is_ok())?;
+    let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Adapter, force: args.force };
+    out.check([&args.input.input])?;
     if !(0.0..=0.5).contains(&args.holdout) {
         return Err(
             UsageError(format!("--holdout {} cannot be; use a share from 0 to 0.5", args.holdout)).into()

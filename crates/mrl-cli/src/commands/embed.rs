@@ -5,19 +5,23 @@ use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{Config, Embedder, NetworkChoice, embed_pixels};
 
-use super::{check_set, native_size, open_images};
+use super::{native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::{EmbedArgs, ImageArgs},
+    outputs::{FileKind, OutputFile, check_apart},
     progress::{Progress, answer, note},
 };
 
 /// `mrl embed`.
 pub(crate) fn embed(args: &EmbedArgs) -> Result<Ending> {
-    check_set(&args.out, &[] as &[&Path])?;
+    let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Set, force: args.force };
+    out.check(&[] as &[&Path])?;
     let encoder = args.run.as_deref().map(|run| open_encoder(run, args.network)).transpose()?;
+    out.check_inputs(encoder.iter().map(Embedder::source))?;
     let encoder = encoder.map(|encoder| if args.unfolded { encoder.unfolded() } else { encoder });
-    let images = open_source(&args.images, encoder.as_ref().map(|encoder| &**encoder.config()))?;
+    let config = encoder.as_ref().map(|encoder| &**encoder.config());
+    let images = open_source(&args.images, config, Some(&args.out))?;
     let set = embed_images(args, encoder.as_ref(), &images)?;
     set.write(&args.out)?;
     answer(&format!("{}: {} embeddings of {} numbers", args.out.display(), set.len(), set.width()));
@@ -40,8 +44,8 @@ fn open_encoder(run: &Path, network: Option<NetworkChoice>) -> Result<Embedder> 
     }
 }
 
-/// The images that were asked for, or those of the run.
-pub(super) fn open_source(args: &ImageArgs, config: Option<&Config>) -> Result<ImageSet> {
+/// The images that were asked for, or those of the run; `out`, if anything is to be written, must not lie among them.
+pub(super) fn open_source(args: &ImageArgs, config: Option<&Config>, out: Option<&Path>) -> Result<ImageSet> {
     let missing = |option: &str| UsageError(format!("{option} is missing"));
     let dataset: DatasetKind =
         args.dataset.or(config.and_then(|config| config.data.dataset)).ok_or_else(|| missing("--dataset"))?;
@@ -50,6 +54,7 @@ pub(super) fn open_source(args: &ImageArgs, config: Option<&Config>) -> Result<I
         .filter(|config| config.data.dataset == Some(dataset))
         .and_then(|config| config.data.data_dir.as_deref());
     let data_dir: &Path = args.data_dir.as_deref().or(of_run).ok_or_else(|| missing("--data-dir"))?;
+    out.map_or(Ok(()), |out| check_apart("--out", out, "the data folder", data_dir))?;
     // No view size: an encoder is shown images as they are, and of a cache it would see shrunk ones.
     let options = OpenOptions {
         subset_per_class: args.subset_per_class,

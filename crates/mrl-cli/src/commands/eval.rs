@@ -2,12 +2,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
-use mrl_eval::{Comparison, EvalOptions, Evaluation, Images, Measure, Method, Report, Summary};
+use mrl_eval::{Comparison, Document, EvalOptions, Evaluation, Images, Measure, Method, Report, Summary};
 
-use super::{check_out, of_file, thumbnails::Thumbnails};
+use super::{of_file, thumbnails::Thumbnails};
 use crate::{
     Ending, UsageError,
     args::{Baseline, EvalArgs},
+    outputs::{OutputFolder, check_apart},
     progress::{Progress, answer, note},
 };
 
@@ -18,8 +19,11 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     }
     check_used(args)?;
     check_cascade(args)?;
-    let folders = folders(args);
-    folders.iter().try_for_each(|folder| check_out(folder))?;
+    let (folders, summary) = folders(args);
+    folders.iter().chain(&summary).try_for_each(OutputFolder::check)?;
+    if let Some(images) = &args.data_dir {
+        check_apart("--out", &args.out, "the data folder", images)?;
+    }
     args.baseline.iter().try_for_each(|baseline| check_kept(baseline, &folders))?;
     let sets = sets(args)?;
     let options = options(args);
@@ -37,6 +41,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
             evaluation.add_baseline(&baseline.name, &report)?;
         }
     }
+    summary.as_ref().map_or(Ok(()), OutputFolder::claim)?;
     let mut reports = Vec::new();
     for ((evaluation, (train, test)), folder) in evaluations.into_iter().zip(&sets).zip(&folders) {
         let report = measure("evaluating", evaluation)?;
@@ -45,22 +50,26 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
             answer(&report.table());
         }
         let images = args.data_dir.as_deref().and_then(|folder| thumbnails(folder, train, test));
-        name_files(report.write(folder, images.as_ref().map(|images| images as &dyn Images))?);
+        name_files(folder.write(report.files(images.as_ref().map(|images| images as &dyn Images))?)?);
         reports.push(report);
     }
-    if reports.len() > 1 {
+    if let Some(folder) = summary {
         let summary = Summary::of(&reports)?;
         answer(&summary.table());
-        name_files(summary.write(&args.out)?);
+        name_files(folder.write(summary.files()?)?);
     }
     Ok(Ending::Done)
 }
 
-/// Where the reports go, one for each `--test`.
-fn folders(args: &EvalArgs) -> Vec<PathBuf> {
+/// Where the reports go, one for each `--test`, and where their summary goes, if there are several.
+fn folders(args: &EvalArgs) -> (Vec<OutputFolder>, Option<OutputFolder>) {
+    let folder = |path: &Path, document| OutputFolder::new(path, document, args.force);
     match args.test.len() {
-        1 => vec![args.out.clone()],
-        runs => (1..=runs).map(|run| args.out.join(format!("run-{run}"))).collect(),
+        1 => (vec![folder(&args.out, Document::Report)], None),
+        runs => {
+            let run = |run: usize| folder(&args.out.join(format!("run-{run}")), Document::Report);
+            ((1..=runs).map(run).collect(), Some(folder(&args.out, Document::Summary)))
+        }
     }
 }
 
@@ -101,12 +110,13 @@ fn check_cascade(args: &EvalArgs) -> Result<()> {
 }
 
 fn compare(args: &EvalArgs) -> Result<Ending> {
-    check_out(&args.out)?;
+    let folder = OutputFolder::new(&args.out, Document::Comparison, args.force);
+    folder.check()?;
     let name = |path: &PathBuf| path.display().to_string();
     let named = args.compare.iter().map(|path| Ok((name(path), Report::read(path)?)));
     let comparison = Comparison::of(named.collect::<Result<_>>()?)?;
     answer(&comparison.table());
-    name_files(comparison.write(&args.out)?);
+    name_files(folder.write(comparison.files()?)?);
     Ok(Ending::Done)
 }
 
@@ -193,10 +203,10 @@ fn baseline_report(baseline: &Baseline, options: &EvalOptions) -> Result<Report>
 }
 
 /// Refuses to write over a report that is read.
-fn check_kept(baseline: &Baseline, folders: &[PathBuf]) -> Result<()> {
+fn check_kept(baseline: &Baseline, folders: &[OutputFolder]) -> Result<()> {
     let Ok(read) = Path::new(&baseline.files).canonicalize() else { return Ok(()) };
-    let is_read = |folder: &&PathBuf| {
-        folder.canonicalize().is_ok_and(|folder| read == folder || read == folder.join("report.json"))
+    let is_read = |folder: &&OutputFolder| {
+        folder.path().canonicalize().is_ok_and(|folder| read == folder || read == folder.join("report.json"))
     };
     match folders.iter().find(is_read) {
         None => Ok(()),
@@ -204,7 +214,7 @@ fn check_kept(baseline: &Baseline, folders: &[PathBuf]) -> Result<()> {
             let problem = format!(
                 "--baseline {} would be replaced by that of --out {}",
                 baseline.files,
-                folder.display()
+                folder.path().display()
             );
             Err(UsageError(format!("{problem}; choose another --out")).into())
         }

@@ -12,10 +12,11 @@ use mrl_embedding::EmbeddingSet;
 use mrl_eval::Searched;
 use mrl_train::{Embedder, FoldChoice, FoldRecord, FoldTrial, NetworkChoice, RunFolder, TrainError};
 
-use super::{check_file, check_replaced, embed::open_source, of_file};
+use super::{embed::open_source, of_file};
 use crate::{
     Ending, UsageError,
     args::{FoldArgs, ImageArgs},
+    outputs::{FileKind, OutputFile},
     progress::{Progress, answer},
 };
 
@@ -34,7 +35,7 @@ pub(crate) fn fold(args: &FoldArgs) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     let config = encoders.first().map(|encoder| &**encoder.config());
-    let images = Arc::new(open_source(&args.images, config)?);
+    let images = Arc::new(open_source(&args.images, config, args.out.as_deref())?);
     for encoder in &encoders {
         fold_one(encoder, &images, args)?;
     }
@@ -69,16 +70,16 @@ fn check_options(args: &FoldArgs, files: &[PathBuf]) -> Result<()> {
         let problem = "--with none looks at no images; leave --always and the options of images out";
         return Err(UsageError(problem.to_owned()).into());
     }
+    let output = |path| OutputFile { option: "--out", path, kind: FileKind::Encoder, force: args.force };
     let Some(out) = &args.out else {
-        return files.iter().try_for_each(|file| check_file("--out", file, &[], &[] as &[&Path]));
+        return files.iter().try_for_each(|file| output(file).check_writable().map(drop));
     };
     if files.len() > 1 {
         let problem =
             "--out is one file, and the run has two encoders; add --network target or --network online";
         return Err(UsageError(problem.to_owned()).into());
     }
-    check_file("--out", out, &["safetensors"], &[] as &[&Path])?;
-    check_replaced(out, "encoder", Embedder::read(out).is_ok())
+    output(out).check(&[] as &[&Path])
 }
 
 /// Removes the linear map.

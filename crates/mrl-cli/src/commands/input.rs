@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Id, Parquet, ParquetColumns, Source};
 
-use crate::{UsageError, args::InputArgs};
+use crate::{UsageError, args::InputArgs, file_name::has_extension};
 
 /// Reads all vectors.
 pub(super) fn read(args: &InputArgs) -> Result<EmbeddingSet> {
@@ -78,11 +78,6 @@ fn refuse_columns(args: &InputArgs) -> Result<(), UsageError> {
     }
     let problem = "has no columns; --column, --id-column and --label-column are for FILE.parquet";
     Err(UsageError(format!("{}: {problem}", args.input.display())))
-}
-
-pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
-    extension.is_some_and(|extension| extensions.contains(&&*extension))
 }
 
 #[cfg(test)]

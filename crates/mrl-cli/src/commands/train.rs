@@ -11,10 +11,11 @@ use mrl_train::{
     StepRecord, TrainError, pretrain,
 };
 
-use super::{IMAGENET, check_file, check_replaced, fold, held_out, native_size, open_images};
+use super::{IMAGENET, fold, held_out, native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::TrainArgs,
+    outputs::{FileKind, OutputFile, check_apart, check_folder},
     pixel_cache,
     profile::Profile,
     progress::{Progress, answer, note},
@@ -25,9 +26,7 @@ use crate::{
 /// `mrl train`.
 pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
     let config = settings::train_config(args)?;
-    if let Some(profile) = &args.profile {
-        check_profile(profile, &args.out)?;
-    }
+    check_outputs(args, config.data.data_dir.as_deref())?;
     let pixel_cache = match config.data.dataset {
         Some(DatasetKind::Folder) => pixel_cache::folder(args),
         _ if args.pixel_cache.is_some() || args.no_pixel_cache => {
@@ -40,15 +39,16 @@ pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
     run_config(&config, &args.out, args.resume, pixel_cache, args.profile.as_deref())
 }
 
-/// Whether a profile can be written to `path`, where it replaces no file but another profile and none of the run in `out`.
-fn check_profile(path: &Path, out: &Path) -> Result<()> {
-    check_file("--profile", path, &["json"], &[] as &[&Path])?;
-    check_replaced(path, "profile", Profile::is_one(path))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let place = path.canonicalize().or_else(|_| folder.canonicalize());
-    if place.is_ok_and(|place| out.canonicalize().is_ok_and(|run| place.starts_with(run))) {
-        let problem = format!("--profile {} is in the run folder; write it elsewhere", path.display());
-        return Err(UsageError(problem).into());
+/// Whether what is written beside the run can be, and lies neither in the run folder nor among the images.
+fn check_outputs(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
+    if let Some(path) = &args.profile {
+        let profile = OutputFile { option: "--profile", path, kind: FileKind::Profile, force: args.force };
+        profile.check(&[] as &[&Path])?;
+    }
+    for (option, path) in [("--profile", &args.profile), ("--pixel-cache", &args.pixel_cache)] {
+        let Some(path) = path else { continue };
+        check_apart(option, path, "the run folder", &args.out)?;
+        data_dir.map_or(Ok(()), |images| check_apart(option, path, "the data folder", images))?;
     }
     Ok(())
 }
@@ -62,6 +62,7 @@ pub(crate) fn run_config(
     pixel_cache: Option<PathBuf>,
     profile: Option<&Path>,
 ) -> Result<Ending> {
+    check_folder("--out", out)?;
     if resume {
         RunFolder::check_resumed(out, config)?;
     }
@@ -72,6 +73,7 @@ pub(crate) fn run_config(
     // All of this is said before a data set is downloaded or decoded for nothing.
     config.validate()?;
     config.run.device.resolve()?;
+    check_apart("--out", out, "the data folder", data_dir)?;
     RunFolder::check_free(out, resume)?;
     // After all that can be refused, for it may replace an earlier profile.
     let _profile = profile.map(Profile::start).transpose()?;
@@ -170,7 +172,15 @@ struct Watcher {
 
 impl Observer for Watcher {
     fn started(&mut self, start: &Start) {
-        let Start { first_step, total_steps, steps_per_epoch, images, held_out, resumed_from } = start;
+        let Start {
+            first_step,
+            total_steps,
+            steps_per_epoch,
+            images,
+            held_out,
+            resumed_from,
+            images_unknown,
+        } = start;
         let held_out = if *held_out > 0 { format!(", {held_out} held out") } else { String::new() };
         note(&format!(
             "{}{held_out}, {} an epoch, {} in all",
@@ -180,6 +190,11 @@ impl Observer for Watcher {
         ));
         if let Some(checkpoint) = resumed_from {
             note(&format!("continuing after step {first_step} from {}", checkpoint.display()));
+        }
+        if *images_unknown {
+            note(
+                "the run does not say which images it was trained on until now; from here on only these continue it",
+            );
         }
         self.total_steps = *total_steps;
     }

@@ -65,7 +65,11 @@ fn what_cannot_be_meant_is_said_with_its_cure() {
             2,
             &["error: a learning rate of 0"],
         ),
-        ("adapt fit --input train.npy --out test.safetensors", 1, &["is no adapter; it stays as it is"]),
+        (
+            "adapt fit --input train.npy --out test.safetensors",
+            1,
+            &["test.safetensors exists and is not an mrl adapter"],
+        ),
         (
             "adapt apply --adapter whole.safetensors --input bad.npy --out b.npy",
             1,

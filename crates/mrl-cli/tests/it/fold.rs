@@ -222,7 +222,7 @@ fn what_cannot_be_folded_is_named_and_stays() {
         (
             "run --network target --out mine.safetensors",
             1,
-            vec!["mine.safetensors: is there and is no encoder"],
+            vec!["mine.safetensors exists and is not an mrl encoder"],
         ),
         ("run/encoder.safetensors --network online", 2, vec!["is one encoder, and --network chooses"]),
         ("run --with none --split test", 2, vec!["--with none looks at no images"]),

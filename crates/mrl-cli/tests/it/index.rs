@@ -217,11 +217,15 @@ fn no_file_that_is_read_is_written_over() {
         .unwrap();
     for (words, code, part) in [
         ("index build --input train.safetensors --out train.safetensors", 2, "is an input of this command"),
-        ("index build --input train.safetensors --out ./notes.txt", 1, "notes.txt: is there and is no index"),
+        (
+            "index build --input train.safetensors --out ./notes.txt",
+            1,
+            "notes.txt exists and is not an mrl index",
+        ),
         (
             "embed --pixels --dataset fashion-mnist --data-dir data --split test --out encoder.safetensors",
             1,
-            "is there and is no embedding set",
+            "encoder.safetensors exists and is not an embedding set that mrl wrote",
         ),
         ("index search pixels.index --queries test.npy --out ./test.npy", 2, "is an input of this command"),
         ("index tune pixels.svg --chart pixels.svg", 2, "is an input of this command"),
@@ -263,7 +267,10 @@ fn the_file_at_fault_is_named() {
         ("index bench pixels.index --queries nan.npy", ["nan.npy: number 0 of query 1"]),
         ("index tune pixels.index --queries empty.npy", ["empty.npy: there are no queries"]),
         ("index search pixels.index --queries other.safetensors", ["other.safetensors: is a .npy file"]),
-        ("index search pixels.index --queries test.safetensors --out nan.npy", ["nan.npy: holds vectors"]),
+        (
+            "index search pixels.index --queries test.safetensors --out nan.npy",
+            ["nan.npy exists and is not the hits"],
+        ),
         (
             "index add pixels.index --input nan.npy",
             ["nan.npy: the source has no labels but the index has labels"],

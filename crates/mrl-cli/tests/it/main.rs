@@ -12,6 +12,7 @@ mod held_out;
 mod index;
 mod measured;
 mod objectives;
+mod outputs;
 mod pipeline;
 #[cfg(unix)]
 mod postgres;

@@ -140,7 +140,12 @@ fn other_images_are_refused() {
     fs::write(world.path("data/train-images-idx3-ubyte"), images).unwrap();
     fs::write(world.path("data/train-labels-idx1-ubyte"), other.read("data/t10k-labels-idx1-ubyte")).unwrap();
     let message = fail(world.train("run", "--resume"), 1);
+    says(&message, &["trained on 40 images of data", "these are 20 images of data", "restore the images"]);
+    // A run of an earlier version knows their number alone, and does not take others for its own.
+    fs::remove_file(world.path("run/images.json")).unwrap();
+    let message = fail(world.train("run", "--resume"), 1);
     assert!(message.contains("was made with 40 images, but the data set now has 20"), "{message}");
+    assert!(!world.path("run/images.json").exists());
 }
 
 #[test]

@@ -124,16 +124,21 @@ fn a_profile_replaces_no_file_that_is_none_and_none_before_all_is_checked() {
     fs::create_dir(world.path("run")).unwrap();
     write("run/notes.txt", "of a week");
     write("notes.json", "{}");
-    write("trace.json", "[\n{}");
+    let trace = r#"[
+{"ph":"B","pid":1,"tid":0}"#;
+    write("trace.json", trace);
     for (words, code, part) in [
-        ("--profile notes.json", 1, "notes.json: is there and is no profile; it stays as it is"),
+        ("--profile notes.json", 1, "notes.json exists and is not a profile that mrl wrote"),
         ("--resume --profile run/trace.json", 2, "--profile run/trace.json is in the run folder"),
-        ("--profile trace.json", 1, "run already holds a run"),
+        ("--profile trace.json", 1, "run is not empty and holds no run"),
         ("--profile trace.json --lr 0", 2, "lr must be a positive number"),
     ] {
         let message = fail(world.train("run", words), code);
         assert!(message.contains(part), "{words}: {message}");
     }
-    assert_eq!((world.read("notes.json"), world.read("trace.json")), (b"{}".to_vec(), b"[\n{}".to_vec()));
+    assert_eq!(
+        (text(&world.read("notes.json")), text(&world.read("trace.json"))),
+        ("{}".to_owned(), trace.to_owned())
+    );
     assert_eq!(fs::read_dir(world.path("run")).unwrap().count(), 1);
 }

@@ -14,7 +14,7 @@ use scan::Scan;
 use select::{Selected, select};
 use stored::StoredSize;
 
-use super::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, decode::Decoded, subset};
+use super::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, decode::Decoded, digest, subset};
 use crate::{DataError, Image};
 
 /// Images decoded between two reports of progress.
@@ -22,7 +22,11 @@ const CHUNK: usize = 256;
 
 /// The images of a folder.
 #[derive(Debug)]
-pub(super) struct FolderImages(Source);
+pub(super) struct FolderImages {
+    source: Source,
+    /// The files of some images, by which the set is told from others.
+    sample: Vec<PathBuf>,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -39,15 +43,19 @@ struct FolderImage {
 }
 
 impl FolderImages {
+    pub(super) fn sample(&self) -> &[PathBuf] {
+        &self.sample
+    }
+
     pub(super) fn len(&self) -> usize {
-        match &self.0 {
+        match &self.source {
             Source::Files(files, _) => files.len(),
             Source::Cached(file) => file.len(),
         }
     }
 
     pub(super) fn image(&self, index: usize) -> Result<Image<'_>, DataError> {
-        match &self.0 {
+        match &self.source {
             Source::Files(files, stored) => files[index].image(*stored),
             Source::Cached(file) => Ok(file.image(index)),
         }
@@ -109,7 +117,7 @@ fn describe(
     name: &str,
     split: Split,
     options: &OpenOptions,
-    images: Source,
+    source: Source,
     selected: Selected<()>,
 ) -> Result<ImageSet, DataError> {
     let whole = || selected.whole.iter().map(|&(index, ())| index);
@@ -118,7 +126,9 @@ fn describe(
         let classes = scan.class_names.as_ref().map(Vec::len);
         subset::check_counts(name, labels, classes, scan.class_names.as_deref(), count)?;
     }
-    let mut set = ImageSet::from_folder(split, FolderImages(images));
+    let sample =
+        digest::sample(selected.whole.len()).map(|at| scan.paths[selected.whole[at].0].clone()).collect();
+    let mut set = ImageSet::from_folder(split, FolderImages { source, sample });
     if set.is_empty() {
         return Err(DataError::Empty {
             path: scan.root,

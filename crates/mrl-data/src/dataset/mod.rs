@@ -5,6 +5,7 @@ mod cifar_binary;
 mod cifar_layout;
 mod cifar_python;
 mod decode;
+mod digest;
 mod folder;
 mod idx;
 mod kind;

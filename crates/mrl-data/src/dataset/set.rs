@@ -1,6 +1,11 @@
 use std::path::PathBuf;
 
-use super::{DatasetKind, Split, folder::FolderImages, subset};
+use super::{
+    DatasetKind, Split,
+    digest::{SetDigest, sample},
+    folder::FolderImages,
+    subset,
+};
 use crate::{DataError, Image};
 
 /// The images of one split, in a fixed order, with labels where they are known.
@@ -170,6 +175,20 @@ impl ImageSet {
         match self.images {
             Images::Packed { width, height, .. } if width == height => Some(width),
             _ => None,
+        }
+    }
+
+    /// Adds what a sample of the images holds.
+    pub(super) fn add_contents(&self, digest: &mut SetDigest) -> Result<(), DataError> {
+        match &self.images {
+            Images::Packed { width, height, pixels } => {
+                digest.number(*width);
+                digest.number(*height);
+                let bytes = width * height * 3;
+                sample(self.len()).for_each(|image| digest.part(&pixels[image * bytes..][..bytes]));
+                Ok(())
+            }
+            Images::Folder(images) => digest.files(images.sample()),
         }
     }
 

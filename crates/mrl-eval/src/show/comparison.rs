@@ -1,19 +1,17 @@
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
 
 use super::{
     chart::Chart,
     charts::{INTERVAL, accuracy, origin},
     curve::{Accuracy, Curve},
-    output,
+    output::{Document, NamedFile},
     page::Page,
     table::Table,
 };
 use crate::{EvalError, Measures, Method, Report, SCHEMA, baseline::said_options};
 
 /// The stems of the charts.
-const STEMS: &[&str] = &["compare-accuracy", "compare-neighbours"];
+pub(super) const STEMS: &[&str] = &["compare-accuracy", "compare-neighbours"];
 
 /// The prefixes of several runs, side by side. `compare.json` is exactly this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,18 +71,17 @@ impl Comparison {
         Table::texts(&self.tables(), &self.notes())
     }
 
-    /// Writes `compare.json`, `compare.html`, and the charts as SVG and PNG, to `folder`, which is made if missing, and
-    /// gives their paths.
+    /// `compare.json`, `compare.html`, and the charts as SVG and PNG.
     ///
     /// # Errors
-    /// When a file cannot be written or a chart cannot be drawn.
-    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, EvalError> {
+    /// When a chart cannot be drawn.
+    pub fn files(&self) -> Result<Vec<NamedFile>, EvalError> {
         let charts = self.charts();
         let mut page = Page::new(&format!("{} runs compared", self.runs.len()), &self.caveats);
         page.charts(&charts);
         page.list(&self.notes());
         page.tables(&self.tables());
-        output::write(folder, "compare", self, &page.finish(), STEMS, &charts)
+        Document::Comparison.files(self, page.finish(), &charts)
     }
 
     fn curves(&self, accuracy: Accuracy) -> Vec<Curve> {

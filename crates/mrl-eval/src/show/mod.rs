@@ -12,5 +12,5 @@ mod table;
 mod tables;
 
 pub use comparison::{ComparedRun, Comparison};
-pub use output::Images;
+pub use output::{Document, Images, NamedFile};
 pub use summary::{Spread, Spreads, Summary};

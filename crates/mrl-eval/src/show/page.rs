@@ -118,7 +118,7 @@ impl Page {
         format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-             <meta name=\"color-scheme\" content=\"light dark\"><title>{}</title>\n<style>\n{STYLE}</style></head>\n\
+             <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"generator\" content=\"mrl\"><title>{}</title>\n<style>\n{STYLE}</style></head>\n\
              <body><main>\n{}</main></body></html>\n",
             escape(&self.title),
             self.body

@@ -1,7 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +7,7 @@ use super::{
     charts::accuracy,
     comparison::caveats,
     curve::{Accuracy, Curve, CurvePoint, trained_dims_of},
-    output,
+    output::{Document, NamedFile},
     page::Page,
     table::Table,
     tables::folded,
@@ -18,7 +15,7 @@ use super::{
 use crate::{EvalError, Evaluation, Measures, Report, SCHEMA, report::is_trained};
 
 /// The stems of the charts.
-const STEMS: &[&str] = &["summary-accuracy", "summary-neighbours"];
+pub(super) const STEMS: &[&str] = &["summary-accuracy", "summary-neighbours"];
 
 /// Several runs of one kind, such as trainings from different seeds. `summary.json` is exactly this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,17 +124,16 @@ impl Summary {
         Table::texts(&self.tables(), &self.notes())
     }
 
-    /// Writes `summary.json`, `summary.html`, and the charts as SVG and PNG, to `folder`, which is made if missing, and
-    /// gives their paths.
+    /// `summary.json`, `summary.html`, and the charts as SVG and PNG.
     ///
     /// # Errors
-    /// When a file cannot be written or a chart cannot be drawn.
-    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, EvalError> {
+    /// When a chart cannot be drawn.
+    pub fn files(&self) -> Result<Vec<NamedFile>, EvalError> {
         let charts = self.charts();
         let mut page = Page::new(&format!("{} runs", self.runs), &self.notes());
         page.charts(&charts);
         page.tables(&self.tables());
-        output::write(folder, "summary", self, &page.finish(), STEMS, &charts)
+        Document::Summary.files(self, page.finish(), &charts)
     }
 
     fn notes(&self) -> Vec<String> {

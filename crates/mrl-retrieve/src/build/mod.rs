@@ -79,8 +79,19 @@ impl BuildOptions {
     /// When the dims are not usable, a row is not finite, an id comes twice, another process is changing an index at `path`,
     /// another file is there, or the file cannot be written.
     pub fn build(&self, source: &dyn Source, path: impl AsRef<Path>) -> Result<Index, Error> {
-        let path = path.as_ref();
-        let _lock = lock_existing(path)?;
+        self.build_at(source, path.as_ref(), Existing::IsIndex)
+    }
+
+    /// As [`BuildOptions::build`], and replaces also a file that is no index.
+    ///
+    /// # Errors
+    /// As those of [`BuildOptions::build`].
+    pub fn build_over(&self, source: &dyn Source, path: impl AsRef<Path>) -> Result<Index, Error> {
+        self.build_at(source, path.as_ref(), Existing::IsAnyFile)
+    }
+
+    fn build_at(&self, source: &dyn Source, path: &Path, existing: Existing) -> Result<Index, Error> {
+        let _lock = lock_existing(path, existing)?;
         check(source, 0)?;
         let dims = self.dims(source)?;
         let rotation = self.rotation(source, &dims)?;
@@ -199,16 +210,32 @@ pub(crate) fn ids(source: &dyn Source, largest: Option<u64>) -> Result<Cow<'_, I
     }
 }
 
+/// What a file must be that is replaced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Existing {
+    IsIndex,
+    IsAnyFile,
+}
+
+/// Whether the file at `path` is one that [`BuildOptions::build`] replaces: an index of any format, whole or damaged, or an empty
+/// file.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn is_index(path: &Path) -> io::Result<bool> {
+    is_replaceable(&File::open(path)?)
+}
+
 /// Keeps writers from an index that is there already, if there is one, until it is dropped: what they would write from now on
-/// is lost. Refuses any other file, which nobody means to lose.
-fn lock_existing(path: &Path) -> Result<Option<File>, Error> {
+/// is lost. Refuses any other file, unless that may be lost.
+fn lock_existing(path: &Path, existing: Existing) -> Result<Option<File>, Error> {
     let file = match open_locked(path, File::options().read(true)) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
         result => result?,
     };
-    if is_replaceable(&file).map_err(Error::io(path))? {
-        Ok(Some(file))
-    } else {
-        Err(Error::Occupied(path.to_owned()))
-    }
+    let may_go = match existing {
+        Existing::IsIndex => is_replaceable(&file),
+        Existing::IsAnyFile => file.metadata().map(|about| about.is_file()),
+    };
+    if may_go.map_err(Error::io(path))? { Ok(Some(file)) } else { Err(Error::Occupied(path.to_owned())) }
 }

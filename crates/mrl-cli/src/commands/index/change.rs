@@ -7,12 +7,14 @@ use mrl_retrieve::{BuildOptions, Id, IdKind, Index, Writer};
 use crate::{
     UsageError,
     args::{AddArgs, BuildArgs, RemoveArgs},
-    commands::{check_file, input},
+    commands::input,
+    outputs::{FileKind, OutputFile},
     progress::answer,
 };
 
 pub(super) fn build(args: &BuildArgs) -> Result<()> {
-    check_file("--out", &args.out, &[], [&args.input.input])?;
+    let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Index, force: args.force };
+    out.check([&args.input.input])?;
     let options = BuildOptions {
         metric: args.metric,
         dims: args.dims.clone(),
@@ -20,7 +22,9 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
         shortlist_dtype: args.shortlist_dtype,
         graph: args.graph,
     };
-    let built = options.build(&*input::open(&args.input)?, &args.out);
+    let rows = input::open(&args.input)?;
+    let built =
+        if args.force { options.build_over(&*rows, &args.out) } else { options.build(&*rows, &args.out) };
     let index = of_rows(&args.input.input, built)?;
     tell(&args.out, &index);
     Ok(())

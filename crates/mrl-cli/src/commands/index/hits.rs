@@ -9,7 +9,7 @@ use mrl_embedding::write_atomically;
 use mrl_retrieve::{Hits, Id, Index, postgres::PostgresHits};
 use serde::Serialize;
 
-use crate::commands::input::has_extension;
+use crate::file_name::has_extension;
 
 /// Queries that a terminal shows.
 const SHOWN: usize = 20;

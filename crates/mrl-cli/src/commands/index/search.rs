@@ -12,20 +12,16 @@ use super::{hits::Rows, of_rows, push};
 use crate::{
     UsageError,
     args::SearchArgs,
-    commands::{
-        check_file,
-        input::{self, has_extension},
-    },
+    commands::input,
+    file_name::has_extension,
+    outputs::{FileKind, OutputFile},
     progress::{answer, note},
 };
 
 pub(super) fn search(args: &SearchArgs) -> Result<()> {
     if let Some(out) = &args.out {
-        check_file("--out", out, &["json", "npy"], args.index.iter().chain([&args.queries]))?;
-        if has_extension(out, &["npy"]) && EmbeddingSet::read(out).is_ok() {
-            let problem = "holds vectors, which stay as they are; name another file, or delete it first";
-            return Err(anyhow!("{}: {problem}", out.display()));
-        }
+        let out = OutputFile { option: "--out", path: out, kind: FileKind::Hits, force: args.force };
+        out.check(args.index.iter().chain([&args.queries]))?;
     }
     let (rows, schedule) = match (&args.index, push::server(&args.table)?) {
         (_, Some(server)) => in_table(args, server.open(&args.table.table)?),

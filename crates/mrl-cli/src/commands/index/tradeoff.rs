@@ -5,7 +5,7 @@ use mrl_chart::{Axis, COLOURS, Drawing, Line, LineChart, Look, Note, Panels, Poi
 use mrl_embedding::write_atomically;
 use mrl_retrieve::{Index, Point as Measured, TuneOptions, Tuning, Workload};
 
-use crate::commands::input::has_extension;
+use crate::file_name::has_extension;
 
 /// How far apart points with notes are, across or else upwards, in shares of all that is drawn.
 const APART: [f64; 2] = [0.3, 0.06];

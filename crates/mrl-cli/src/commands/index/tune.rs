@@ -7,13 +7,15 @@ use mrl_retrieve::{Index, TuneOptions, Tuning, Writer};
 use super::{of_rows, search::check_alike, tradeoff::Tradeoff};
 use crate::{
     args::TuneArgs,
-    commands::{check_file, input},
+    commands::input,
+    outputs::{FileKind, OutputFile},
     progress::answer,
 };
 
 pub(super) fn tune(args: &TuneArgs) -> Result<()> {
     if let Some(chart) = &args.chart {
-        check_file("--chart", chart, &["svg", "png"], args.queries.iter().chain([&args.index]))?;
+        let chart = OutputFile { option: "--chart", path: chart, kind: FileKind::Chart, force: args.force };
+        chart.check(args.queries.iter().chain([&args.index]))?;
     }
     let index = Index::open(&args.index)?;
     let queries = queries(args.queries.as_deref(), &index)?;

@@ -1,0 +1,122 @@
+//! An output that is a single file.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, anyhow};
+
+use super::{FileKind, place::check_folder};
+use crate::{UsageError, file_name::has_extension};
+
+/// A file that a command is going to write.
+#[derive(Clone, Copy)]
+pub(crate) struct OutputFile<'a> {
+    /// The option that names it.
+    pub(crate) option: &'static str,
+    pub(crate) path: &'a Path,
+    pub(crate) kind: FileKind,
+    /// Whether it may replace a file of any kind.
+    pub(crate) force: bool,
+}
+
+impl OutputFile<'_> {
+    /// Whether the file can be written, as far as can be told, and replaces nothing that it must not: neither one of `inputs` nor a
+    /// file of another kind. To be asked before work begins.
+    pub(crate) fn check<P: AsRef<Path>>(&self, inputs: impl IntoIterator<Item = P>) -> Result<()> {
+        self.check_name()?;
+        self.check_inputs(inputs)?;
+        if self.check_writable()? { self.check_replaced() } else { Ok(()) }
+    }
+
+    /// Whether a file can be written there, as far as can be told; gives whether there is one already.
+    pub(crate) fn check_writable(&self) -> Result<bool> {
+        let exists = self.exists()?;
+        self.check_place()?;
+        Ok(exists)
+    }
+
+    /// Refuses one of `inputs`, which would be lost.
+    pub(crate) fn check_inputs<P: AsRef<Path>>(&self, inputs: impl IntoIterator<Item = P>) -> Result<()> {
+        let Ok(there) = self.path.canonicalize() else { return Ok(()) };
+        if inputs.into_iter().any(|input| input.as_ref().canonicalize().is_ok_and(|input| input == there)) {
+            return Err(self.misused("is an input of this command; name another file"));
+        }
+        Ok(())
+    }
+
+    fn check_name(&self) -> Result<()> {
+        let extensions = self.kind.extensions();
+        if extensions.is_empty() || has_extension(self.path, extensions) {
+            return Ok(());
+        }
+        Err(self.misused(&format!("must end in .{}", extensions.join(" or ."))))
+    }
+
+    /// Whether there is a file already; refuses what is no file, such as a folder or a device.
+    fn exists(&self) -> Result<bool> {
+        let about = match fs::symlink_metadata(self.path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(false);
+            }
+            about => about
+                .map_err(|error| self.wrong(&format!("cannot be written ({error}); name another file")))?,
+        };
+        let about = if about.is_symlink() {
+            let cure = "is a link to a file that does not exist; remove the link, or name another file";
+            fs::metadata(self.path).map_err(|_| self.wrong(cure))?
+        } else {
+            about
+        };
+        if about.is_dir() {
+            return Err(self.wrong("is a folder; name a file"));
+        }
+        if !about.is_file() {
+            return Err(self.wrong("is a device or another special file; name another file"));
+        }
+        Ok(true)
+    }
+
+    /// Whether files can be written to its folder.
+    fn check_place(&self) -> Result<()> {
+        let folder = self.folder();
+        if !folder.exists() {
+            let folder = folder.display();
+            return Err(anyhow!("{folder}: the folder is not there; make it first: mkdir -p {folder}"));
+        }
+        check_folder(self.option, &folder)
+    }
+
+    /// The folder of the file; where that is a link, of the file that it leads to, which is replaced while the link stays.
+    fn folder(&self) -> PathBuf {
+        let file = self.path.canonicalize().unwrap_or_else(|_| self.path.to_owned());
+        file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+    }
+
+    /// Whether the file that exists may be replaced. An empty one holds nothing that could be lost.
+    fn check_replaced(&self) -> Result<()> {
+        let is_empty = fs::metadata(self.path).is_ok_and(|about| about.len() == 0);
+        if self.force || is_empty || self.kind.is_at(self.path) {
+            return Ok(());
+        }
+        let cure = format!("choose another {}, or add --force to replace it", self.option);
+        if self.kind == FileKind::Set && has_extension(self.path, &["npy"]) {
+            return Err(self.exists_and(&format!("a .npy file does not say whether mrl wrote it; {cure}")));
+        }
+        Err(self.exists_and(&format!("is not {}; {cure}", self.kind.name())))
+    }
+
+    fn exists_and(&self, problem: &str) -> anyhow::Error {
+        anyhow!("{} exists and {problem}", self.path.display())
+    }
+
+    fn wrong(&self, problem: &str) -> anyhow::Error {
+        anyhow!("{}: {problem}", self.path.display())
+    }
+
+    fn misused(&self, problem: &str) -> anyhow::Error {
+        UsageError(format!("{} {} {problem}", self.option, self.path.display())).into()
+    }
+}
