@@ -28,7 +28,7 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
   setup [--cuda]  Prepare libtorch in the user's cache and link this clone to it
-  demo            Set up, build, train on the shipped images, embed, evaluate
+  demo [--seed N] Set up, build, train on the shipped images, embed, evaluate, search
   test            Set up, then run all tests
   test --capped   Set up, then run the numerical tests with fewer vector instructions
   ci              Set up, then formatting, clippy, documentation, all tests and those of --capped
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         }
         ["setup"] => setup::setup(&workspace, Variant::Cpu),
         ["setup", "--cuda"] => setup::setup(&workspace, Variant::Cuda),
-        ["demo"] => demo::demo(&workspace),
+        ["demo", ref options @ ..] => demo::demo(&workspace, options),
         ["test"] => checks::test(&workspace),
         ["test", "--capped"] => checks::test_capped(&workspace),
         ["ci"] => checks::ci(&workspace),

@@ -199,7 +199,7 @@ pub struct EmbedArgs {
     /// The run whose encoder to use, while it goes on that of its last checkpoint; or the file of an encoder.
     #[arg(long, value_name = "RUN|ENCODER", required_unless_present = "pixels")]
     pub run: Option<PathBuf>,
-    /// Use the raw pixels as the embedding: the baseline that an encoder must beat.
+    /// Use the raw pixels as the embedding: the baseline that an encoder must beat. Gray data sets have one number a pixel.
     #[arg(long, conflicts_with = "run")]
     pub pixels: bool,
     /// The moving average (target) or the network that the optimiser trains (online); the file of an encoder says which it is

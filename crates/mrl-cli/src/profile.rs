@@ -16,8 +16,8 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// Whether the file at `path` begins as a profile does: an array with an event a line, of process 1. One of a killed training may
-    /// have no event yet.
+    /// Whether the file at `path` begins as a profile does: an array with one event a line, among the first of them one of `mrl`. Other
+    /// programs write the same form. A training that was killed early may have written no event, or only the names of threads.
     pub(crate) fn is_one(path: &Path) -> bool {
         let mut head = Vec::new();
         let read = File::open(path).and_then(|file| file.take(LONGEST_HEAD).read_to_end(&mut head));
@@ -26,11 +26,14 @@ impl Profile {
         if read.is_err() || lines.next() != Some("[") {
             return false;
         }
-        match lines.next() {
-            None => true,
-            Some("") => lines.next() == Some("]"),
-            Some(line) => is_event(line.trim_end_matches(',')),
+        let Some(first) = lines.next() else { return true };
+        if first.is_empty() {
+            return lines.next() == Some("]");
         }
+        let events: Vec<Value> = std::iter::once(first).chain(lines).map_while(event).collect();
+        let is_of_mrl =
+            |event: &Value| event["cat"].as_str().is_some_and(|category| category.starts_with("mrl_"));
+        !events.is_empty() && (events.iter().any(is_of_mrl) || events.iter().all(|event| event["ph"] == "M"))
     }
 
     /// Begins to write to `path`, which is replaced if it is there.
@@ -42,9 +45,10 @@ impl Profile {
     }
 }
 
-fn is_event(line: &str) -> bool {
-    let event: Value = serde_json::from_str(line).unwrap_or_default();
-    event["ph"].is_string() && event["pid"] == 1 && event["tid"].is_u64()
+/// The event of a line, if the line is one.
+fn event(line: &str) -> Option<Value> {
+    let event: Value = serde_json::from_str(line.trim_end_matches(',')).ok()?;
+    (event["ph"].is_string() && event["pid"] == 1 && event["tid"].is_u64()).then_some(event)
 }
 
 #[cfg(test)]
@@ -61,9 +65,19 @@ mod tests {
         };
         let is_one = |text: &str| holds_one(text.as_bytes());
         let event = r#"{"cat":"mrl_train","name":"loss","ph":"B","pid":1,"tid":0,"ts":0.5}"#;
-        for text in ["[\n", "[\n\n]", &format!("[\n{event}"), &format!("[\n{event},\n{event}\n]")] {
+        let thread = r#"{"name":"thread_name","ph":"M","pid":1,"tid":0,"args":{"name":"main"}}"#;
+        for text in [
+            "[\n",
+            "[\n\n]",
+            &format!("[\n{event}"),
+            &format!("[\n{event},\n{event}\n]"),
+            &format!("[\n{thread}"),
+            &format!("[\n{thread},\n{event},\n{{\"cut"),
+        ] {
             assert!(is_one(text), "{text}");
         }
+        let other = event.replace("mrl_train", "my_program");
+        assert!(!is_one(&format!("[\n{thread},\n{other}\n]")), "another program writes the same form");
         for text in ["", "{}", "[]", "[1,2]", "[\n1,\n2\n]", "[\n{}\n]", &format!("[{event}]"), "[\n\nmine"] {
             assert!(!is_one(text), "{text}");
         }

@@ -221,7 +221,8 @@ impl Embedder {
     }
 }
 
-/// The images' own pixels as embeddings, `[n, size · size · 3]`: what an encoder must beat.
+/// The images' own pixels as embeddings, `[n, size · size · 3]`: what an encoder must beat. Those of a gray data set are
+/// `[n, size · size]`: the same value three times would change no cosine.
 ///
 /// # Errors
 /// When the size cannot be used or an image cannot be read.
@@ -231,14 +232,18 @@ pub fn embed_pixels(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<EmbeddingSet, TrainError> {
     check_image_size(size)?;
-    let pixels = prepare_batch(set, 0, set.len(), size)?;
+    let channels = if set.kind().is_gray() { 1 } else { 3 };
+    let mut pixels = prepare_batch(set, 0, set.len(), size)?;
+    if channels == 1 {
+        pixels = pixels.into_iter().step_by(3).collect();
+    }
     progress(set.len(), set.len());
     let metadata = Metadata {
         encoder: Some("raw pixels".to_owned()),
         version: Some(crate::VERSION.to_owned()),
         ..Metadata::default()
     };
-    describe(EmbeddingSet::new(pixels, size * size * 3)?, set, metadata)
+    describe(EmbeddingSet::new(pixels, size * size * channels)?, set, metadata)
 }
 
 fn describe(mut rows: EmbeddingSet, set: &ImageSet, metadata: Metadata) -> Result<EmbeddingSet, TrainError> {

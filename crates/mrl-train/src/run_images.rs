@@ -14,7 +14,7 @@ use crate::TrainError;
 
 const NAME: &str = "images.json";
 
-/// What tells the images of a run from others: `images.json` of its folder. Runs of earlier versions have none.
+/// The record by which a run recognises its images: `images.json` in the run folder. Runs of earlier versions do not have this file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunImages {
@@ -60,7 +60,8 @@ impl RunImages {
         .map_err(TrainError::io(&file))
     }
 
-    /// Refuses `given` images for the run in `folder`, which is trained on these, if they are others. Where they lie does not matter.
+    /// Returns an error if `given` differs in digest or count from the images that the run in `folder` is trained on (`self`). The data
+    /// folder may differ.
     pub(crate) fn check_same(&self, given: &Self, folder: &Path) -> Result<(), TrainError> {
         if (&self.digest, self.count) == (&given.digest, given.count) {
             return Ok(());

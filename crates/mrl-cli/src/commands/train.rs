@@ -15,7 +15,7 @@ use super::{IMAGENET, fold, held_out, native_size, open_images};
 use crate::{
     Ending, UsageError,
     args::TrainArgs,
-    outputs::{FileKind, OutputFile, check_apart, check_folder},
+    outputs::{FileKind, OutputFile, check_apart, check_folder, check_outside},
     pixel_cache,
     profile::Profile,
     progress::{Progress, answer, note},
@@ -47,8 +47,8 @@ fn check_outputs(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     }
     for (option, path) in [("--profile", &args.profile), ("--pixel-cache", &args.pixel_cache)] {
         let Some(path) = path else { continue };
-        check_apart(option, path, "the run folder", &args.out)?;
-        data_dir.map_or(Ok(()), |images| check_apart(option, path, "the data folder", images))?;
+        check_outside(option, path, "the run folder", &args.out)?;
+        data_dir.map_or(Ok(()), |images| check_outside(option, path, "the data folder", images))?;
     }
     Ok(())
 }
@@ -75,8 +75,6 @@ pub(crate) fn run_config(
     config.run.device.resolve()?;
     check_apart("--out", out, "the data folder", data_dir)?;
     RunFolder::check_free(out, resume)?;
-    // After all that can be refused, for it may replace an earlier profile.
-    let _profile = profile.map(Profile::start).transpose()?;
 
     let split = config.split();
     let options = OpenOptions {
@@ -101,6 +99,8 @@ pub(crate) fn run_config(
         total_steps: 0,
         dims,
         out: out.to_owned(),
+        profile_path: profile.map(Path::to_owned),
+        profile: None,
     };
     let outcome = pretrain(&config, Arc::new(images), out, resume, &mut observer);
     observer.progress.finish();
@@ -168,6 +168,9 @@ struct Watcher {
     dims: Vec<usize>,
     /// The run folder.
     out: PathBuf,
+    profile_path: Option<PathBuf>,
+    /// Open from the start of the training on.
+    profile: Option<Profile>,
 }
 
 impl Observer for Watcher {
@@ -197,6 +200,12 @@ impl Observer for Watcher {
             );
         }
         self.total_steps = *total_steps;
+        // Only now, because it may replace an earlier profile: until here the run could still be refused.
+        if let Some(path) = &self.profile_path {
+            self.profile = Profile::start(path)
+                .inspect_err(|problem| note(&format!("no profile is written: {problem:#}")))
+                .ok();
+        }
     }
 
     fn stepped(&mut self, record: &StepRecord, images_per_s: f64) {

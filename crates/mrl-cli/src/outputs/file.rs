@@ -48,6 +48,11 @@ impl OutputFile<'_> {
     }
 
     fn check_name(&self) -> Result<()> {
+        // `x.json/` and `x.json/.` would be a folder.
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        if name.is_empty() || !self.path.to_string_lossy().ends_with(&*name) {
+            return Err(self.misused("is the name of a folder; name a file"));
+        }
         let extensions = self.kind.extensions();
         if extensions.is_empty() || has_extension(self.path, extensions) {
             return Ok(());
@@ -89,7 +94,8 @@ impl OutputFile<'_> {
         check_folder(self.option, &folder)
     }
 
-    /// The folder of the file; where that is a link, of the file that it leads to, which is replaced while the link stays.
+    /// The folder that the file is written to. If the path is a link, this is the folder of the link's target, because the target is
+    /// replaced and the link stays.
     fn folder(&self) -> PathBuf {
         let file = self.path.canonicalize().unwrap_or_else(|_| self.path.to_owned());
         file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()

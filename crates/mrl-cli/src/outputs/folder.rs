@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
-use mrl_embedding::write_atomically;
+use mrl_embedding::{is_unfinished, remove_unfinished, write_atomically};
 use mrl_eval::{Document, NamedFile};
 
 use super::{marker::Marker, place::check_folder};
@@ -55,15 +55,19 @@ impl OutputFolder {
         files.into_iter().map(|(name, bytes)| self.write_file(&name, &bytes)).collect()
     }
 
-    /// The marker of the folder; an empty one where the folder is new, or everything in it may stay or be replaced.
+    /// Reads the marker of the folder. Returns an empty marker if there is none and the folder is missing or empty. With `force`, a
+    /// missing or damaged marker also counts as empty.
     fn marker(&self) -> Result<Marker> {
         match Marker::read(&self.path) {
             Ok(Some(marker)) => Ok(marker),
             Ok(None) if self.force || self.is_empty()? => Ok(Marker::new()),
-            Ok(None) => Err(self.refused("is not empty, and mrl eval did not write it; choose another --out, or add")),
+            Ok(None) => {
+                Err(self
+                    .refused("is not empty and was not written by mrl eval; choose another --out, or add"))
+            }
             Err(_) if self.force => Ok(Marker::new()),
             Err(problem) => Err(self.refused(&format!(
-                "does not say which of its files are mrl's: {} cannot be used ({problem}); choose another --out, or add",
+                "has a marker that cannot be used: {}: {problem}; choose another --out, or add",
                 Marker::path(&self.path).display()
             ))),
         }
@@ -71,14 +75,15 @@ impl OutputFolder {
 
     fn refused(&self, problem: &str) -> anyhow::Error {
         anyhow!(
-            "{} {problem} --force, which replaces only files with the names of a report's",
+            "{} {problem} --force, which replaces only files with the same names as the new files",
             self.path.display()
         )
     }
 
     fn is_empty(&self) -> Result<bool> {
         match fs::read_dir(&self.path) {
-            Ok(mut entries) => Ok(entries.next().is_none()),
+            // A killed `mrl eval` may have left an unfinished marker.
+            Ok(entries) => Ok(entries.flatten().all(|entry| is_unfinished(&entry.file_name()))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
             Err(error) => {
                 Err(anyhow!("{}: cannot be read ({error}); choose another --out", self.path.display()))
@@ -86,8 +91,8 @@ impl OutputFolder {
         }
     }
 
-    /// Refuses what is at the place of one of `names`, or of the marker, and is not ours. A link is not: what is written to it goes to
-    /// another folder.
+    /// Returns an error if the path of one of `names` exists and `marker` does not list it, unless `force`. A link or a folder at such a
+    /// path, or at the marker's path, is always an error, because writing to a link changes a file in another folder.
     fn check_names(&self, marker: &Marker, names: &[String]) -> Result<()> {
         let files = names.iter().map(|name| (self.path.join(name), marker.lists(name)));
         for (path, is_ours) in files.chain([(Marker::path(&self.path), true)]) {
@@ -105,7 +110,9 @@ impl OutputFolder {
     }
 
     fn mark(&self, marker: &Marker) -> Result<()> {
-        fs::create_dir_all(&self.path).map_err(|error| failed(&self.path, &error))?;
+        fs::create_dir_all(&self.path)
+            .and_then(|()| remove_unfinished(&self.path))
+            .map_err(|error| failed(&self.path, &error))?;
         marker.write(&self.path).map_err(|error| failed(&Marker::path(&self.path), &error))
     }
 

@@ -15,19 +15,19 @@ use crate::{file_name::has_extension, profile::Profile};
 /// What a command writes to a single file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
-    /// Of `mrl embed` and `mrl adapt apply`. One in safetensors says what made it; a `.npy` file does not.
+    /// Written by `mrl embed` and `mrl adapt apply`. A safetensors file names the encoder and version that made it; a `.npy` file does not.
     Set,
-    /// Of `mrl train` and `mrl fold`.
+    /// Written by `mrl train` and `mrl fold`.
     Encoder,
-    /// Of `mrl adapt fit`.
+    /// Written by `mrl adapt fit`.
     Adapter,
-    /// Of `mrl index build`.
+    /// Written by `mrl index build`.
     Index,
-    /// Of `mrl index search`.
+    /// Written by `mrl index search`.
     Hits,
-    /// Of `mrl index tune --chart`.
+    /// Written by `mrl index tune --chart`.
     Chart,
-    /// Of `mrl train --profile`.
+    /// Written by `mrl train --profile`.
     Profile,
 }
 

@@ -17,16 +17,15 @@ const NAME: &str = ".mrl-files.json";
 /// A marker lists tens of names: a larger file is something else.
 const MOST_BYTES: u64 = 1 << 16;
 
-/// What the names of our files end in.
-const EXTENSIONS: [&str; 4] = ["json", "html", "svg", "png"];
-
-/// The files of a folder that `mrl` may replace or remove, by what they say together.
+/// The files in a folder that `mrl` wrote, grouped by document: report, comparison or summary.
+///
+/// Anyone can write such a file, so it is not trusted: only names that a document of ours can have are replaced or removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Marker {
     /// The program and its version.
     written_by: String,
-    /// The names of the files of a report, a comparison and a summary.
+    /// The names of the files of each document.
     files: BTreeMap<String, Vec<String>>,
 }
 
@@ -44,7 +43,7 @@ impl Marker {
     /// The marker of `folder`, if there is one.
     ///
     /// # Errors
-    /// What is wrong with the file: it is damaged, or lists a name that `mrl` gives no file.
+    /// What is wrong with the file.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, String> {
         let path = Self::path(folder);
         match fs::symlink_metadata(&path) {
@@ -63,11 +62,7 @@ impl Marker {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let marker: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        match marker.files.values().flatten().find(|name| !is_ours(name)) {
-            None => Ok(marker),
-            Some(name) => Err(format!("it lists {name:?}, which is no name of a file of mrl")),
-        }
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
     }
 
     /// Writes the marker of `folder`; it appears whole or not at all.
@@ -83,21 +78,14 @@ impl Marker {
         self.files.values().flatten().any(|listed| listed == name)
     }
 
-    /// Lists `names` as the files of `document`; those that were listed before and are not among them.
+    /// Lists `names` as the files of `document`. Returns its other files that were listed before.
     pub(super) fn replace(&mut self, document: Document, names: Vec<String>) -> Vec<String> {
         let mut before = self.files.remove(document.name()).unwrap_or_default();
-        before.retain(|name| !names.contains(name));
+        let possible = document.file_names();
+        before.retain(|name| possible.contains(name) && !names.contains(name));
         self.files.insert(document.name().to_owned(), names);
         before
     }
-}
-
-/// Whether `name` is one that `mrl` gives its files: it leads to no other folder, and names no other program's file.
-fn is_ours(name: &str) -> bool {
-    let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
-    name.rsplit_once('.').is_some_and(|(stem, extension)| {
-        !stem.is_empty() && stem.chars().all(is_plain) && EXTENSIONS.contains(&extension)
-    })
 }
 
 #[cfg(test)]
@@ -137,35 +125,30 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_ours_spoils_the_marker() {
-        for name in [
+    fn a_name_that_no_document_of_ours_has_is_never_removed() {
+        let foreign = [
             "../accuracy.png",
             "/accuracy.png",
             "a/accuracy.png",
-            "a\\accuracy.png",
             "..",
-            ".",
             "",
-            ".png",
-            "C:accuracy.png",
+            "package.json",
+            "index.html",
+            "logo.png",
+            "compare.json",
             "accuracy.PNG",
-            "accuracy",
-            "accuracy.tex",
-            "accuracy.png/",
-            "accuracy.svg.png",
             ".mrl-files.json",
-            "é.png",
-        ] {
-            let listed =
-                serde_json::json!({"written_by": "mrl 0.1.0", "files": {"report": ["report.json", name]}});
-            let problem = Marker::parse(listed.to_string().as_bytes()).unwrap_err();
-            assert!(problem.contains("no name of a file of mrl"), "{name}: {problem}");
-        }
+        ];
+        let listed =
+            serde_json::json!({"written_by": "x", "files": {"report": foreign, "notes": ["notes.html"]}});
+        let mut marker = Marker::parse(listed.to_string().as_bytes()).unwrap();
+        let stale = marker.replace(Document::Report, vec!["report.json".to_owned()]);
+        assert!(stale.is_empty(), "{stale:?}");
     }
 
     proptest! {
         #[test]
-        fn a_damaged_marker_is_an_error_or_lists_plain_names(
+        fn a_damaged_marker_is_an_error_or_makes_only_our_files_stale(
             cut in 0usize..3_000, at in 0usize..3_000, value: Vec<u8>,
         ) {
             let mut bytes = written(&sample());
@@ -173,12 +156,11 @@ mod tests {
             let end = (at + value.len()).min(bytes.len());
             bytes.splice(at..end, value);
             bytes.truncate(bytes.len().saturating_sub(cut.saturating_sub(2_000)));
-            if let Ok(marker) = Marker::parse(&bytes) {
-                let folder = Path::new("report");
-                for name in marker.files.values().flatten() {
-                    let path = folder.join(name);
-                    prop_assert_eq!(path.parent(), Some(folder), "{}", name);
-                    prop_assert!(is_ours(name), "{}", name);
+            if let Ok(mut marker) = Marker::parse(&bytes) {
+                for document in [Document::Report, Document::Comparison, Document::Summary] {
+                    let possible = document.file_names();
+                    let stale = marker.replace(document, Vec::new());
+                    prop_assert!(stale.iter().all(|name| possible.contains(name)), "{:?}", stale);
                 }
             }
         }

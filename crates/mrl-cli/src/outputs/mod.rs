@@ -1,5 +1,5 @@
-//! The one rule for everything that a command writes: nothing that is not `mrl`'s own is lost, and what cannot be written is found
-//! before work begins.
+//! The rule for all outputs: without `--force`, a command replaces or removes only files that `mrl` wrote. Before work begins, it checks
+//! that it can write its outputs.
 //!
 //! - A **file** that exists is replaced only if it is of the kind that the command writes ([`FileKind`]), or with `--force`.
 //! - In a **folder** a file is replaced or removed only if the folder's marker lists it ([`OutputFolder`]); with `--force` also
@@ -15,4 +15,4 @@ mod place;
 pub(crate) use file::OutputFile;
 pub(crate) use folder::OutputFolder;
 pub(crate) use kind::FileKind;
-pub(crate) use place::{check_apart, check_folder};
+pub(crate) use place::{check_apart, check_folder, check_outside};

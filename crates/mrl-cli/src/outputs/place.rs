@@ -15,20 +15,28 @@ pub(crate) fn check_folder(option: &str, folder: &Path) -> Result<()> {
 
 /// Refuses an output at `path` that lies in the folder `other`, or holds it; `what` says what that is, such as "the data folder".
 pub(crate) fn check_apart(option: &str, path: &Path, what: &str, other: &Path) -> Result<()> {
-    let (output, folder) = (resolved(path), resolved(other));
-    let relation = if output.starts_with(&folder) {
-        "is in"
-    } else if folder.starts_with(&output) {
-        "holds"
-    } else {
-        return Ok(());
-    };
+    check_outside(option, path, what, other)?;
+    if resolved(other).starts_with(resolved(path)) {
+        return Err(mixed(option, path, "holds", what, other));
+    }
+    Ok(())
+}
+
+/// Refuses an output at `path` that lies in the folder `other`.
+pub(crate) fn check_outside(option: &str, path: &Path, what: &str, other: &Path) -> Result<()> {
+    if resolved(path).starts_with(resolved(other)) {
+        return Err(mixed(option, path, "is in", what, other));
+    }
+    Ok(())
+}
+
+fn mixed(option: &str, path: &Path, relation: &str, what: &str, other: &Path) -> anyhow::Error {
     let problem = format!(
         "{option} {} {relation} {what} {}; choose another {option}, outside of it",
         path.display(),
         other.display()
     );
-    Err(UsageError(problem).into())
+    UsageError(problem).into()
 }
 
 /// The absolute path without links and `..`, as far as it exists; what does not exist yet is taken as it is written.

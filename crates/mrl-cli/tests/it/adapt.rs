@@ -19,7 +19,7 @@ fn an_adapter_is_fitted_compared_and_applied() {
              --batch-size 16 --out adapter.safetensors"
         );
         let shown = text(&succeed(world.mrl(&fit)).stdout);
-        for part in ["by 10 vectors held out", "prefix", "principal components", "adapted", "432"] {
+        for part in ["by 10 vectors held out", "prefix", "principal components", "adapted", "144"] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         assert!(shown.contains("better than principal components"), "{shown}");
@@ -32,7 +32,7 @@ fn an_adapter_is_fitted_compared_and_applied() {
             (after.len(), after.width(), after.labels()),
             (before.len(), before.width(), before.labels())
         );
-        assert_eq!(after.metadata.nesting.as_ref().unwrap().dims(), [4, 16, 432]);
+        assert_eq!(after.metadata.nesting.as_ref().unwrap().dims(), [4, 16, 144]);
         assert_ne!(after.embeddings(), before.embeddings());
         assert!(after.metadata.encoder.as_ref().unwrap().ends_with(&format!("{form} adapter")));
     }
@@ -49,8 +49,8 @@ fn what_cannot_be_meant_is_said_with_its_cure() {
     succeed(world.mrl("adapt fit --input train.safetensors --epochs 1 --holdout 0 --out whole.safetensors"));
     succeed(world.mrl("adapt apply --adapter whole.safetensors --input train.safetensors --out train.npy"));
     let mut rows = EmbeddingSet::read(world.path("train.npy")).unwrap().embeddings().to_vec();
-    rows[3 * 432] = f32::NAN;
-    EmbeddingSet::new(rows, 432).unwrap().write(world.path("bad.npy")).unwrap();
+    rows[3 * 144] = f32::NAN;
+    EmbeddingSet::new(rows, 144).unwrap().write(world.path("bad.npy")).unwrap();
     let mut bytes = world.read("whole.safetensors");
     let last = bytes.len() - 9;
     bytes[last] ^= 1;
@@ -63,7 +63,7 @@ fn what_cannot_be_meant_is_said_with_its_cure() {
         (
             "adapt fit --input train.safetensors --lr 0 --out a.safetensors",
             2,
-            &["error: a learning rate of 0"],
+            &["error: lr must be finite and above 0, got 0"],
         ),
         (
             "adapt fit --input train.npy --out test.safetensors",

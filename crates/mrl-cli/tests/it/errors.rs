@@ -78,7 +78,7 @@ fn wrong_usage_of_an_evaluation_ends_with_2() {
     succeed(world.mrl("embed --pixels --dataset fashion-mnist --data-dir data --out p.safetensors"));
     for (words, part) in [
         ("--dims 0", "a prefix of 0 dims is empty"),
-        ("--dims 433", "dim 433 exceeds the embeddings' width 432"),
+        ("--dims 145", "dim 145 exceeds the embeddings' width 144"),
         ("--methods pca,pca", "method pca is given twice"),
         ("--l2 0", "l2 cannot be 0"),
         ("--measures knn,knn", "measure knn is given twice"),

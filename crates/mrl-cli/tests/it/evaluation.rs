@@ -185,35 +185,35 @@ fn baselines_come_from_sets_and_from_reports() {
     succeed(world.mrl(
         "embed --pixels --image-size 4 --dataset fashion-mnist --data-dir data --split test --out test4.safetensors",
     ));
-    succeed(world.mrl("eval --train train.safetensors --test test.safetensors --dims 16,432 --out whole"));
+    succeed(world.mrl("eval --train train.safetensors --test test.safetensors --dims 16,144 --out whole"));
     succeed(world.mrl("eval --train train.safetensors --test test.safetensors --dims 16 --out part"));
     let output = succeed(world.mrl(&format!(
         "{EVAL} --baseline small=train4.safetensors,test4.safetensors --baseline small=whole --out report"
     )));
     assert!(text(&output.stdout).contains("small"));
     let report = json(&world, "report/report.json");
-    assert_eq!(report["baselines"]["small"]["dims"], serde_json::json!([48, 432]));
+    assert_eq!(report["baselines"]["small"]["dims"], serde_json::json!([16, 144]));
     assert_eq!(
         report["baselines"]["small"]["logreg"][1],
         json(&world, "whole/report.json")["methods"]["prefix"]["logreg"][1]
     );
     let with_comma = |from: &str, to: &str| std::fs::rename(world.path(from), world.path(to)).unwrap();
     with_comma("train4.safetensors", "train,4.safetensors");
-    with_comma("whole", "whole,432");
+    with_comma("whole", "whole,144");
     succeed(world.mrl(&format!(
-        "{EVAL} --measures knn1 --baseline small=train,4.safetensors,test4.safetensors --baseline small=whole,432 --out again"
+        "{EVAL} --measures knn1 --baseline small=train,4.safetensors,test4.safetensors --baseline small=whole,144 --out again"
     )));
     let again = json(&world, "again/report.json");
     assert_eq!(again["baselines"]["small"]["knn1"], report["baselines"]["small"]["knn1"]);
     assert_eq!(again["baselines"]["small"]["logreg"], serde_json::json!([]), "what both have is compared");
-    with_comma("whole,432", "whole");
+    with_comma("whole,144", "whole");
     for (words, code, part) in [
         ("--baseline small=,x", 2, "write NAME=REPORT or NAME=TRAIN,TEST"),
         ("--baseline small=none,none", 1, "none: "),
         ("--baseline small", 2, "write NAME=REPORT or NAME=TRAIN,TEST"),
         ("--baseline pca=whole", 2, "pca is the name of a method"),
         ("--baseline small=none", 1, "none: "),
-        ("--baseline small=part", 1, "baseline small is 432 wide, but was measured up to dim 16 alone"),
+        ("--baseline small=part", 1, "baseline small is 144 wide, but was measured up to dim 16 alone"),
         (
             "--baseline small=whole --l2 1",
             1,

@@ -51,7 +51,7 @@ fn the_best_by_plain_loops_are_found_whatever_the_way() {
         }
     }
     // A shortlist of all rows misses none.
-    for schedule in ["16:40", "64:40,432", "t16:40,t64:40,432"] {
+    for schedule in ["16:40", "64:40,144", "t16:40,t64:40,144"] {
         assert_eq!(search(&world, &format!("--schedule {schedule}")), hits, "{schedule}");
     }
     for options in ["--rotate none --shortlist-dtype f32", "--rotate pca --shortlist-dtype bf16"] {
@@ -65,7 +65,7 @@ fn vectors_come_and_go() {
     let before = search(&world, "");
     let nearest = before["ids"][0][0].as_u64().unwrap();
     let said = text(&succeed(world.mrl(&format!("index remove pixels.index {nearest}"))).stdout);
-    assert_eq!(said.trim_end(), "pixels.index: 39 vectors of 432 numbers, 1 removed");
+    assert_eq!(said.trim_end(), "pixels.index: 39 vectors of 144 numbers, 1 removed");
     assert_eq!(search(&world, "")["ids"][0][0], before["ids"][0][1]);
     succeed(world.mrl("index compact pixels.index"));
     assert_eq!(search(&world, "")["ids"][0][0], before["ids"][0][1]);
@@ -74,7 +74,7 @@ fn vectors_come_and_go() {
     assert!(hits["ids"][0][0].as_u64().unwrap() >= 40, "a query finds itself, under a new number: {hits}");
     assert!((hits["scores"][0][0].as_f64().unwrap() - 1.0).abs() < 1e-12);
     let info = text(&succeed(world.mrl("index info pixels.index --verify")).stdout);
-    for line in ["59 of 432 numbers, cosine", "16,64,432", "raw pixels", "every part is what was written"] {
+    for line in ["59 of 144 numbers, cosine", "16,64,144", "raw pixels", "every part is what was written"] {
         assert!(info.contains(line), "{line} is not in: {info}");
     }
     let info: Value =
@@ -187,7 +187,7 @@ fn what_cannot_be_meant_is_said_with_its_cure() {
         ("index search none.index --queries test.safetensors", 1, &["none.index: "][..]),
         ("index search train.safetensors --queries test.safetensors", 1, &["train.safetensors: "]),
         ("index search pixels.index --queries test.safetensors --k 0", 2, &["at least one"]),
-        ("index search pixels.index --queries test.safetensors --schedule 20:30", 2, &["16, 64, 432"]),
+        ("index search pixels.index --queries test.safetensors --schedule 20:30", 2, &["16, 64, 144"]),
         ("index search pixels.index --queries test.safetensors --schedule 16:x", 2, &["64:200,512"]),
         ("index search pixels.index --queries test.safetensors --schedule 16:5", 2, &["k = 10"]),
         ("index search pixels.index --queries test.safetensors --out hits.txt", 2, &[".json or .npy"]),
@@ -252,13 +252,13 @@ fn no_file_that_is_read_is_written_over() {
 fn the_file_at_fault_is_named() {
     let world = indexed("");
     let write = |name: &str, bad: f32| {
-        let mut rows = vec![0.5; 3 * 432];
-        rows[432..864].fill(bad);
-        EmbeddingSet::new(rows, 432).unwrap().write(world.path(name)).unwrap();
+        let mut rows = vec![0.5; 3 * 144];
+        rows[144..288].fill(bad);
+        EmbeddingSet::new(rows, 144).unwrap().write(world.path(name)).unwrap();
     };
     write("nan.npy", f32::NAN);
     write("zero.npy", 0.0);
-    EmbeddingSet::new(Vec::new(), 432).unwrap().write(world.path("empty.npy")).unwrap();
+    EmbeddingSet::new(Vec::new(), 144).unwrap().write(world.path("empty.npy")).unwrap();
     fs::write(world.path("other.safetensors"), world.read("nan.npy")).unwrap();
     for (words, parts) in [
         ("index search pixels.index --queries nan.npy", ["nan.npy: number 0 of query 1 is not finite"]),

@@ -21,7 +21,7 @@ fn the_trade_off_is_drawn_as_its_name_says() {
     let drawn = text(&world.read("tradeoff.svg"));
     assert!(drawn.contains(&format!(">stored: {best}<")), "the schedule that is stored is named");
     for words in [
-        "What schedules find and cost, on 40 vectors of 432 numbers",
+        "What schedules find and cost, on 40 vectors of 144 numbers",
         "recall@3 by speed",
         "recall@3 by multiply-adds",
         "mAP@3 by speed",
@@ -71,25 +71,25 @@ fn by_schedule(bench: &Value) -> HashMap<String, &Value> {
 fn schedules_are_timed_beside_exact_answers_and_brute_force() {
     let world = indexed("");
     let words = "index bench pixels.index --queries test.safetensors --k 3 --repeats 3 --json \
-                 --schedule 16:4 --schedule exact --schedule 16:40,432";
+                 --schedule 16:4 --schedule exact --schedule 16:40,144";
     let bench: Value = serde_json::from_slice(&succeed(world.mrl(words)).stdout).unwrap();
     assert_eq!((&bench["k"], &bench["repeats"]), (&3.into(), &3.into()));
     assert_eq!((&bench["single_queries"], &bench["batch_queries"]), (&20.into(), &20.into()));
     let timed = by_schedule(&bench);
-    assert_eq!(bench["brute_force"], "t432:3");
+    assert_eq!(bench["brute_force"], "t144:3");
     assert_eq!(timed.len(), bench["schedules"].as_array().unwrap().len(), "each once: {bench}");
     assert_eq!(timed.len(), 4);
-    for schedule in ["t432:3", "exact", "16:40,432"] {
+    for schedule in ["t144:3", "exact", "16:40,144"] {
         assert_eq!(timed[schedule]["recall"], 1.0, "{schedule}");
     }
     assert!(timed["16:4"]["recall"].as_f64().unwrap() < 1.0, "{bench}");
     for way in ["single", "batch"] {
         let number = |of: &str, name: &str| timed[of][way][name].as_f64().unwrap();
-        for of in ["t432:3", "exact", "16:4", "16:40,432"] {
+        for of in ["t144:3", "exact", "16:4", "16:40,144"] {
             let [fastest, median, slowest] =
                 ["fastest_s", "query_s", "slowest_s"].map(|name| number(of, name));
             assert!(0.0 < fastest && fastest <= median && median <= slowest, "{bench}");
-            for (name, baseline) in [("to_brute_force", "t432:3"), ("to_exact", "exact")] {
+            for (name, baseline) in [("to_brute_force", "t144:3"), ("to_exact", "exact")] {
                 let ratio = number(of, "queries_per_s") / number(baseline, "queries_per_s");
                 assert!((number(of, name) / ratio - 1.0).abs() < 1e-9, "{of} {name}: {bench}");
             }
@@ -113,12 +113,12 @@ fn the_stored_schedule_is_timed_with_vectors_of_the_index() {
     let shown = text(&output.stdout);
     assert!(!text(&output.stderr).contains("index tune"));
     let starts = |word: &str| shown.lines().any(|line| line.starts_with(&format!("{word} ")));
-    assert!(starts(stored) && starts("t432:4") && starts("exact"), "{stored} is not in: {shown}");
+    assert!(starts(stored) && starts("t144:4") && starts("exact"), "{stored} is not in: {shown}");
     says(&shown, &["one at a time", "all at once", "recall@3", "x brute", "x exact"]);
     says(
         &shown,
         &[
-            "t432:4 is brute force: all 432 dims of 40 vectors",
+            "t144:4 is brute force: all 144 dims of 40 vectors",
             "Of a single round: 40 queries one at a time, 40 at once",
         ],
     );
@@ -130,7 +130,7 @@ fn what_cannot_be_timed_is_said_with_its_cure() {
     for (more, code, parts) in [
         ("--schedule 16:10", 2, &["keeps 10 vectors", "--k 10", "give --queries", "keep 11"][..]),
         ("--schedule 16:5", 2, &["keeps fewer rows than k = 11"]),
-        ("--schedule 20:30", 2, &["16, 64, 432"]),
+        ("--schedule 20:30", 2, &["16, 64, 144"]),
         ("--k 0", 2, &["--k"]),
         ("--repeats 0", 2, &["--repeats"]),
         ("--queries none.npy", 1, &["none.npy"]),

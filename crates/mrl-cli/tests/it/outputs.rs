@@ -136,7 +136,7 @@ fn a_report_replaces_nothing_in_a_folder_of_the_users() {
             says(
                 &message,
                 &[
-                    &format!("{folder} is not empty, and mrl eval did not write it"),
+                    &format!("{folder} is not empty and was not written by mrl eval"),
                     "another --out",
                     "--force",
                 ],
@@ -477,7 +477,7 @@ fn outputs_and_images_lie_apart() {
     succeed(world.mrl(&format!("{REPORT} --out run/report")));
     says(
         &fail(world.mrl(&format!("{REPORT} --out run")), 1),
-        &["run is not empty, and mrl eval did not write it"],
+        &["run is not empty and was not written by mrl eval"],
     );
 }
 

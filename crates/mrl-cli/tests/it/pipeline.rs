@@ -85,7 +85,7 @@ fn no_steps_write_the_untrained_encoder_and_pixels_are_a_baseline() {
         ),
     );
     let pixels = EmbeddingSet::read(world.path("pixels.safetensors")).unwrap();
-    assert_eq!((pixels.len(), pixels.width()), (20, 12 * 12 * 3));
+    assert_eq!((pixels.len(), pixels.width()), (20, 12 * 12), "gray images have one number a pixel");
     assert_eq!(pixels.row(0)[..3], [0.0; 3]);
 }
 

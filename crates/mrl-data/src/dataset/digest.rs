@@ -58,9 +58,10 @@ impl SetDigest {
 }
 
 impl ImageSet {
-    /// Tells the images from others: a digest, 16 hexadecimal digits, of the names, the number and the labels of all of them, and of the
-    /// contents of 64, evenly spaced. Of a folder these are the bytes of its files; of other formats the size and the pixels, however
-    /// they are packed. Where the files lie and when they were written is not part of it, so a copy has the same.
+    /// A digest (16 hexadecimal digits) that distinguishes this image set from others. It covers the name of the set, the count, ids and
+    /// labels of all images, and the contents of at most 64 evenly spaced images. For a folder, the contents are the bytes of the image
+    /// files; for other formats, the image size and the unpacked pixels. The place of the folder and the times of files are not included,
+    /// so a copy has the same digest.
     ///
     /// # Errors
     /// When a file of a folder can no longer be read.

@@ -57,6 +57,12 @@ impl DatasetKind {
         }
     }
 
+    /// Whether the files hold one gray value for each pixel. It is given as three equal channels.
+    #[must_use]
+    pub fn is_gray(self) -> bool {
+        matches!(self, Self::Mnist | Self::FashionMnist | Self::Idx)
+    }
+
     /// The number of classes, where the data set fixes it.
     #[must_use]
     pub fn classes(self) -> Option<usize> {

@@ -17,10 +17,14 @@ pub(crate) fn charts(report: &Report) -> Vec<Chart> {
     let on = report.test_dataset.as_ref().map(|dataset| format!(" on {dataset}")).unwrap_or_default();
     let (probe, knn1, knn) =
         (Accuracy::Probe.curves(report), Accuracy::Knn1.curves(report), Accuracy::Knn.curves(report));
-    let voters = report.voters();
+    let neighbours = match [knn1.is_empty(), knn.is_empty()] {
+        [false, true] => "1-NN".to_owned(),
+        [true, false] => format!("{}-NN", report.voters()),
+        _ => format!("1-NN and {}-NN", report.voters()),
+    };
     let mut charts = vec![
         accuracy("accuracy", format!("Logistic probe{on}"), origin(report), &probe, &[], INTERVAL),
-        accuracy("neighbours", format!("1-NN and {voters}-NN{on}"), origin(report), &knn1, &knn, INTERVAL),
+        accuracy("neighbours", format!("{neighbours}{on}"), origin(report), &knn1, &knn, INTERVAL),
     ];
     if let Some(prefix) = report.methods.get(&Method::Prefix) {
         charts.push(confusion(report, prefix));

@@ -39,7 +39,8 @@ fn canonical(values: &Tensor, axes: &Tensor) -> Tensor {
     Tensor::cat(&bases, 1)
 }
 
-/// Directions `[d, d]` that are orthogonal to no axis of real vectors, as coordinates may be.
+/// Random directions `[d, d]`, always the same. Coordinate axes are not used, because they can be orthogonal to a principal axis of real
+/// vectors.
 fn directions(width: i64) -> Tensor {
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let numbers: Vec<f64> = (0..width * width).map(|_| random.random_range(-1.0..1.0)).collect();

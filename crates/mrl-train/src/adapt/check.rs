@@ -11,7 +11,9 @@ impl AdaptOptions {
     /// Whether an adapter can be fitted to the rows of `set` in this way.
     ///
     /// # Errors
-    /// When an option cannot be, a row is zero or not finite, or labels are needed and there are none that could help.
+    /// When an option is out of its range, the form rotation is given a hidden layer, or there are fewer than two rows; when a row is
+    /// zero, not finite or of a norm above 1e37; and for the objective labels, when the labels are not usable: they must be given and
+    /// not negative, of two classes or more, and one class must have two rows or more.
     pub fn check(&self, set: &EmbeddingSet) -> Result<(), TrainError> {
         nesting(&self.dims, set.width())?;
         if let Some(problem) = self.problem() {
@@ -28,20 +30,23 @@ impl AdaptOptions {
 
     fn problem(&self) -> Option<String> {
         if self.batch_size < 2 {
-            return Some("a batch of fewer than two vectors compares nothing; use at least 2".to_owned());
+            return Some(format!(
+                "batch-size must be 2 or more, got {}: the loss compares the vectors of a batch with each other",
+                self.batch_size
+            ));
         }
         if self.epochs == 0 {
-            return Some("no epoch fits nothing; use at least 1".to_owned());
+            return Some("epochs must be 1 or more, got 0".to_owned());
         }
         if !(self.lr > 0.0 && self.lr.is_finite()) {
-            return Some(format!("a learning rate of {} cannot be; use one above 0", self.lr));
+            return Some(format!("lr must be finite and above 0, got {}", self.lr));
         }
         let hidden = self.hidden?;
         if self.form == AdapterForm::Rotation {
             return Some("a rotation has no hidden layer; leave it out, or use the residual form".to_owned());
         }
         (!(1..=MAX_LAYER).contains(&hidden))
-            .then(|| format!("a hidden layer of {hidden} numbers cannot be; use 1 to {MAX_LAYER}"))
+            .then(|| format!("hidden must be between 1 and {MAX_LAYER}, got {hidden}"))
     }
 }
 
@@ -85,7 +90,7 @@ pub(super) fn directions(rows: &[f32], width: usize) -> (Vec<f32>, Vec<f64>) {
     (units, norms)
 }
 
-/// There must be rows to bring together, and others to tell them from.
+/// Returns an error unless every row has a label of 0 or more, there are at least two classes, and one class has at least two rows.
 fn check_labels(set: &EmbeddingSet) -> Result<(), TrainError> {
     let wrong = |problem: String| Err(TrainError::Vectors(problem));
     let Some(labels) = set.labels() else {

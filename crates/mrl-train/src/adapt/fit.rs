@@ -53,8 +53,8 @@ pub(super) fn fit(
     ))
 }
 
-/// Those of `dims` whose worth chooses: whole vectors are as near by their principal components as they are, so that nothing can gain
-/// there but a residual network that learns labels.
+/// The dims by which maps are judged. The width is left out, because principal components keep all cosines of full vectors. It is judged
+/// only for a residual network that learns labels, or if it is the only dim.
 fn judged<'a>(dims: &'a [usize], options: &AdaptOptions) -> &'a [usize] {
     let is_whole_judged =
         options.form == AdapterForm::Residual && options.objective == AdaptObjective::Labels;

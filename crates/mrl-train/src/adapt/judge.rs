@@ -32,8 +32,8 @@ enum Truth {
     Labels,
 }
 
-/// A prefix may be below the principal components by this, or by half the standard error of the comparison: so little says nothing of
-/// other rows, and rounding would decide.
+/// A prefix counts as worse than the principal components only if it is below them by more than this and by more than half the standard
+/// error. A smaller difference can come from rounding and does not generalise to other rows.
 const SLACK: f64 = 0.003;
 
 /// The judgement of a map.
@@ -62,7 +62,8 @@ impl Judge {
         self.principal.mean(Kind::Double).double_value(&[])
     }
 
-    /// What `map` of rows `[n, d]` is worth; it changes no prefix of `border` numbers or more.
+    /// Scores `map` of rows `[n, d]`. Only prefixes of fewer than `border` dims are measured, because `map` keeps the cosines of all
+    /// others.
     pub(super) fn worth(&self, map: &dyn Fn(&Tensor) -> Tensor, border: usize) -> Worth {
         let changed = self.dims.partition_point(|&dim| dim < border);
         let gains = self.measure(map, &self.dims[..changed]) - self.principal.narrow(0, 0, changed as i64);

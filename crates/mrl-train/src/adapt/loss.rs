@@ -17,14 +17,17 @@ const LABEL_TEMPERATURE: f64 = 0.1;
 /// What stands for the cosine of a row with itself: none.
 const SELF: f64 = -1e9;
 
+/// A loss that is smaller is as good as none.
+const LEAST_LOSS: f64 = 1e-6;
+
 /// The learning rate of the logarithms of temperatures.
 const TEMPERATURE_LR: f64 = 0.02;
 
-/// The loss that a fit minimises: the mean of the losses of the prefixes.
+/// The loss that a fit minimises: the mean logarithm of the losses of the prefixes.
 pub(super) struct Loss {
     objective: AdaptObjective,
-    /// By how much the temperature of each prefix is above that of whole vectors, in logarithms, `[prefixes]`. Cosines of few numbers vary
-    /// more than those of many: at the same temperature the loss would ask for cosines as small as those of whole vectors instead of
+    /// For each prefix, the logarithm of its temperature divided by the temperature of full vectors, `[prefixes]`. Cosines of short
+    /// prefixes vary more. At the same temperature, the loss would ask for cosines as small as those of full vectors instead of only
     /// the same order.
     temperatures: Tensor,
     adam: nn::Optimizer,
@@ -45,8 +48,11 @@ impl Loss {
         Ok(Self { objective, temperatures, adam: nn::Adam::default().build(&store, TEMPERATURE_LR)? })
     }
 
-    /// The loss of prefixes of `dims` of `mapped` `[n, m]`, the rows of `batch` `[n, d]` by the map that is fitted, a scalar. Leaves its
-    /// gradient with the map's variables, and improves the temperatures.
+    /// Returns the loss, a scalar, of the prefixes `dims` of `mapped` `[n, m]`, which are the rows of `batch` `[n, d]` after the map.
+    ///
+    /// The loss is the mean of the logarithms of the losses of the prefixes: what counts is by which share each of them falls, so the
+    /// large losses of short prefixes do not outweigh those of long ones. Leaves its gradient with the map's variables. For the
+    /// objective similarity it also updates the temperatures by one optimiser step.
     pub(super) fn backward(&mut self, batch: &Vectors, mapped: &Tensor, dims: &[usize]) -> Tensor {
         self.adam.zero_grad();
         let prefixes = dims.iter().map(|&dim| mapped.narrow(1, 0, dim as i64));
@@ -65,7 +71,7 @@ impl Loss {
                 prefixes.map(|prefix| label_loss(&same, &prefix)).collect()
             }
         };
-        let loss = Tensor::stack(&losses, 0).mean(Kind::Float);
+        let loss = Tensor::stack(&losses, 0).clamp_min(LEAST_LOSS).log().mean(Kind::Float);
         loss.backward();
         if self.objective == AdaptObjective::Similarity {
             self.adam.step();
@@ -74,8 +80,9 @@ impl Loss {
     }
 }
 
-/// How far from `whole` cosines `[n, n]` `found` `[n, n]` are, the cosines of prefixes: for each row the Kullback–Leibler divergence between the
-/// distributions over the other rows that a softmax of both makes, as in neighbour embedding. The mean, a scalar.
+/// The Kullback–Leibler divergence from the cosines of full vectors (`whole`, `[n, n]`) to the cosines of prefixes (`found`, `[n, n]`).
+/// For each row, a softmax turns both into distributions over the other rows, as in neighbour embedding. Returns the mean over rows, a
+/// scalar.
 fn similarity_loss(whole: &Tensor, found: &Tensor) -> Tensor {
     let truth = without_self(whole, SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);
     let found = without_self(found, SIMILARITY_TEMPERATURE).log_softmax(1, Kind::Float);

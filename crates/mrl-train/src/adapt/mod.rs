@@ -118,7 +118,7 @@ pub struct AdaptStep {
     pub step: usize,
     /// Those there will be.
     pub steps: usize,
-    /// The mean over the prefixes that are fitted now. A rotation first fits the shortest, and then others with it.
+    /// The mean logarithm of the losses of the prefixes that are fitted now. A rotation first fits the shortest, and then others with it.
     pub loss: f64,
 }
 
@@ -149,9 +149,9 @@ const BLOCK: usize = 4096;
 impl Adapter {
     /// Fits an adapter to the rows of `set` `[n, d]`.
     ///
-    /// A quarter of the rows, at most 1,000, is kept out of the fit. By these, no prefix shorter than the whole vector is worth less than that of the
-    /// principal components of all rows: a rotation changes only as many of the leading components as help, and a residual network adds only as much
-    /// of what it says. Where nothing helps, and for fewer than 20 rows, the adapter is [`Adapter::principal`].
+    /// A quarter of the rows, at most 1,000, is kept out of the fit. On these rows, no prefix below the width is clearly worse than the
+    /// same prefix of the principal components of all rows. A rotation changes only as many leading components as help. A residual
+    /// network's output is scaled by the factor that helps most. If nothing helps, the adapter maps vectors as [`Adapter::principal`].
     ///
     /// # Errors
     /// When options cannot be used, labels are needed and missing, a row is zero or not finite, or the loss is not finite.
@@ -200,7 +200,8 @@ impl Adapter {
         })
     }
 
-    /// The adapted rows of `set`, `[n, d]`, with its labels and ids; of a row twice as long they are twice as long.
+    /// The adapted rows of `set`, `[n, d]`, with its labels and ids. Multiplying a row by a positive factor multiplies its adapted row by
+    /// the same factor.
     ///
     /// # Errors
     /// When the rows are of another width or encoder than those that the adapter was fitted to, or one is not finite.
@@ -268,8 +269,8 @@ impl Adapter {
             )));
         }
         let (given, expected) = (&set.metadata, &self.source);
-        same_origin("of other weights", given.weights.as_ref(), expected.weights.as_ref())?;
-        same_origin("of another encoder", given.encoder.as_ref(), expected.encoder.as_ref())
+        same_origin("an encoder with weights", given.weights.as_ref(), expected.weights.as_ref())?;
+        same_origin("the encoder", given.encoder.as_ref(), expected.encoder.as_ref())
     }
 }
 
@@ -277,7 +278,8 @@ impl Adapter {
 fn same_origin(what: &str, given: Option<&String>, expected: Option<&String>) -> Result<(), TrainError> {
     match (given, expected) {
         (Some(given), Some(expected)) if given != expected => Err(TrainError::Vectors(format!(
-            "the vectors are {what} ({given}) than those that the adapter was fitted to ({expected})"
+            "the vectors come from {what} {given}, but the adapter was fitted to vectors from {what} {expected}; \
+             give vectors of the same encoder, or fit a new adapter"
         ))),
         _ => Ok(()),
     }

@@ -16,8 +16,8 @@ use crate::TrainError;
 /// How much of what the network says is added: the first that is best, or nothing.
 const SHARES: [f64; 3] = [1.0, 0.5, 0.25];
 
-/// Fits a network to rows that lie along their principal axes. Of what it says, the largest share is added by which `judge` finds no
-/// prefix below the principal components, and the mean highest; if there is none, nothing.
+/// Fits a network to rows that lie along their principal axes. The network's output is added with the factor from [`SHARES`] that has the
+/// highest mean, among those that `judge` finds better than the principal components. If there is none, nothing is added.
 pub(super) fn fit(
     fitted: &Vectors,
     judge: &Judge,

@@ -12,10 +12,10 @@ const SQUARE: f64 = 0.999;
 
 /// Fits a rotation `[d, d]`, in `f64` and on the CPU, to rows that lie along their principal axes.
 ///
-/// A rotation of the first `border` numbers leaves the prefix of `border` numbers, and each longer one, the space of the principal
-/// components, and with it their cosines. So the borders are tried from the second prefix to the whole vector. Each begins with the best
-/// rotation so far and fits all prefixes below the border. It is kept where `judge` finds no prefix below the principal components, and
-/// the mean of all above the best so far.
+/// A rotation of the first `border` dims does not change the space that the prefixes of `border` dims or more span, so it does not change
+/// their cosines. So the borders are tried from the second prefix to the whole vector. Each begins with the best rotation so far and fits
+/// all prefixes below the border. It is kept where `judge` finds no prefix below the principal components, and the mean of all above the
+/// best so far.
 pub(super) fn fit(
     fitted: &Vectors,
     judge: &Judge,

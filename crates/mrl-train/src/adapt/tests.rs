@@ -266,9 +266,9 @@ fn an_adapter_is_what_it_was_after_its_file() {
         assert_eq!(again.apply(&set).unwrap(), adapted, "the same seed fits the same adapter");
         let mut other = rows(3, 5);
         other.metadata.weights = Some("def".to_owned());
-        assert!(read.apply(&other).unwrap_err().to_string().contains("of other weights (def)"));
+        assert!(read.apply(&other).unwrap_err().to_string().contains("an encoder with weights def"));
         (other.metadata.weights, other.metadata.encoder) = (None, Some("bert".to_owned()));
-        assert!(read.apply(&other).unwrap_err().to_string().contains("of another encoder (bert)"));
+        assert!(read.apply(&other).unwrap_err().to_string().contains("from the encoder bert, but"));
         let narrow = EmbeddingSet::new(vec![1.0; 6], 3).unwrap();
         assert!(read.apply(&narrow).unwrap_err().to_string().contains("are 3 wide"));
     }
@@ -326,9 +326,9 @@ fn each_mistake_has_its_own_sentence() {
     let unlabelled = EmbeddingSet::new(set.embeddings().to_vec(), WIDTH).unwrap();
     let labels = message(&unlabelled, &|options| options.objective = AdaptObjective::Labels);
     assert_eq!(labels, "the vectors have no labels; use the objective similarity, or give labels");
-    assert!(message(&set, &|options| options.lr = f64::NAN).starts_with("a learning rate of NaN"));
-    assert!(message(&set, &|options| options.batch_size = 1).starts_with("a batch of fewer than two"));
-    assert!(message(&set, &|options| options.epochs = 0).starts_with("no epoch"));
+    assert!(message(&set, &|options| options.lr = f64::NAN).starts_with("lr must be finite"));
+    assert!(message(&set, &|options| options.batch_size = 1).starts_with("batch-size must be 2 or more"));
+    assert!(message(&set, &|options| options.epochs = 0).starts_with("epochs must be 1 or more"));
     assert!(message(&set, &|options| options.hidden = Some(4)).starts_with("a rotation has no hidden layer"));
     assert!(message(&set, &|options| options.dims = vec![40]).contains("40"));
     let mut values = set.embeddings().to_vec();
@@ -344,7 +344,7 @@ fn each_mistake_has_its_own_sentence() {
     let hidden = message(&set, &|options| {
         (options.form, options.hidden) = (AdapterForm::Residual, Some(1 << 20));
     });
-    assert_eq!(hidden, "a hidden layer of 1048576 numbers cannot be; use 1 to 65536");
+    assert_eq!(hidden, "hidden must be between 1 and 65536, got 1048576");
     let labelled = |labels: Vec<i64>| {
         let set = EmbeddingSet::new(set.embeddings().to_vec(), WIDTH).unwrap().with_labels(labels).unwrap();
         message(&set, &|options| options.objective = AdaptObjective::Labels)

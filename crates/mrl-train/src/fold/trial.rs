@@ -12,13 +12,14 @@ pub(crate) const IMAGES: usize = 11_000;
 /// One of this many images is kept out of the fit.
 const KEPT_OUT: usize = 11;
 
-/// So many images leave twenty to fit to, more than the ten nearest that are looked for, and two to judge by.
+/// The smallest number of images: 22 give 20 to fit to, which is more than the ten neighbours that are searched for, and 2 to judge by.
 const FEWEST: usize = 2 * KEPT_OUT;
 
 /// A rise of the mean that is no larger is no reason to fold, so that rounding decides nothing.
 const LEAST_RISE: f64 = 1e-3;
 
-/// The images of a run's fold, of those that it trains on: so few that embedding them with both networks costs a few percent of the training.
+/// The images for a run's fold, chosen from its training images. At most one is used for every 8 images that training processes, so that
+/// embedding them with both networks costs only a few percent of the training.
 pub(crate) fn sample(config: &ResolvedConfig, trained: &Part, total_steps: u64) -> Part {
     let of_a_step = (config.run.batch_size * config.run.grad_accum) as u64;
     let seen = total_steps.saturating_mul(of_a_step);
