@@ -31,6 +31,13 @@ impl Workspace {
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root);
+        // `cargo run` says which package it runs. Left in, build scripts that look at it (ring's) would run again, and all that
+        // depends on them would be built again, here and in the user's next plain `cargo build`.
+        let of_xtask =
+            |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_xtask)) {
+            command.env_remove(name);
+        }
         if chosen(&self.root, |name| std::env::var_os(name)) == Chosen::Ours {
             // Cargo set it from the configuration and will do so again. Left in, it would count as set by the user,
             // and the next plain `cargo build` would find that it had changed.

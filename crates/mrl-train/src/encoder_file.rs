@@ -172,7 +172,7 @@ mod tests {
         let [plain, folded, again] = ["plain", "folded", "again"].map(|name| folder.path().join(name));
         encoder(&plain, None);
         let features = embed(&plain);
-        let fold = Fold::principal(&features).unwrap();
+        let fold = Fold::principal(&features, &[]).unwrap();
         Embedder::read(&plain).unwrap().write_with(Some(&fold), &folded).unwrap();
         let mut expected = again.clone();
         expected.set_extension("expected");
@@ -198,7 +198,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("encoder");
         encoder(&path, None);
-        let fold = Fold::principal(&embed(&path)).unwrap();
+        let fold = Fold::principal(&embed(&path), &[]).unwrap();
         encoder(&path, Some(&fold));
         let all = embed(&path);
         let images = images();
@@ -212,7 +212,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("encoder");
         encoder(&path, None);
-        let fold = Fold::principal(&embed(&path)).unwrap();
+        let fold = Fold::principal(&embed(&path), &[]).unwrap();
         encoder(&path, Some(&fold));
         let whole = tensor_file::read(&path).unwrap();
         let refused = |weight: Option<Tensor>, said: Option<&str>| {

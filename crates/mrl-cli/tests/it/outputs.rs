@@ -185,23 +185,30 @@ fn a_marker_that_was_changed_leads_to_no_file_outside() {
     let whole = fs::read_to_string(&marker).unwrap();
     let listing = |name: &str| whole.replace("report.html", name);
     let absolute = world.path("victim.png").display().to_string();
-    for damaged in [
-        listing("../victim.png"),
-        listing(&absolute),
-        listing("notes.txt"),
-        whole.replace("\"files\"", "\"more\""),
-        whole[..whole.len() / 2].to_owned(),
-        String::new(),
+    let (unlisted, unusable) =
+        ("report/report.html exists, and mrl did not write it", "report/.mrl-files.json: ");
+    for (damaged, problem) in [
+        (listing("../victim.png"), unlisted),
+        (listing(&absolute), unlisted),
+        (listing("notes.txt"), unlisted),
+        (whole.replace("\"files\"", "\"more\""), unusable),
+        (whole[..whole.len() / 2].to_owned(), unusable),
+        (String::new(), unusable),
     ] {
         fs::write(&marker, &damaged).unwrap();
         let before = snapshot(&world.path("report"));
         let message = fail(world.mrl(&format!("{REPORT} --out report")), 1);
-        says(&message, &["report/.mrl-files.json cannot be used", "another --out", "--force"]);
+        says(&message, &[problem, "another --out", "--force"]);
         assert_eq!(snapshot(&world.path("report")), before);
         succeed(world.mrl(&format!("{REPORT} --out report --force")));
         assert_eq!(world.read("victim.png"), b"mine", "{damaged}");
         assert!(fs::read_to_string(&marker).unwrap() == whole, "the marker is whole again");
     }
+    // Anyone can write a marker: a foreign file that it lists is not removed.
+    fs::write(world.path("report/package.json"), "mine").unwrap();
+    fs::write(&marker, listing("report.html\", \"package.json")).unwrap();
+    succeed(world.mrl(&format!("{REPORT} --out report")));
+    assert_eq!(world.read("report/package.json"), b"mine");
 }
 
 #[cfg(unix)]
@@ -342,6 +349,9 @@ fn a_run_on_a_part_of_a_folder_knows_its_images() {
 fn an_output_that_cannot_be_written_is_told_before_anything_is_read() {
     let world = World::new();
     fs::write(world.path("file"), "mine").unwrap();
+    let message =
+        fail(world.mrl("embed --pixels --dataset mnist --data-dir nowhere --out x.safetensors/"), 2);
+    says(&message, &["--out x.safetensors/ is the name of a folder; name a file"]);
     let long = "n".repeat(300);
     let read = "nowhere.safetensors";
     // None of the inputs exists: who looked at them first would say so.
@@ -465,6 +475,17 @@ fn outputs_and_images_lie_apart() {
     says(&message, &["--out data/models is in the data folder data"]);
     assert_eq!(snapshot(&world.path("data")), before);
     assert!(!world.path("run").exists() && !world.path("out").exists() && !world.path("new").exists());
+    // A cache holds folders of its own alone.
+    fs::create_dir(world.path("photos")).unwrap();
+    for i in 0..2 {
+        image::RgbImage::from_pixel(8, 8, image::Rgb([i; 3]))
+            .save(world.path(&format!("photos/{i}.png")))
+            .unwrap();
+    }
+    succeed(world.mrl(
+        "train --dataset folder --data-dir photos --pixel-cache . --image-size 8 --width 0.125 --head-hidden 64 --batch-size 2 \
+         --max-steps 0 --out cached",
+    ));
     // A report in a run's folder is welcome.
     succeed(world.mrl(&format!("{UNTRAINED} run")));
     let fold = "fold run --network target --out";

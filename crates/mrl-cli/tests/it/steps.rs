@@ -125,7 +125,7 @@ fn a_profile_replaces_no_file_that_is_none_and_none_before_all_is_checked() {
     write("run/notes.txt", "of a week");
     write("notes.json", "{}");
     let trace = r#"[
-{"ph":"B","pid":1,"tid":0}"#;
+{"cat":"mrl_train","ph":"B","pid":1,"tid":0}"#;
     write("trace.json", trace);
     for (words, code, part) in [
         ("--profile notes.json", 1, "notes.json exists and is not a profile that mrl wrote"),
@@ -136,6 +136,7 @@ fn a_profile_replaces_no_file_that_is_none_and_none_before_all_is_checked() {
         let message = fail(world.train("run", words), code);
         assert!(message.contains(part), "{words}: {message}");
     }
+    fail(world.mrl("train --dataset mnist --data-dir nowhere --out other --profile trace.json"), 1);
     assert_eq!(
         (text(&world.read("notes.json")), text(&world.read("trace.json"))),
         ("{}".to_owned(), trace.to_owned())

@@ -12,7 +12,7 @@ const EQUAL: f64 = 1e-10;
 ///
 /// The eigenvectors of a matrix are known up to their signs, and those of equal eigenvalues up to a rotation, which both depend on the
 /// processor. So each group of equal eigenvalues is given the basis of its space that is closest to fixed directions.
-pub(crate) fn principal_axes(rows: &Tensor) -> Tensor {
+pub(super) fn principal_axes(rows: &Tensor) -> Tensor {
     let rows = rows.to_kind(Kind::Double);
     let (values, axes) = rows.tr().matmul(&rows).linalg_eigh("L");
     canonical(&values.flip([0i64]), &axes.flip([1i64]))

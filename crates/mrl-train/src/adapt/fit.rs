@@ -7,6 +7,7 @@ use super::{
     check::{check_rows, directions},
     form::Map,
     judge::Judge,
+    mean::place_mean,
     residual, rotation,
     vectors::Vectors,
 };
@@ -30,8 +31,7 @@ pub(super) fn fit(
     let axes = principal_axes(&rows);
     // The rows are mapped once, so that no gradient flows through the first axes.
     let vectors = Vectors::new(&rows.matmul(&axes.to_kind(Kind::Float)), set, device);
-    let (part, most) = HELD_OUT;
-    let (held_out, fitted) = vectors.split((vectors.len() / part).min(most));
+    let (held_out, fitted) = held_out(&vectors);
     let judge = Judge::new(held_out, &fitted, options.objective, judged(nesting.dims(), options));
     let stored = |axes: Tensor| axes.to_kind(Kind::Float).contiguous();
     let map = match options.form {
@@ -68,6 +68,26 @@ fn judged<'a>(dims: &'a [usize], options: &AdaptOptions) -> &'a [usize] {
 pub(super) fn principal(set: &EmbeddingSet) -> Result<Map, TrainError> {
     let axes = principal_axes(&unit_rows(set)?);
     Ok(Map { axes: axes.to_kind(Kind::Float).contiguous(), residual: None })
+}
+
+/// The principal axes of `rows` `[n, d]`, `[d, d]` in `f64`, a column each. The direction of the mean comes after one of the prefixes `dims`
+/// where this helps: see [`place_mean`].
+pub(crate) fn arranged_axes(rows: &Tensor, dims: &[usize]) -> Tensor {
+    let axes = principal_axes(rows);
+    if dims.is_empty() {
+        return axes;
+    }
+    let along = Vectors { rows: rows.matmul(&axes.to_kind(Kind::Float)), labels: None };
+    let (held_out, fitted) = held_out(&along);
+    let judge = Judge::new(held_out, &fitted, AdaptObjective::Similarity, dims);
+    let whole = [rows.size()[1] as usize];
+    axes.matmul(&place_mean(&fitted.rows, &judge, &[dims, &whole].concat()))
+}
+
+/// The rows that choose, and those that are fitted to.
+fn held_out(vectors: &Vectors) -> (Vectors, Vectors) {
+    let (part, most) = HELD_OUT;
+    vectors.split((vectors.len() / part).min(most))
 }
 
 /// The rows of `set`, of norm 1, `[n, d]`.

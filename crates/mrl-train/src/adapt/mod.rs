@@ -6,6 +6,7 @@ mod fit;
 mod form;
 mod judge;
 mod loss;
+mod mean;
 mod residual;
 mod rotation;
 mod steps;
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 use tch::{Kind, Tensor};
 
-pub(crate) use self::axes::principal_axes;
+pub(crate) use self::fit::arranged_axes;
 use self::form::Map;
 use crate::{DeviceChoice, TrainError, torch_panic::catch_torch};
 

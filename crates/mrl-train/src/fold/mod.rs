@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 pub use self::trial::{FoldRecord, FoldTrial};
 pub(crate) use self::trial::{IMAGES, sample};
 use crate::{
-    AdaptOptions, Adapter, DeviceChoice, TrainError, adapt::principal_axes, torch_panic::catch_torch,
+    AdaptOptions, Adapter, DeviceChoice, TrainError, adapt::arranged_axes, torch_panic::catch_torch,
 };
 
 /// The rotation to fold into an encoder.
@@ -36,7 +36,7 @@ pub enum FoldChoice {
     /// No rotation: prefixes are as they were trained.
     #[default]
     None,
-    /// The uncentred principal components of the features of some images.
+    /// The uncentred principal components of the features of some images, with the direction of the mean where it does no harm.
     Principal,
     /// A rotation that is learned from the features of some images, as by [`Adapter::fit`].
     Learned,
@@ -59,17 +59,18 @@ const BLOCK: usize = 16;
 const TOLERANCE: f64 = 1e-4;
 
 impl Fold {
-    /// The uncentred principal components of `features` `[n, d]`, from the one with the largest mean square on. The largest
-    /// entry of each axis is positive, so that every processor finds the same axes.
+    /// The uncentred principal components of `features` `[n, d]`, from the one with the largest mean square on. The direction of the
+    /// mean comes after one of the prefixes `dims` where held-out rows keep more neighbours so. The largest entry of each axis
+    /// is positive, so that every processor finds the same axes.
     ///
     /// # Errors
     /// [`TrainError::Vectors`] when a feature is not finite.
-    pub fn principal(features: &EmbeddingSet) -> Result<Self, TrainError> {
+    pub fn principal(features: &EmbeddingSet, dims: &[usize]) -> Result<Self, TrainError> {
         check_finite(features)?;
         let width = features.width();
         let mut weight = catch_torch(|| {
             let rows = Tensor::from_slice(features.embeddings()).view([-1, width as i64]);
-            Ok(numbers(&principal_axes(&rows).tr()))
+            Ok(numbers(&arranged_axes(&rows, dims).tr()))
         })?;
         for axis in weight.chunks_exact_mut(width) {
             point_upwards(axis);

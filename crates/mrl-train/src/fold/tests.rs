@@ -62,7 +62,9 @@ fn trial(choice: FoldChoice, features: &EmbeddingSet) -> Result<FoldTrial, Train
 fn whole_vectors_keep_their_cosines() {
     let (set, others) = (features(200, 1), features(50, 2));
     let learned = Fold::learned(&set, &[2, 4, 8]).unwrap();
-    for fold in [Fold::principal(&set).unwrap(), learned.after(Some(&Fold::principal(&others).unwrap()))] {
+    for fold in
+        [Fold::principal(&set, &[]).unwrap(), learned.after(Some(&Fold::principal(&others, &[]).unwrap()))]
+    {
         let folded = fold.applied(&others).unwrap();
         for (a, b) in (0..50).flat_map(|a| (0..50).map(move |b| (a, b))) {
             let (before, after) =
@@ -77,7 +79,7 @@ fn whole_vectors_keep_their_cosines() {
 #[test]
 fn prefixes_are_uncentred_principal_components() {
     let set = features(300, 3);
-    let folded = Fold::principal(&set).unwrap().applied(&set).unwrap();
+    let folded = Fold::principal(&set, &[]).unwrap().applied(&set).unwrap();
     let column = |set: &EmbeddingSet, place: usize| (0..set.len()).map(|row| set.row(row)[place]).collect();
     let columns: Vec<Vec<f32>> = (0..WIDTH).map(|place| column(&folded, place)).collect();
     let squares: Vec<f64> = columns.iter().map(|column| dot(column, column)).collect();
@@ -95,9 +97,38 @@ fn prefixes_are_uncentred_principal_components() {
     }
 }
 
+/// Features of a large mean: it is the first principal component, and nearly the same for all rows.
+#[test]
+fn the_mean_comes_after_the_prefix_that_keeps_more_neighbours_without_it() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut row = || -> Vec<f32> {
+        let spread = |place: usize| 2.0 / (1 << (place / 2)) as f32;
+        (0..WIDTH).map(|place| 6.0 + spread(place) * random.random_range(-1.0f32..1.0)).collect()
+    };
+    let [set, others] =
+        [800, 100].map(|n| EmbeddingSet::new((0..n).flat_map(|_| row()).collect(), WIDTH).unwrap());
+    let folded = |dims: &[usize]| Fold::principal(&set, dims).unwrap();
+    let (pure, placed) = (folded(&[]), folded(&[2, 4, 8]));
+    let mapped = |fold: &Fold| [&set, &others].map(|set| fold.applied(set).unwrap());
+    let (before, after) = (mapped(&pure), mapped(&placed));
+    let whole = [&set, &others];
+    let worth = |rows: &[EmbeddingSet; 2]| kept(whole, [&rows[0], &rows[1]], &[2, 4, 8]).unwrap();
+    let (principal, moved) = (worth(&before), worth(&after));
+    assert!(moved[0] > principal[0] + 0.02, "{principal:?} {moved:?}");
+    let mean = |number: usize| (0..100).map(|row| after[1].row(row)[number]).sum::<f32>() / 100.0;
+    let place = (0..WIDTH).find(|&number| mean(number).abs() > 20.0).expect("the mean is somewhere");
+    assert!([2, 4, 8].contains(&place), "{place}");
+    // Prefixes beyond the next dim span the same space as before.
+    let dim = 2 * place;
+    for (a, b) in (0..100).flat_map(|a| (0..a).map(move |b| (a, b))) {
+        let of = |rows: &EmbeddingSet| cosine(&rows.row(a)[..dim], &rows.row(b)[..dim]);
+        assert!((of(&before[1]) - of(&after[1])).abs() < 1e-6, "{a} {b}");
+    }
+}
+
 #[test]
 fn the_sign_of_an_axis_follows_from_its_largest_entry() {
-    let fold = Fold::principal(&features(100, 4)).unwrap();
+    let fold = Fold::principal(&features(100, 4), &[]).unwrap();
     for axis in fold.weight.chunks_exact(WIDTH) {
         let largest = axis.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
         assert!(largest > 0.0, "{axis:?}");
@@ -113,7 +144,7 @@ fn two_maps_are_composed_into_one() {
     let set = features(120, 5);
     let first = Fold::learned(&set, &[2, 4, 8]).unwrap();
     let once = first.applied(&set).unwrap();
-    let second = Fold::principal(&once).unwrap();
+    let second = Fold::principal(&once, &[]).unwrap();
     let [twice, composed] =
         [second.applied(&once).unwrap(), second.after(Some(&first)).applied(&set).unwrap()];
     for (a, b) in twice.embeddings().iter().zip(composed.embeddings()) {
@@ -122,7 +153,7 @@ fn two_maps_are_composed_into_one() {
     assert_eq!(second.after(None), second);
     assert_eq!(second.after(Some(&first)).choice(), FoldChoice::Principal);
     // Principal components do not depend on what was folded in before.
-    let direct = Fold::principal(&set).unwrap().applied(&set).unwrap();
+    let direct = Fold::principal(&set, &[]).unwrap().applied(&set).unwrap();
     for row in 0..set.len() {
         let difference = dot(direct.row(row), direct.row(row)) - dot(composed.row(row), composed.row(row));
         assert!(difference.abs() < 1e-4, "{difference}");
@@ -134,7 +165,7 @@ fn two_maps_are_composed_into_one() {
 #[test]
 fn a_row_alone_is_mapped_as_among_others() {
     let set = features(40, 6);
-    let fold = Fold::principal(&set).unwrap();
+    let fold = Fold::principal(&set, &[]).unwrap();
     let all = fold.applied(&set).unwrap();
     for row in [0, 17, 39] {
         let mut alone = set.row(row).to_vec();
@@ -189,7 +220,7 @@ fn features_that_no_rotation_fits_are_refused() {
 
 #[test]
 fn a_stored_map_must_be_a_rotation() {
-    let fold = Fold::principal(&features(60, 10)).unwrap();
+    let fold = Fold::principal(&features(60, 10), &[]).unwrap();
     assert_eq!(Fold::stored(&fold.tensor(), FoldChoice::Principal).unwrap(), fold);
     let away = Fold::stored(&(fold.tensor() * 1.001), FoldChoice::Principal).unwrap_err();
     assert!(away.starts_with("is not orthogonal: products of its rows are off by 2.0e-3"), "{away}");

@@ -60,7 +60,7 @@ impl FoldTrial {
         let dims = judged_dims(nesting)?;
         let fold = match choice {
             FoldChoice::Learned => Fold::learned(&before[0], &dims)?,
-            _ => Fold::principal(&before[0])?,
+            _ => Fold::principal(&before[0], &dims)?,
         };
         let [fitted, kept_out] = &before;
         let after = [fold.applied(fitted)?, fold.applied(kept_out)?];
