@@ -215,7 +215,9 @@ fn a_file_that_cannot_be_written_whole_is_named_and_nothing_is_lost() {
     says(&message, &["run/checkpoints/step-000000009.safetensors: "]);
     assert_eq!(snapshot(&world.path("run/checkpoints")), before);
     let message = fail(
-        limited("embed --pixels --dataset fashion-mnist --data-dir data --out embeddings.safetensors"),
+        limited(
+            "embed --pixels --image-size 24 --dataset fashion-mnist --data-dir data --out embeddings.safetensors",
+        ),
         1,
     );
     says(&message, &["embeddings.safetensors: "]);
