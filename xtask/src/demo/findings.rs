@@ -117,17 +117,17 @@ fn table(rows: &[(&str, Curve)]) -> String {
     dims.sort_unstable();
     dims.dedup();
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let mut text = format!("{:width$}", "");
-    dims.iter().for_each(|dim| text += &format!("{dim:>7}"));
+    let line = |name: &str, cell: &dyn Fn(&u64) -> String| {
+        let cells = dims.iter().map(|dim| format!("{:>7}", cell(dim))).collect::<Vec<_>>().concat();
+        format!("{name:width$}{}\n", cells.trim_end())
+    };
+    let mut text = line("", &u64::to_string);
     for (name, curve) in rows {
-        let cell = |dim: &u64| {
-            let found = curve.iter().find(|(of, _)| of == dim);
-            found.map_or_else(String::new, |(_, accuracy)| format!("{accuracy:.1}"))
-        };
-        let cells: String = dims.iter().map(|dim| format!("{:>7}", cell(dim))).collect();
-        text += &format!("\n{name:width$}{}", cells.trim_end());
+        let found = |dim: &u64| curve.iter().find(|(of, _)| of == dim);
+        text +=
+            &line(name, &|dim| found(dim).map_or_else(String::new, |(_, accuracy)| format!("{accuracy:.1}")));
     }
-    text + "\n"
+    text
 }
 
 /// The encoder's accuracy at a dim beside that of all pixels.

@@ -14,6 +14,7 @@ mod measured;
 mod objectives;
 mod outputs;
 mod pipeline;
+mod places;
 #[cfg(unix)]
 mod postgres;
 mod recipe;

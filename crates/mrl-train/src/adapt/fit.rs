@@ -81,7 +81,8 @@ pub(crate) fn arranged_axes(rows: &Tensor, dims: &[usize]) -> Tensor {
     let (held_out, fitted) = held_out(&along);
     let judge = Judge::new(held_out, &fitted, AdaptObjective::Similarity, dims);
     let whole = [rows.size()[1] as usize];
-    axes.matmul(&place_mean(&fitted.rows, &judge, &[dims, &whole].concat()))
+    let (rotation, _) = place_mean(&fitted.rows, &judge, &[dims, &whole].concat());
+    axes.matmul(&rotation)
 }
 
 /// The rows that choose, and those that are fitted to.

@@ -5,13 +5,14 @@ use tch::{Device, Kind, Tensor};
 use super::{axes::principal_axes, judge::Judge};
 
 /// Moves the direction of the mean row after one of the prefixes `dims`, which increase up to `d`, where `judge` finds that this helps.
-/// `rows` `[n, d]` lie along their principal axes. Returns a rotation of them, `[d, d]` in `f64` and on the CPU.
+/// `rows` `[n, d]` lie along their principal axes. Returns a rotation of them, `[d, d]` in `f64` and on the CPU, and its
+/// worth.
 ///
 /// Features after a `ReLU` have a large mean, so it is their first principal axis. All rows are alike along it, so a short prefix
 /// keeps more neighbours without it. For each prefix, the numbers below the next one are rotated: first come the principal axes of
 /// what is orthogonal to the mean, as many as the prefix has, then the mean, then the others. The next prefix and all longer
 /// ones span the same space as before, so their cosines stay those of the principal components.
-pub(super) fn place_mean(rows: &Tensor, judge: &Judge, dims: &[usize]) -> Tensor {
+pub(super) fn place_mean(rows: &Tensor, judge: &Judge, dims: &[usize]) -> (Tensor, f64) {
     let whole = || Tensor::eye(rows.size()[1], (Kind::Double, Device::Cpu));
     let (mut best, mut best_worth) = (whole(), judge.principal());
     for pair in dims.windows(2) {
@@ -24,7 +25,7 @@ pub(super) fn place_mean(rows: &Tensor, judge: &Judge, dims: &[usize]) -> Tensor
             best.narrow(0, 0, border).narrow(1, 0, border).copy_(&rotation);
         }
     }
-    best
+    (best, best_worth)
 }
 
 /// The rotation `[m, m]` by which number `prefix` of `rows` `[n, m]`, counted from 0, is along their mean, and those before it are along the

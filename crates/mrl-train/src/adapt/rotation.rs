@@ -3,7 +3,9 @@
 use mrl_embedding::Nesting;
 use tch::{Device, Kind, Tensor};
 
-use super::{AdaptOptions, AdaptStep, judge::Judge, loss::Loss, steps::Steps, vectors::Vectors};
+use super::{
+    AdaptOptions, AdaptStep, judge::Judge, loss::Loss, mean::place_mean, steps::Steps, vectors::Vectors,
+};
 use crate::TrainError;
 
 /// How much of the mean of gradients, and of their squares, is kept by a step, as in Adam (arXiv 1412.6980).
@@ -15,7 +17,7 @@ const SQUARE: f64 = 0.999;
 /// A rotation of the first `border` dims does not change the space that the prefixes of `border` dims or more span, so it does not change
 /// their cosines. So the borders are tried from the second prefix to the whole vector. Each begins with the best rotation so far and fits
 /// all prefixes below the border. It is kept where `judge` finds no prefix below the principal components, and the mean of all above the
-/// best so far.
+/// best so far. Where it is worth more than all of these, the rotation of [`place_mean`] is taken instead.
 pub(super) fn fit(
     fitted: &Vectors,
     judge: &Judge,
@@ -37,6 +39,10 @@ pub(super) fn fit(
         if worth.is_better && worth.mean > best_worth {
             (best, best_worth) = (block, worth.mean);
         }
+    }
+    let (placed, placed_worth) = place_mean(&fitted.rows, judge, dims);
+    if placed_worth > best_worth {
+        return Ok(placed);
     }
     let whole = Tensor::eye(nesting.width() as i64, (Kind::Double, Device::Cpu));
     let border = best.border as i64;
