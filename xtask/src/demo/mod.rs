@@ -57,7 +57,7 @@ impl Demo<'_> {
         let train = ["train", "--preset", "demo", "--data-dir", IMAGES, "--seed", seed, "--out"];
         self.mrl(&[&train[..], &[&self.out]].concat())?;
         let untrained = self.path("untrained-run");
-        self.mrl(&[&train[..], &[&untrained, "--max-steps", "0"]].concat())?;
+        self.mrl(&[&train[..], &[&untrained, "--max-steps", "0", "--fold", "none"]].concat())?;
 
         let knn1 = ["--methods", "prefix,pca", "--measures", "knn1"];
         let pixels =
