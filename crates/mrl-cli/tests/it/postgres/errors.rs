@@ -47,7 +47,7 @@ fn a_table_of_something_else_is_refused() {
     let world = pushed(&postgres);
     let url = postgres.url();
     postgres.run(
-        "CREATE TABLE mine (id bigint, label bigint, embedding vector(432)); INSERT INTO mine VALUES (1, 2)",
+        "CREATE TABLE mine (id bigint, label bigint, embedding vector(144)); INSERT INTO mine VALUES (1, 2)",
     );
     postgres.run("CREATE TABLE wrong (id bigint, label bigint, words text)");
     postgres.run("ALTER TABLE mine ALTER embedding SET DEFAULT NULL");
@@ -63,7 +63,7 @@ fn a_table_of_something_else_is_refused() {
         (
             format!("index push {narrow} --postgres {url}"),
             1,
-            &["432 wide", "is 32", "name another table"][..],
+            &["144 wide", "is 32", "name another table"][..],
         ),
         (
             format!("index push test.index --postgres {url}"),
@@ -79,15 +79,15 @@ fn a_table_of_something_else_is_refused() {
         (
             format!("index push pixels.index --postgres {url} --table wrong"),
             1,
-            &["words text", "vector(432)"],
+            &["words text", "vector(144)"],
         ),
-        (format!("index push pixels.index --postgres {url} --prefix 20"), 2, &["16, 64, 432"]),
+        (format!("index push pixels.index --postgres {url} --prefix 20"), 2, &["16, 64, 144"]),
         ("index push pixels.index".to_owned(), 2, &["--postgres URL"]),
         (format!("index push pixels.index --postgres {url} --table a.b.c"), 2, &["SCHEMA.NAME"]),
         (format!("index search {queries} --table none"), 1, &["no table", "push an index to it"]),
         (format!("index search {queries} --table mine"), 1, &["not pushed from an index"]),
         (format!("index search pixels.index {queries}"), 2, &["cannot be used with"]),
-        (format!("index search {queries} --schedule 20:30"), 2, &["16, 64, 432"]),
+        (format!("index search {queries} --schedule 20:30"), 2, &["16, 64, 144"]),
         (format!("index search {queries} --schedule 16:5"), 2, &["k = 10"]),
         (format!("index search {queries} --k 0"), 2, &["at least one"]),
     ] {
@@ -96,7 +96,7 @@ fn a_table_of_something_else_is_refused() {
     assert_eq!(postgres.number("SELECT count(*) FROM embeddings"), 40);
     std::fs::write(world.path("narrow.npy"), npy(&[1.0, 2.0])).unwrap();
     let words = format!("index search --queries narrow.npy --postgres {url}");
-    says(&fail(world.mrl(&words), 1), &["2 wide", "432"]);
+    says(&fail(world.mrl(&words), 1), &["2 wide", "144"]);
 }
 
 /// A file of one row.

@@ -187,12 +187,12 @@ fn the_command_line_pushes_and_searches() {
     let again = succeed(world.mrl(&format!("index push pixels.index --postgres {}", postgres.url()))).stdout;
     assert!(text(&again).ends_with("dims; 40 were there\n"), "{}", text(&again));
     let mut search = world.mrl(&format!(
-        "index search --postgres {} --queries test.safetensors --k 3 --schedule 16:40,432 --out table.json",
+        "index search --postgres {} --queries test.safetensors --k 3 --schedule 16:40,144 --out table.json",
         postgres.url_of("mrl", "postgres")
     ));
     search.env("PGPASSWORD", "secret");
     let said = text(&succeed(search).stdout);
-    assert_eq!(said.trim_end(), "table.json: 20 queries, 3 hits each, by 16:40,432");
+    assert_eq!(said.trim_end(), "table.json: 20 queries, 3 hits each, by 16:40,144");
     succeed(world.mrl("index search pixels.index --queries test.safetensors --k 3 --out file.json"));
     let [table, file] = ["table.json", "file.json"]
         .map(|file| serde_json::from_slice::<serde_json::Value>(&world.read(file)).unwrap());
