@@ -16,8 +16,9 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// Whether the file at `path` begins as a profile does: an array with one event a line, among the first of them one of `mrl`. Other
-    /// programs write the same form. A training that was killed early may have written no event, or only the names of threads.
+    /// True if the file at `path` starts like a profile of `mrl`: a JSON array with one event per line. Other programs write the same form,
+    /// so one of the first events must have a category of `mrl`. A run that was killed early may have written no event, or only
+    /// the names of threads.
     pub(crate) fn is_one(path: &Path) -> bool {
         let mut head = Vec::new();
         let read = File::open(path).and_then(|file| file.take(LONGEST_HEAD).read_to_end(&mut head));

@@ -166,6 +166,14 @@ mod tests {
         Embedder::read(path).unwrap().embed(&images(), &mut |_, _| {}).unwrap()
     }
 
+    /// Writes an encoder into which the principal components of its features are folded, and gives the fold.
+    fn folded_encoder(path: &Path) -> Fold {
+        encoder(path, None);
+        let fold = Fold::principal(&embed(path), &[]).unwrap();
+        encoder(path, Some(&fold));
+        fold
+    }
+
     #[test]
     fn an_encoder_is_folded_and_unfolded_to_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
@@ -197,9 +205,7 @@ mod tests {
     fn one_image_is_folded_as_a_set_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("encoder");
-        encoder(&path, None);
-        let fold = Fold::principal(&embed(&path), &[]).unwrap();
-        encoder(&path, Some(&fold));
+        folded_encoder(&path);
         let all = embed(&path);
         let images = images();
         let alone = Embedder::read(&path).unwrap().embed_image(&images.image(3).unwrap()).unwrap();
@@ -211,9 +217,7 @@ mod tests {
     fn a_linear_map_that_cannot_be_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("encoder");
-        encoder(&path, None);
-        let fold = Fold::principal(&embed(&path), &[]).unwrap();
-        encoder(&path, Some(&fold));
+        let fold = folded_encoder(&path);
         let whole = tensor_file::read(&path).unwrap();
         let refused = |weight: Option<Tensor>, said: Option<&str>| {
             let tensors = whole.tensors().filter(|(name, _)| *name != FC);

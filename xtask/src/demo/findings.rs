@@ -1,4 +1,4 @@
-//! What the demo found, in plain words. Every sentence follows from the figures of this run, also where they are no gain.
+//! The summary that the demo prints. Each sentence is computed from the figures of the run, so it also reports losses.
 
 use std::fmt::Write;
 
@@ -25,7 +25,7 @@ impl Findings {
         let trained = curve(&self.encoder, "prefix")?;
         let pixels = curve(&self.pixels, "prefix")?;
         let pixel_components = curve(&self.pixels, "pca")?;
-        let all_pixels = last(&pixels)?;
+        let [_, all_pixels] = ends(&pixels)?;
         let rows = [
             ("encoder, folded", trained.clone()),
             ("  PCA of its features, centred", curve(&self.encoder, "pca")?),
@@ -39,7 +39,7 @@ impl Findings {
         ];
         let mut text = String::from("1-NN accuracy on the test images by dims, in %\n");
         text += &table(&rows);
-        let [first, full] = [first(&trained)?, last(&trained)?];
+        let [first, full] = ends(&trained)?;
         let _ = write!(text, "\n- {}\n- {}\n", beside(first, all_pixels), beside(full, all_pixels));
         if let Some(component) = pixel_components.iter().find(|&&(dim, _)| dim == first.0) {
             let (dim, accuracy) = component;
@@ -50,7 +50,7 @@ impl Findings {
         Ok(text)
     }
 
-    /// What the schedule that `mrl index tune` chose saves, beside comparing the query with all of each row.
+    /// Compares the search schedule that `mrl index tune` chose with brute force: recall and queries per second.
     fn saved(&self) -> Result<String> {
         let missing = || anyhow!("`mrl index bench` printed no such schedules as the demo expects");
         let schedules = self.search["schedules"].as_array().ok_or_else(missing)?;
@@ -103,12 +103,10 @@ fn curve(report: &Value, method: &str) -> Result<Curve> {
     Ok(pairs.filter_map(|(dim, share)| Some((dim.as_u64()?, 100.0 * share.as_f64()?))).collect())
 }
 
-fn first(curve: &Curve) -> Result<(u64, f64)> {
-    curve.first().copied().ok_or_else(|| anyhow!("a report has no dims; see report.json"))
-}
-
-fn last(curve: &Curve) -> Result<(u64, f64)> {
-    curve.last().copied().ok_or_else(|| anyhow!("a report has no dims; see report.json"))
+/// The figures at the least and at the largest dim.
+fn ends(curve: &Curve) -> Result<[(u64, f64); 2]> {
+    let ends = curve.first().copied().zip(curve.last().copied());
+    ends.map(<[_; 2]>::from).ok_or_else(|| anyhow!("a report has no dims; see report.json"))
 }
 
 /// A line for each of `rows`, a column for each dim that one of them has.

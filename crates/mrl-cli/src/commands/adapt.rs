@@ -1,22 +1,23 @@
 //! `mrl adapt`: frozen vectors whose prefixes become useful.
 
-use std::{fmt::Write, path::Path};
+use std::path::Path;
 
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
-use mrl_eval::{Searched, neighbours_kept};
 use mrl_train::{AdaptObjective, AdaptOptions, Adapter, TrainError};
 
-use super::{held_out::knn1, input, of_file};
+use super::{
+    held_out::knn1,
+    input,
+    neighbours_kept::{self, K, kept},
+    of_file,
+};
 use crate::{
     Ending, UsageError,
     args::{AdaptCommand, ApplyArgs, FitArgs},
     outputs::{FileKind, OutputFile},
     progress::{Progress, answer, note},
 };
-
-/// Nearest vectors that a prefix is to keep.
-const K: usize = 10;
 
 /// A smaller difference comes from rounding: prefixes of two bases of one space have equal cosines, but for the last digits.
 const ROUNDING: f64 = 5e-4;
@@ -144,8 +145,7 @@ impl<'a> Comparison<'a> {
         if self.objective == AdaptObjective::Labels {
             return Ok(knn1(database, queries, &self.dims)?);
         }
-        let whole = Searched { database: self.fitted, queries: self.held_out };
-        Ok(neighbours_kept(whole, Searched { database, queries }, &self.dims, K))
+        Ok(kept([self.fitted, self.held_out], [database, queries], &self.dims))
     }
 
     /// The table of all three.
@@ -162,16 +162,8 @@ impl<'a> Comparison<'a> {
 
 /// A line for each of `lines`, the last of which is compared with the one before.
 fn table(title: &str, dims: &[usize], lines: &[(&str, Vec<f64>)]) -> String {
-    let mut text = format!("{title}\n{:<22}", "dims");
-    for dim in dims {
-        let _ = write!(text, "{dim:>7}");
-    }
-    for (name, values) in lines {
-        let _ = write!(text, "\n{name:<22}");
-        for value in values {
-            let _ = write!(text, "{:>7.2}", 100.0 * value);
-        }
-    }
+    let shares: Vec<(&str, &[f64])> = lines.iter().map(|(name, shares)| (*name, shares.as_slice())).collect();
+    let text = neighbours_kept::table(title, 22, dims, &shares);
     let [.., (base, before), (_, after)] = lines else { return text };
     let at = |sign: f64| -> Vec<String> {
         let gains = dims.iter().zip(after.iter().zip(before).map(|(after, before)| sign * (after - before)));

@@ -1,27 +1,25 @@
 //! `mrl fold`: a rotation in an encoder, after which prefixes are principal components.
 
 use std::{
-    fmt::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::{Result, anyhow};
 use mrl_data::ImageSet;
-use mrl_embedding::EmbeddingSet;
-use mrl_eval::Searched;
 use mrl_train::{Embedder, FoldChoice, FoldRecord, FoldTrial, NetworkChoice, RunFolder, TrainError};
 
-use super::{embed::open_source, of_file};
+use super::{
+    embed::open_source,
+    neighbours_kept::{self, K, kept},
+    of_file,
+};
 use crate::{
     Ending, UsageError,
     args::{FoldArgs, ImageArgs},
     outputs::{FileKind, OutputFile},
     progress::{Progress, answer},
 };
-
-/// Nearest images that a prefix is to find.
-const K: usize = 10;
 
 /// `mrl fold`.
 pub(crate) fn fold(args: &FoldArgs) -> Result<Ending> {
@@ -119,33 +117,17 @@ fn fold_one(encoder: &Embedder, images: &Arc<ImageSet>, args: &FoldArgs) -> Resu
     Ok(())
 }
 
-/// For each of `dims`, the share of the ten nearest rows of `whole` that prefixes of `shortened` find. Both are rows to search and rows
-/// to search for.
-pub(super) fn kept(whole: [&EmbeddingSet; 2], shortened: [&EmbeddingSet; 2], dims: &[usize]) -> Vec<f64> {
-    let [whole, shortened] = [whole, shortened].map(|[database, queries]| Searched { database, queries });
-    mrl_eval::neighbours_kept(whole, shortened, dims, K)
-}
-
 /// The table of the neighbours kept with and without the rotation, and the decision.
 pub(super) fn table(network: NetworkChoice, record: &FoldRecord) -> String {
     let FoldRecord { dims, before, after, fitted, kept_out, .. } = record;
-    let mut text = format!(
+    let title = format!(
         "{network} network: % of the {K} nearest images by all numbers that prefixes find, by {kept_out} images kept out of the fit to {fitted}"
     );
-    let mut line = |name: &str, cells: Vec<String>| {
-        let _ = write!(text, "\n{name:<16}");
-        for cell in cells {
-            let _ = write!(text, "{cell:>7}");
-        }
-    };
-    let percent = |shares: &[f64]| shares.iter().map(|share| format!("{:.2}", 100.0 * share)).collect();
-    line("dims", dims.iter().map(ToString::to_string).collect());
-    line("as it was", percent(before));
-    line(&record.choice.to_string(), percent(after));
+    let lines = [("as it was", before.as_slice()), (&record.choice.to_string(), after)];
+    let table = neighbours_kept::table(&title, 16, dims, &lines);
     let [before, after] = record.means().map(|mean| 100.0 * mean);
     let verdict = if record.helps() { "it helps" } else { "it does not help" };
-    let _ = write!(text, "\nmean: {before:.2} as it was, {after:.2} with the rotation: {verdict}");
-    text
+    format!("{table}\nmean: {before:.2} as it was, {after:.2} with the rotation: {verdict}")
 }
 
 #[cfg(test)]

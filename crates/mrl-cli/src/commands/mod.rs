@@ -7,6 +7,7 @@ mod fold;
 mod held_out;
 mod index;
 mod input;
+mod neighbours_kept;
 mod thumbnails;
 mod train;
 

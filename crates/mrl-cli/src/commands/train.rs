@@ -11,7 +11,7 @@ use mrl_train::{
     StepRecord, TrainError, pretrain,
 };
 
-use super::{IMAGENET, fold, held_out, native_size, open_images};
+use super::{IMAGENET, fold, held_out, native_size, neighbours_kept, open_images};
 use crate::{
     Ending, UsageError,
     args::TrainArgs,
@@ -237,7 +237,7 @@ impl Observer for Watcher {
         shortened: [&EmbeddingSet; 2],
         dims: &[usize],
     ) -> Result<Vec<f64>, TrainError> {
-        Ok(fold::kept(whole, shortened, dims))
+        Ok(neighbours_kept::kept(whole, shortened, dims))
     }
 
     fn folding(&mut self, network: NetworkChoice, done: usize, total: usize) {

@@ -31,7 +31,7 @@ impl OutputFile<'_> {
         if self.check_writable()? { self.check_replaced() } else { Ok(()) }
     }
 
-    /// Whether a file can be written there, as far as can be told; gives whether there is one already.
+    /// Checks that the path can be written, without writing to it. Returns true if a file exists there already.
     pub(crate) fn check_writable(&self) -> Result<bool> {
         let exists = self.exists()?;
         self.check_place()?;

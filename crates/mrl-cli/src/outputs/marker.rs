@@ -43,7 +43,7 @@ impl Marker {
     /// The marker of `folder`, if there is one.
     ///
     /// # Errors
-    /// What is wrong with the file.
+    /// Returns a description of the fault if the file is too large, a link or not valid JSON of this form, or cannot be read.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, String> {
         let path = Self::path(folder);
         match fs::symlink_metadata(&path) {

@@ -57,7 +57,7 @@ impl DatasetKind {
         }
     }
 
-    /// Whether the files hold one gray value for each pixel. It is given as three equal channels.
+    /// True if the files of this data set store one gray value per pixel. Readers copy it into three equal channels.
     #[must_use]
     pub fn is_gray(self) -> bool {
         matches!(self, Self::Mnist | Self::FashionMnist | Self::Idx)

@@ -18,6 +18,14 @@ pub(super) fn principal_axes(rows: &Tensor) -> Tensor {
     canonical(&values.flip([0i64]), &axes.flip([1i64]))
 }
 
+/// The rotation `[m, m]` of the first `m` of `width` numbers as one of all of them, `[width, width]`; the others stay.
+pub(super) fn of_all_numbers(rotation: &Tensor, width: i64) -> Tensor {
+    let m = rotation.size()[0];
+    let whole = Tensor::eye(width, (rotation.kind(), rotation.device()));
+    whole.narrow(0, 0, m).narrow(1, 0, m).copy_(rotation);
+    whole
+}
+
 /// `axes` `[d, d]`, whose eigenvalues are `values` `[d]`, decreasing, with the basis of each group that is closest to fixed directions.
 fn canonical(values: &Tensor, axes: &Tensor) -> Tensor {
     let values: Vec<f64> = (0..values.size()[0]).map(|i| values.double_value(&[i])).collect();

@@ -2,7 +2,10 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::{axes::principal_axes, judge::Judge};
+use super::{
+    axes::{of_all_numbers, principal_axes},
+    judge::Judge,
+};
 
 /// Moves the direction of the mean row after one of the prefixes `dims`, which increase up to `d`, where `judge` finds that this helps.
 /// `rows` `[n, d]` lie along their principal axes. Returns a rotation of them, `[d, d]` in `f64` and on the CPU, and its
@@ -13,16 +16,15 @@ use super::{axes::principal_axes, judge::Judge};
 /// what is orthogonal to the mean, as many as the prefix has, then the mean, then the others. The next prefix and all longer
 /// ones span the same space as before, so their cosines stay those of the principal components.
 pub(super) fn place_mean(rows: &Tensor, judge: &Judge, dims: &[usize]) -> (Tensor, f64) {
-    let whole = || Tensor::eye(rows.size()[1], (Kind::Double, Device::Cpu));
-    let (mut best, mut best_worth) = (whole(), judge.principal());
+    let width = rows.size()[1];
+    let (mut best, mut best_worth) = (Tensor::eye(width, (Kind::Double, Device::Cpu)), judge.principal());
     for pair in dims.windows(2) {
         let (prefix, border) = (pair[0] as i64, pair[1] as i64);
         let rotation = mean_after(prefix, &rows.narrow(1, 0, border));
         let map = rotation.to_kind(Kind::Float).to_device(rows.device());
         let worth = judge.worth(&|rows| rows.narrow(1, 0, border).matmul(&map), pair[1]);
         if worth.is_better && worth.mean > best_worth {
-            (best, best_worth) = (whole(), worth.mean);
-            best.narrow(0, 0, border).narrow(1, 0, border).copy_(&rotation);
+            (best, best_worth) = (of_all_numbers(&rotation, width), worth.mean);
         }
     }
     (best, best_worth)

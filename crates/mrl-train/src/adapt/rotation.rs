@@ -4,7 +4,8 @@ use mrl_embedding::Nesting;
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    AdaptOptions, AdaptStep, judge::Judge, loss::Loss, mean::place_mean, steps::Steps, vectors::Vectors,
+    AdaptOptions, AdaptStep, axes::of_all_numbers, judge::Judge, loss::Loss, mean::place_mean, steps::Steps,
+    vectors::Vectors,
 };
 use crate::TrainError;
 
@@ -44,10 +45,7 @@ pub(super) fn fit(
     if placed_worth > best_worth {
         return Ok(placed);
     }
-    let whole = Tensor::eye(nesting.width() as i64, (Kind::Double, Device::Cpu));
-    let border = best.border as i64;
-    whole.narrow(0, 0, border).narrow(1, 0, border).copy_(&best.rotation());
-    Ok(whole)
+    Ok(of_all_numbers(&best.rotation(), nesting.width() as i64))
 }
 
 /// A rotation of the first `border` numbers of rows while it is fitted.
