@@ -50,7 +50,6 @@ const NUMERICAL: [(&str, &[&str]); 4] = [
             "cascade::",
             "golden::",
             "knn::",
-            "linear::",
             "pca::",
             "probe::",
             "projection::",

@@ -5,7 +5,8 @@
 use std::{error::Error, io::stdin, time::Instant};
 
 use clap::Parser;
-use mrl_train::{Config, Encoder, Precision, StepBench};
+use mrl_config::{Config, Encoder, Precision};
+use mrl_train::StepBench;
 use serde_json::json;
 
 #[derive(Parser)]
@@ -26,26 +27,23 @@ struct Args {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    mrl_cli::prepare_process();
+    mrl_cli::memory::keep_freed_pages();
     let args = Args::parse();
-    let mut config = Config::default();
+    let mut config = Config::preset("reference")?;
     config.model.encoder = args.encoder;
-    // As the reference was published.
-    config.model.head_hidden = Some(0);
     config.run.precision = args.precision;
     config.run.batch_size = args.batch;
     if !args.bench || args.test {
         (config.model.width, config.run.batch_size) = (0.125, 4);
-        println!("{}", answer(&mut StepBench::new(&config.resolve(8)?), 1)?);
+        println!("{}", answer(&mut StepBench::new(config.check()?, 8)?, 1)?);
         return Ok(());
     }
-    let config = config.resolve(args.size)?;
-    let mut bench = StepBench::new(&config);
+    let mut bench = StepBench::new(config.check()?, args.size)?;
     for line in stdin().lines() {
         let line = line?;
         let steps = line.strip_prefix("steps ").ok_or("write `steps N`")?.trim().parse()?;
         let mut answer = answer(&mut bench, steps)?;
-        (answer["device"], answer["precision"]) = (json!(config.run.device), json!(config.run.precision));
+        (answer["device"], answer["precision"]) = (json!(bench.run().device), json!(bench.run().precision));
         println!("{answer}");
     }
     Ok(())

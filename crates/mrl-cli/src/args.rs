@@ -1,21 +1,20 @@
 //! What can be typed; nothing is checked here but the form.
 
 mod adapt;
+mod defaults;
 mod fold;
 mod images;
 mod index;
-mod objective;
-mod optimiser;
+mod train;
 
 use std::{path::PathBuf, str::FromStr};
 
 use clap::{
-    Args, Parser, Subcommand,
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use mrl_data::{AugmentationPreset, DatasetKind, Split};
+use mrl_config::NetworkChoice;
 use mrl_eval::{Database, Measure, Method};
-use mrl_train::{DeviceChoice, Encoder, FoldChoice, Head, NetworkChoice, Precision, Stem};
 use strum::VariantNames;
 
 pub use adapt::{AdaptCommand, ApplyArgs, FitArgs};
@@ -25,8 +24,7 @@ pub use index::{
     AddArgs, BenchArgs, BuildArgs, IndexCommand, InfoArgs, InputArgs, PushArgs, RemoveArgs, SearchArgs,
     TableArgs, TuneArgs,
 };
-pub use objective::ObjectiveArgs;
-pub use optimiser::OptimiserArgs;
+pub use train::{Sections, TrainArgs};
 
 const ENVIRONMENT: &str = "\
 Environment:
@@ -41,6 +39,28 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// What was typed; ends the process where that is wrong, or asks for help.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::from_arg_matches(&Self::described().get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The same of these words, of which the first is the program's name.
+    ///
+    /// # Errors
+    /// When they are wrong, or ask for help.
+    pub fn parse_words(words: impl IntoIterator<Item = String>) -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&Self::described().try_get_matches_from(words)?)
+    }
+
+    /// The command line with all that its help says.
+    #[must_use]
+    pub fn described() -> clap::Command {
+        Self::command().mut_subcommand("train", |train| train.mut_args(defaults::shown))
+    }
 }
 
 /// The commands.
@@ -60,137 +80,6 @@ pub enum Command {
     /// Search vectors: short prefixes to shortlist, the full vector to rank.
     #[command(subcommand)]
     Index(IndexCommand),
-}
-
-/// `mrl train`.
-#[derive(Clone, Debug, Default, Args)]
-#[command(allow_negative_numbers = true)]
-pub struct TrainArgs {
-    /// Start from a preset: a name (demo, reference, reference-cifar10-resnet18, …) or a file.toml; other options override it [default:
-    /// default, whose values are the defaults below].
-    #[arg(long, value_name = "NAME|FILE.toml")]
-    pub preset: Option<String>,
-    /// The folder of the run; it must be new or empty, unless --resume is given, and lie outside of the folder of the images.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Continue the run in --out from its last checkpoint, on the same images; begin it where --out is new or empty.
-    #[arg(long)]
-    pub resume: bool,
-    /// The format of the images.
-    #[arg(long, value_parser = choice::<DatasetKind>())]
-    pub dataset: Option<DatasetKind>,
-    /// The folder of the images; CIFAR and STL-10 are downloaded there when they are missing.
-    #[arg(long, value_name = "PATH")]
-    pub data_dir: Option<PathBuf>,
-    /// The part to train on [default: unlabeled for stl10 unless the objective needs labels, train elsewhere].
-    #[arg(long, value_parser = choice::<Split>())]
-    pub split: Option<Split>,
-    /// Only the first N images of each class.
-    #[arg(long, value_name = "N")]
-    pub subset_per_class: Option<usize>,
-    /// Skip up to N corrupt images of a folder [default: 0].
-    #[arg(long, value_name = "N")]
-    pub max_corrupt: Option<usize>,
-    /// Never train on this share of each class: always the same images, whatever the seed; 0 for none, where the preset has some.
-    #[arg(long, value_name = "SHARE")]
-    pub holdout: Option<f64>,
-    /// The side at which images are embedded, and the largest of views, in pixels [default: that of the images, 224 where they differ].
-    #[arg(long, value_name = "N")]
-    pub image_size: Option<usize>,
-    /// Where the decoded pixels of a folder are kept, so that later epochs and runs need not decode
-    /// [default: mrl/pixels in the user's cache folder].
-    #[arg(long, value_name = "DIR")]
-    pub pixel_cache: Option<PathBuf>,
-    /// Decode the images of a folder every time, and keep no pixels on the disk; the views are the same.
-    #[arg(long, conflicts_with = "pixel_cache")]
-    pub no_pixel_cache: bool,
-    /// The architecture [default: resnet18].
-    #[arg(long, value_parser = choice::<Encoder>())]
-    pub encoder: Option<Encoder>,
-    /// Factor on the number of channels [default: 1].
-    #[arg(long, value_name = "FACTOR")]
-    pub width: Option<f64>,
-    /// The first layers; auto is cifar for views up to 64 pixels, imagenet above [default: auto].
-    #[arg(long, value_parser = choice::<Stem>())]
-    pub stem: Option<Stem>,
-    /// The prefixes to train [default: powers of two from 8 to the encoder's width].
-    #[arg(long, value_name = "8,16,…", value_delimiter = ',')]
-    pub nesting: Option<Vec<usize>>,
-    /// One projector for all prefixes (mrl-e), one for each (mrl), the whole width alone (fixed), or one prefix drawn for
-    /// each step (random-prefix) [default: mrl-e].
-    #[arg(long, value_parser = choice::<Head>())]
-    pub head: Option<Head>,
-    /// Hidden units of the widest prefix's projector; 0: no hidden layer, one linear map as in the reference [default: 2048].
-    #[arg(long, value_name = "N")]
-    pub head_hidden: Option<usize>,
-    /// Whether shorter prefixes have their share of the hidden units, or all of them [default: false].
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub head_nest_hidden: Option<bool>,
-    /// Batch norm in projectors and predictors [default: true].
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub head_batch_norm: Option<bool>,
-    /// Numbers of a projection [default: 512].
-    #[arg(long, value_name = "N")]
-    pub projection_dim: Option<usize>,
-    /// What to minimise.
-    #[command(flatten)]
-    pub objective: ObjectiveArgs,
-    /// Passes over the images [default: 100].
-    #[arg(long, value_name = "N", conflicts_with = "max_steps")]
-    pub epochs: Option<u64>,
-    /// Steps in all; 0 writes the untrained encoder.
-    #[arg(long, value_name = "N")]
-    pub max_steps: Option<u64>,
-    /// Images that the loss tells apart from each other [default: 128].
-    #[arg(long, value_name = "N")]
-    pub batch_size: Option<usize>,
-    /// Batches whose gradients make one step. The loss compares images within a batch alone: this is no larger batch [default:
-    /// 1].
-    #[arg(long, value_name = "N")]
-    pub grad_accum: Option<usize>,
-    /// The sides of the views in equal parts of the run, in parts of --image-size: small ones are trained on faster [default:
-    /// 0.5,0.5,0.5,1].
-    #[arg(long, value_name = "0.5,…,1", value_delimiter = ',')]
-    pub view_scales: Option<Vec<f64>>,
-    /// How gradients change weights, and how fast.
-    #[command(flatten)]
-    pub optimiser: OptimiserArgs,
-    /// How the two views of an image are made, all of it; a preset's augmentation section can also change parts of one of
-    /// these [default: simclr-cifar with crops of 20 % or more].
-    #[arg(long, value_parser = choice::<AugmentationPreset>())]
-    pub augmentation: Option<AugmentationPreset>,
-    /// The number format of the activations; auto is bf16 where the device computes in it [default: auto].
-    #[arg(long, value_parser = choice::<Precision>())]
-    pub precision: Option<Precision>,
-    /// auto, cpu, cuda:N or mps [default: auto].
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Option<DeviceChoice>,
-    /// Everything random follows from it [default: 0].
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// A line in metrics.jsonl every N steps [default: 10].
-    #[arg(long, value_name = "N")]
-    pub log_every: Option<u64>,
-    /// A checkpoint every N steps [default: behind an epoch, once a minute at most].
-    #[arg(long, value_name = "N")]
-    pub checkpoint_every: Option<u64>,
-    /// After N steps, batch norm of both networks uses its running statistics, which no longer change. The reference's script does so
-    /// from its first evaluation on, after 2,000 steps [default: never].
-    #[arg(long, value_name = "N")]
-    pub freeze_batch_norm_after: Option<u64>,
-    /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained length of both networks.
-    #[arg(long, value_name = "N")]
-    pub eval_every: Option<u64>,
-    /// The rotation to fold into the encoders at the end, where images kept out of its fit say that prefixes find more of the nearest
-    /// neighbours with it [default: principal].
-    #[arg(long, value_parser = choice::<FoldChoice>())]
-    pub fold: Option<FoldChoice>,
-    /// Write the phases of each step as a trace that Perfetto and Chrome show.
-    #[arg(long, value_name = "FILE.json")]
-    pub profile: Option<PathBuf>,
-    /// Replace the file of --profile even if it is not a profile that mrl wrote. A run is never replaced.
-    #[arg(long, requires = "profile")]
-    pub force: bool,
 }
 
 /// `mrl embed`.

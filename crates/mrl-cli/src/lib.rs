@@ -1,28 +1,29 @@
-//! The `mrl` command line: what was typed ([`args`]), what it means (`settings`), and one function a command.
+//! The command lines: what was typed ([`args`], [`reference`]), what it means ([`settings`]), and a function for each command that
+//! needs no libtorch ([`commands`]). The others are those of the program `mrl-torch`, in `src/torch`.
 
 pub mod args;
-mod commands;
+pub mod commands;
 mod file_name;
-mod memory;
-mod outputs;
-mod pixel_cache;
-mod profile;
-mod progress;
+pub mod memory;
+pub mod outputs;
+pub mod progress;
 pub mod reference;
-mod settings;
-mod signals;
+pub mod settings;
 mod simd;
-mod waiting;
+pub mod torch_program;
 
 use std::process::ExitCode;
 
 use args::{Cli, Command};
+use mrl_config::ConfigError;
 use mrl_eval::EvalError;
 use mrl_retrieve::postgres::PostgresError;
-use mrl_train::TrainError;
+
+pub use simd::limit as limit_simd;
 
 /// What a command ended with, beside errors.
-pub(crate) enum Ending {
+pub enum Ending {
+    /// All is done.
     Done,
     /// Stopped by a signal, after saving a checkpoint.
     Interrupted,
@@ -30,7 +31,7 @@ pub(crate) enum Ending {
 
 /// The user asked for something that cannot be meant; ends with the code for wrong usage.
 #[derive(Debug)]
-pub(crate) struct UsageError(pub(crate) String);
+pub struct UsageError(pub String);
 
 impl std::fmt::Display for UsageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -42,48 +43,38 @@ impl std::error::Error for UsageError {}
 
 /// Runs a command: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving a checkpoint.
 #[must_use]
-pub fn run(cli: Cli) -> ExitCode {
-    prepare_process();
-    if matches!(cli.command, Command::Train(_) | Command::Embed(_) | Command::Fold(_) | Command::Adapt(_)) {
-        waiting::sleep_while_waiting();
-    }
-    exit_code(simd::limit().and_then(|()| match cli.command {
-        Command::Train(args) => commands::train(&args),
-        Command::Embed(args) => commands::embed(&args),
-        Command::Fold(args) => commands::fold(&args),
-        Command::Eval(args) => commands::eval(&args),
-        Command::Adapt(command) => commands::adapt(&command),
-        Command::Index(command) => commands::index(&command),
-    }))
-}
-
-/// What every program does first.
-pub fn prepare_process() {
-    memory::keep_freed_pages();
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        // The library makes an error of it, which says it better.
-        if !mrl_train::is_torch_panic(panic.payload()) {
-            default(panic);
+pub fn run(cli: &Cli) -> ExitCode {
+    let result = limit_simd().and_then(|()| match &cli.command {
+        Command::Train(_) | Command::Embed(_) | Command::Fold(_) | Command::Adapt(_) => {
+            Err(torch_program::become_it())
         }
-    }));
+        Command::Eval(args) => commands::eval(args),
+        Command::Index(command) => commands::index(command, |_, _| Err(torch_program::become_it())),
+    });
+    exit_code(result, |_| false)
 }
 
-fn exit_code(result: anyhow::Result<Ending>) -> ExitCode {
+/// The exit code of a command, after its error is shown. `is_usage_of_other` tells of errors that [`is_usage`] does not know.
+pub fn exit_code(
+    result: anyhow::Result<Ending>,
+    is_usage_of_other: impl Fn(&anyhow::Error) -> bool,
+) -> ExitCode {
     match result {
         Ok(Ending::Done) if progress::lost_an_answer() => ExitCode::FAILURE,
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(error) => {
             progress::error(&error);
-            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+            ExitCode::from(if is_usage_of_other(&error) || is_usage(&error) { 2 } else { 1 })
         }
     }
 }
 
-fn is_usage(error: &anyhow::Error) -> bool {
+/// Whether an error is of wrong usage, so that the cure is to ask for something else.
+#[must_use]
+pub fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<UsageError>()
-        || error.downcast_ref::<TrainError>().is_some_and(TrainError::is_usage)
+        || error.downcast_ref::<ConfigError>().is_some_and(ConfigError::is_usage)
         || error.downcast_ref::<EvalError>().is_some_and(EvalError::is_usage)
         || error.downcast_ref::<mrl_retrieve::Error>().is_some_and(mrl_retrieve::Error::is_usage)
         || error.downcast_ref::<PostgresError>().is_some_and(PostgresError::is_usage)

@@ -1,9 +1,7 @@
-//! `mrl`: Matryoshka embeddings from the command line.
+//! `mrl`: Matryoshka embeddings from the command line. Commands that need libtorch are those of `mrl-torch`, which this becomes.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    mrl_cli::run(mrl_cli::args::Cli::parse())
+    mrl_cli::run(&mrl_cli::args::Cli::of_process())
 }

@@ -13,12 +13,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// A message in its own line. That nobody reads it any more is no reason to end.
-pub(crate) fn note(message: &str) {
+pub fn note(message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 
 /// The error that ends the program, with its causes, in one line. The libraries' errors name their causes themselves.
-pub(crate) fn error(error: &anyhow::Error) {
+pub fn error(error: &anyhow::Error) {
     let mut message = "error".to_owned();
     for cause in error.chain().map(ToString::to_string) {
         if !message.contains(&cause) {
@@ -32,7 +32,7 @@ pub(crate) fn error(error: &anyhow::Error) {
 static LOST: AtomicBool = AtomicBool::new(false);
 
 /// A result, on stdout. What goes on after it does so even if it cannot be written, which is said once.
-pub(crate) fn answer(text: &str) {
+pub fn answer(text: &str) {
     let Err(error) = writeln!(io::stdout(), "{}", text.trim_end()) else { return };
     if error.kind() != ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) {
         note(&format!("error: stdout cannot be written ({error})"));
@@ -40,19 +40,20 @@ pub(crate) fn answer(text: &str) {
 }
 
 /// Whether the program is to end as failed because an answer is lost.
-pub(crate) fn lost_an_answer() -> bool {
+pub fn lost_an_answer() -> bool {
     LOST.load(Ordering::Relaxed)
 }
 
 /// The progress of one thing.
-pub(crate) struct Progress {
+pub struct Progress {
     what: String,
     bar: Option<ProgressBar>,
     last_line: Cell<Option<Instant>>,
 }
 
 impl Progress {
-    pub(crate) fn new(what: &str) -> Self {
+    /// Of this thing; nothing is shown yet.
+    pub fn new(what: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} (eta {eta})");
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -64,7 +65,7 @@ impl Progress {
     }
 
     /// `done` of `total`, which is 0 where nobody knows it; `message` says more.
-    pub(crate) fn at(&self, done: u64, total: u64, message: &str) {
+    pub fn at(&self, done: u64, total: u64, message: &str) {
         if let Some(bar) = &self.bar {
             if total > 0 {
                 bar.set_length(total);
@@ -80,14 +81,15 @@ impl Progress {
     }
 
     /// A message above the bar.
-    pub(crate) fn note(&self, message: &str) {
+    pub fn note(&self, message: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| note(message)),
             None => note(message),
         }
     }
 
-    pub(crate) fn finish(&self) {
+    /// Removes the bar.
+    pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -96,10 +98,11 @@ impl Progress {
 
 /// The progress of opening a data set: each of its phases is a bar of its own.
 #[derive(Default)]
-pub(crate) struct DataProgress(RefCell<Option<(String, Progress)>>);
+pub struct DataProgress(RefCell<Option<(String, Progress)>>);
 
 impl DataProgress {
-    pub(crate) fn show(&self, progress: mrl_data::Progress<'_>) {
+    /// Shows an event of opening.
+    pub fn show(&self, progress: mrl_data::Progress<'_>) {
         use mrl_data::Progress as Data;
         match progress {
             Data::Download { file, done_bytes, total_bytes } => {

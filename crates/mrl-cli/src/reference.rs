@@ -1,13 +1,16 @@
 //! The command line of the reference implementation's training script (`run_training.py`, installed as `mrl_train`), on the same code as
 //! `mrl train`.
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use clap::{Parser, ValueEnum};
+use mrl_config::{CheckedConfig, Config, Encoder, Objective, Precision, Relic};
 use mrl_data::{DatasetKind, Split};
-use mrl_train::{Config, Encoder, Objective, Precision, Relic};
 
-use crate::{UsageError, commands, progress::note};
+use crate::{UsageError, progress::note};
 
 /// ReLIC with nested projections, under the reference's own options.
 ///
@@ -90,25 +93,6 @@ enum EncoderName {
     Resnet50,
 }
 
-/// Runs the reference's command line.
-#[must_use]
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    crate::prepare_process();
-    let args = ReferenceArgs::parse_from(args.into_iter().map(double_dash));
-    crate::waiting::sleep_while_waiting();
-    let (out, resume) = match &args.ckpt_path {
-        Some(run) => (run.clone(), true),
-        None => (args.save_model_dir.clone(), false),
-    };
-    let result = crate::simd::limit().and_then(|()| check_resume(&args)).and_then(|()| args.config()).and_then(|config| {
-        if args.proj_hidden_dim.is_some() {
-            note("warning: --proj_hidden_dim has no effect: the reference computes its projector's hidden layer and does not use it");
-        }
-        commands::run_config(&config, &out, resume, None, None)
-    });
-    crate::exit_code(result)
-}
-
 /// argparse lets long options have one dash: `-lr 0.001` becomes `--lr 0.001`. Values stay as they are.
 fn double_dash(arg: OsString) -> OsString {
     const LONG: [&str; 3] = ["-save_model_dir", "-lr", "-wd"];
@@ -118,22 +102,42 @@ fn double_dash(arg: OsString) -> OsString {
     }
 }
 
-fn check_resume(args: &ReferenceArgs) -> anyhow::Result<()> {
-    match &args.ckpt_path {
-        Some(path) if !path.is_dir() => {
-            let problem =
-                format!("--ckpt_path {}: give the folder of a run, which holds checkpoints/", path.display());
-            Err(UsageError(problem).into())
-        }
-        _ => Ok(()),
-    }
-}
-
 impl ReferenceArgs {
+    /// What was typed; ends the process where that is wrong, or asks for help.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::parse_from(std::env::args_os().map(double_dash))
+    }
+
+    /// The folder of the run, and whether it is to be resumed.
+    ///
     /// # Errors
-    /// When the images are those of a data set that this program does not read.
-    fn config(&self) -> anyhow::Result<Config> {
-        let mut config = Config::default();
+    /// When the one to resume is not there.
+    pub fn run_folder(&self) -> anyhow::Result<(&Path, bool)> {
+        match &self.ckpt_path {
+            None => Ok((&self.save_model_dir, false)),
+            Some(path) if path.is_dir() => Ok((path, true)),
+            Some(path) => {
+                let problem = format!(
+                    "--ckpt_path {}: give the folder of a run, which holds checkpoints/",
+                    path.display()
+                );
+                Err(UsageError(problem).into())
+            }
+        }
+    }
+
+    /// The reference's recipe with the options over it.
+    ///
+    /// # Errors
+    /// When the images are those of a data set that this program does not read, or an option is out of range.
+    pub fn config(&self) -> anyhow::Result<CheckedConfig> {
+        if self.proj_hidden_dim.is_some() {
+            note(
+                "warning: --proj_hidden_dim has no effect: the reference computes its projector's hidden layer and does not use it",
+            );
+        }
+        let mut config = Config::preset("reference")?;
         config.data.data_dir = Some(self.dataset_path.clone());
         let (dataset, split) = match self.dataset_name {
             DatasetName::Stl10 => (DatasetKind::Stl10, Split::Unlabeled),
@@ -144,7 +148,6 @@ impl ReferenceArgs {
         };
         (config.data.dataset, config.data.split) = (Some(dataset), Some(split));
         config.model.encoder = self.encoder_model_name.encoder();
-        config.model.head_hidden = Some(0);
         config.model.projection_dim = Some(self.proj_out_dim);
         config.objective.loss = Objective::Relic(Relic { alpha: self.alpha });
         config.optimiser.lr = self.learning_rate;
@@ -160,7 +163,7 @@ impl ReferenceArgs {
         config.run.log_every = self.log_every_n_steps;
         config.run.checkpoint_every = Some(self.log_every_n_steps);
         config.run.freeze_batch_norm_after = self.freeze_batch_norm_after;
-        Ok(config)
+        Ok(config.check()?)
     }
 
     /// How to train on a data set that the reference takes from a hub, at the same size of the views.
@@ -197,13 +200,12 @@ mod tests {
     #[test]
     fn defaults_are_the_references() {
         let config = parse(&[]).config().unwrap();
-        let expected = Config::default();
-        assert_eq!((config.model.head_hidden, config.run.freeze_batch_norm_after), (Some(0), None));
-        assert_eq!(config.optimiser, expected.optimiser);
-        assert_eq!(config.target, expected.target);
-        assert_eq!(config.data.dataset, Some(DatasetKind::Stl10));
-        assert_eq!((config.run.epochs, config.run.batch_size), (Some(100), 256));
-        assert_eq!(config.run.precision, Precision::F32);
+        let mut expected = Config::preset("reference").unwrap();
+        expected.data.data_dir = Some("./data".into());
+        (expected.data.dataset, expected.data.split) = (Some(DatasetKind::Stl10), Some(Split::Unlabeled));
+        (expected.run.precision, expected.run.seed) = (Precision::F32, 42);
+        (expected.run.log_every, expected.run.checkpoint_every) = (400, Some(400));
+        assert_eq!(config.config(), &expected);
     }
 
     #[test]
@@ -222,6 +224,7 @@ mod tests {
             "--fp16_precision",
         ]);
         let config = args.config().unwrap();
+        let config = config.config();
         assert_eq!(args.save_model_dir, PathBuf::from("here"));
         assert_eq!(
             (config.optimiser.lr, config.optimiser.weight_decay, config.run.batch_size),

@@ -26,7 +26,6 @@ mod loader;
 mod lock;
 mod part;
 mod preprocess;
-mod resize;
 mod sampler;
 mod thumbnail;
 mod view;

@@ -1,4 +1,6 @@
-use crate::{Image, resize::Resize};
+use mrl_resize::Resize;
+
+use crate::Image;
 
 /// Of an image whose sides differ by more than this factor only the middle is looked at: to resize all of it could fill the
 /// memory. The central square is one of so many, and the filter reaches no further than one beside it.

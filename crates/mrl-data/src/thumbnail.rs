@@ -1,6 +1,8 @@
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
-use crate::{Image, resize::Resize};
+use mrl_resize::Resize;
+
+use crate::Image;
 
 impl Image<'_> {
     /// The image as PNG, scaled so that its longer side is at most `side` pixels. Smaller ones stay as they are.

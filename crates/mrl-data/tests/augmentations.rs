@@ -25,7 +25,7 @@ fn probability() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(40)))]
 
     #[test]
     fn what_is_probable_happens_as_often(

@@ -1,3 +1,4 @@
+use mrl_linalg::EigenError;
 use std::{fmt, path::PathBuf};
 
 use crate::number::number;
@@ -287,6 +288,12 @@ pub enum EvalError {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+impl From<EigenError> for EvalError {
+    fn from(EigenError(d): EigenError) -> Self {
+        Self::Eigen(d)
+    }
 }
 
 impl EvalError {

@@ -1,11 +1,9 @@
 use std::ops::Range;
 
+use mrl_linalg::{Matrix, multiply_add};
 use rayon::prelude::*;
 
-use crate::{
-    linear::{Matrix, multiply_add},
-    rows::{Rows, blocks},
-};
+use crate::rows::{Rows, blocks};
 
 /// Database rows and queries in one product; the tile of similarities (1 MiB) stays in the cache.
 const DATABASE: usize = 1024;

@@ -37,7 +37,6 @@ mod examples;
 mod golden;
 mod kept;
 mod knn;
-mod linear;
 mod measures;
 mod number;
 mod options;

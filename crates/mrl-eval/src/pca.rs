@@ -1,4 +1,6 @@
-use crate::{EvalError, linear::eigen, projection::Projection, standardise::Moments};
+use mrl_linalg::eigen;
+
+use crate::{EvalError, projection::Projection, standardise::Moments};
 
 /// Principal components of a training set: centred, not standardised, as scikit-learn's `PCA`. The map onto them, where
 /// those without variance are zero columns, and the variance of each, `[d]`, from the largest.

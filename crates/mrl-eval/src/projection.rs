@@ -1,12 +1,10 @@
+use mrl_linalg::{Matrix, multiply};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
-use crate::{
-    linear::{Matrix, multiply},
-    rows::Rows,
-};
+use crate::rows::Rows;
 
 const BLOCK: usize = 256;
 

@@ -1,8 +1,9 @@
 use std::sync::OnceLock;
 
+use mrl_linalg::{Matrix, eigenvalues, multiply_add_parallel};
+
 use crate::{
     EvalError,
-    linear::{Matrix, eigenvalues, multiply_add_parallel},
     rows::{Rows, blocks},
 };
 
@@ -123,6 +124,8 @@ impl<'a> Moments<'a> {
 
 #[cfg(test)]
 mod tests {
+    use mrl_linalg::eigen;
+
     use super::*;
 
     #[test]
@@ -160,5 +163,22 @@ mod tests {
         let values = vec![0.1f32; 5_000 * 2];
         let moments = Moments::of(Rows::new(&values, 2));
         assert_eq!(moments.covariance(), [0.0; 4]);
+    }
+
+    /// Wide enough for faer to share its work out.
+    #[test]
+    fn covariances_and_eigenvectors_do_not_depend_on_the_number_of_threads() {
+        let d = 400;
+        let values: Vec<f32> = (0..3 * d * d).map(|i| ((i * 7_919 + i * i % 31) % 1_009) as f32).collect();
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let moments = Moments::of(Rows::new(&values, d));
+                let found = eigen(moments.covariance(), d).unwrap();
+                (moments.covariance().to_vec(), found.values, found.vectors)
+            })
+        };
+        let alone = on(1);
+        assert!(on(2) == alone && on(5) == alone);
     }
 }

@@ -194,7 +194,7 @@ mod damaged {
     use super::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(32)))]
         /// A file that is cut or has a wrong byte is refused or read, and what was read can be shown.
         #[test]
         fn reports_never_panic(cut in 0usize..2_000, at in 0usize..20_000, value: u8) {

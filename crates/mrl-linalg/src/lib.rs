@@ -1,4 +1,4 @@
-//! Loops compiled for each set of vector instructions, run with the widest that the processor has.
+//! Loops compiled for each set of vector instructions, run with the widest that the processor has; products and eigenvectors of matrices.
 //!
 //! ```
 //! use mrl_linalg::vectorised;
@@ -22,9 +22,14 @@
 
 mod dispatch;
 mod level;
+mod matrix;
 #[cfg(feature = "test-env")]
 mod test_env;
 
 pub use dispatch::{dispatch, limit_simd, vectorised};
 pub use level::{Level, SimdError};
+pub use matrix::{
+    Eigen, EigenError, Matrix, Parallel, Real, add_second_moment, eigen, eigenvalues, multiply, multiply_add,
+    multiply_add_parallel,
+};
 pub use pulp::{Simd, WithSimd};

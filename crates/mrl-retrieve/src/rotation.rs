@@ -1,17 +1,6 @@
 //! An orthogonal map that moves what tells rows apart into the first dims: dot products stay, prefixes say more.
 
-use faer::{
-    Accum, Mat, MatMut, MatRef, Par, Spec,
-    diag::Diag,
-    dyn_stack::{MemBuffer, MemStack},
-    linalg::{
-        evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch},
-        matmul::{
-            matmul,
-            triangular::{self, BlockStructure},
-        },
-    },
-};
+use mrl_linalg::{Matrix, add_second_moment, eigen, multiply};
 
 use crate::{Error, space::Metric, vector::norm};
 
@@ -61,14 +50,8 @@ impl Rotation {
     pub(crate) fn apply(&self, rows: &[f64], dims: usize) -> Vec<f64> {
         let n = rows.len() / self.width;
         let mut out = vec![0.0; n * dims];
-        matmul(
-            MatMut::from_row_major_slice_mut(&mut out, n, dims),
-            Accum::Replace,
-            MatRef::from_row_major_slice(rows, n, self.width),
-            MatRef::from_row_major_slice(&self.axes[..dims * self.width], dims, self.width).transpose(),
-            1.0,
-            Par::Seq,
-        );
+        let axes = Matrix::new(&self.axes[..dims * self.width], dims, self.width);
+        multiply(Matrix::new(rows, n, self.width), axes.transposed(), &mut out);
         out
     }
 
@@ -87,44 +70,16 @@ fn second_moment<'a>(row: impl Fn(usize) -> &'a [f32], n: usize, width: usize, m
         let indices = start..n.min(start + BLOCK);
         block.clear();
         block.extend(indices.clone().flat_map(|index| metric.scaled(row(index))));
-        let rows = MatRef::from_row_major_slice(&block[..], indices.len(), width);
-        triangular::matmul(
-            MatMut::from_row_major_slice_mut(&mut moment, width, width),
-            BlockStructure::TriangularLower,
-            Accum::Add,
-            rows.transpose(),
-            BlockStructure::Rectangular,
-            rows,
-            BlockStructure::Rectangular,
-            1.0,
-            Par::rayon(0),
-        );
+        add_second_moment(&mut moment, &block, width);
     }
     moment
 }
 
-/// The eigenvectors of a symmetric matrix, of which the lower triangle is read, as rows from the largest eigenvalue. The
-/// largest number of each is positive, which settles the sign. On one thread: on several, the last bits would depend on
-/// their number.
+/// The eigenvectors of a symmetric matrix, of which the lower triangle is read, as rows from the largest eigenvalue.
 fn eigenvectors(matrix: &[f64], d: usize) -> Result<Vec<f32>, Error> {
-    let (mut ascending, mut columns) = (Diag::zeros(d), Mat::zeros(d, d));
-    let scratch = self_adjoint_evd_scratch::<f64>(d, ComputeEigenvectors::Yes, Par::Seq, Spec::default());
-    self_adjoint_evd(
-        MatRef::from_row_major_slice(matrix, d, d),
-        ascending.as_mut(),
-        Some(columns.as_mut()),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        Spec::default(),
-    )
-    .map_err(|_| Error::Rotation { width: d })?;
-    let axis = |j: usize| {
-        let column = columns.col(j);
-        let largest = column.iter().fold(0.0, |a: f64, &b| if b.abs() > a.abs() { b } else { a });
-        let sign = if largest < 0.0 { -1.0 } else { 1.0 };
-        (0..d).map(move |i| (sign * column[i]) as f32)
-    };
-    Ok((0..d).rev().flat_map(axis).collect())
+    let found = eigen(matrix, d).map_err(|_| Error::Rotation { width: d })?;
+    let axis = |j: usize| found.vectors[j..].iter().step_by(d).map(|&value| value as f32);
+    Ok((0..d).flat_map(axis).collect())
 }
 
 #[cfg(test)]

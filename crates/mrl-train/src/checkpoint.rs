@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mrl_config::{ResolvedConfig, check_same};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::{
-    ResolvedConfig, TrainError,
-    resolved::check_same,
+    TrainError,
     tensor_file::{self, TensorFile},
     trainer::Trainer,
 };
@@ -104,7 +104,7 @@ impl Checkpoints {
                 format!("is of step {}, which its name does not say; give it back its name", state.step);
             return Err(file.damaged(problem));
         }
-        check_same(&path, &*file.config()?, config)?;
+        check_same(&path, &file.config()?, config)?;
         if state.images != images {
             let problem = format!(
                 "was made with {} images, but the data set now has {images}; restore it",

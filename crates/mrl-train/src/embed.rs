@@ -1,15 +1,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mrl_config::{DeviceChoice, NetworkChoice, ResolvedConfig, check_image_size};
 use mrl_data::{Image, ImageSet, ImageSource, Part, prepare};
 use mrl_embedding::{EmbeddingSet, Metadata};
-use serde::{Deserialize, Serialize};
-use strum::{Display, EnumString, VariantNames};
 use tch::{Device, Kind};
 
 use crate::{
-    Fold, ResolvedConfig, RunFolder, TrainError,
-    config::check_image_size,
+    Fold, RunFolder, TrainError,
+    device::{native, present, torch_device, torch_kind},
     encoder_file,
     features::{Features, prepare_batch},
     fold,
@@ -18,20 +17,6 @@ use crate::{
     tensor_file::{self, TensorFile},
     torch_panic::catch_torch,
 };
-
-/// Which of a run's two networks.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum NetworkChoice {
-    /// The moving average, which the reference evaluates.
-    #[default]
-    Target,
-    /// The network that the optimiser trains.
-    Online,
-}
 
 /// A trained encoder, for use: its weights are never changed.
 pub struct Embedder {
@@ -88,17 +73,27 @@ impl Embedder {
     ) -> Result<Self, TrainError> {
         let config = contents.config()?;
         // The run's device may be another machine's.
-        let device = config.run.device.resolve().or_else(|_| crate::DeviceChoice::Auto.resolve())?;
-        let kind = config.run.precision.on(&device).kind();
-        let (model, layout) = Model::new(&config, config.nesting().dims());
-        let network = Network::zeros(Arc::new(layout), device.torch());
+        let device = present(config.run.device).or_else(|_| present(DeviceChoice::Auto))?;
+        let kind = torch_kind(native(config.run.precision, device));
+        let (model, layout) = Model::new(&config);
+        let network = Network::zeros(Arc::new(layout), torch_device(device));
         encoder_file::fill(contents, prefix, &network)?;
         let fold = encoder_file::read_fold(contents, config.model.features())?;
         // To the letter: an earlier version's configuration is that of the sets that it embedded.
         let written = contents.entry("config").map(str::to_owned);
         let metadata = encoder_file::metadata(&config, choice, &network, fold.as_ref());
         let metadata = Metadata { config: written, ..metadata };
-        Ok(Self { config, choice, model, network, fold, metadata, source, device: device.torch(), kind })
+        Ok(Self {
+            config,
+            choice,
+            model,
+            network,
+            fold,
+            metadata,
+            source,
+            device: torch_device(device),
+            kind,
+        })
     }
 
     /// The same encoder without its linear map: its prefixes are as they were trained.
@@ -204,7 +199,7 @@ impl Embedder {
     /// # Errors
     /// When the memory is not enough.
     pub fn embed_image(&self, image: &Image<'_>) -> Result<EmbeddingSet, TrainError> {
-        let (size, width) = (self.config.image_size(), self.config.model.features());
+        let (size, width) = (self.config.data.image_size, self.config.model.features());
         let (mut pixels, mut embedding) = (vec![0.0; size * size * 3], vec![0.0; width]);
         prepare(image, size, &mut pixels);
         catch_torch(|| self.features().of_batch(&pixels, &mut embedding))?;

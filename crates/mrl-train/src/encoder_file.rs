@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
+use mrl_config::{FoldChoice, NetworkChoice, ResolvedConfig};
 use mrl_embedding::Metadata;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
 use crate::{
-    Fold, FoldChoice, NetworkChoice, ResolvedConfig, TrainError,
+    Fold, TrainError,
     model::{Network, is_encoder},
     tensor_file::{self, TensorFile},
 };
@@ -36,13 +37,13 @@ pub(crate) fn metadata(
     fold: Option<&Fold>,
 ) -> Metadata {
     let preprocessing = Preprocessing {
-        image_size: config.image_size(),
+        image_size: config.data.image_size,
         resize: "shorter side, bilinear, antialiased",
         crop: "centre",
         range: [0.0, 1.0],
     };
     Metadata {
-        nesting: Some(config.nesting().clone()),
+        nesting: Some(config.model.nesting.clone()),
         encoder: Some(config.model.describe()),
         network: Some(choice.to_string()),
         weights: Some(fingerprint(network, fold)),
@@ -139,18 +140,20 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::{Config, Embedder, Precision, Stem, model::Model};
+    use crate::{
+        Embedder,
+        device::torch_device,
+        model::Model,
+        testing::{resolved, tiny},
+    };
 
     const WIDTH: usize = 64;
 
     /// The file of an untrained encoder with this linear map.
     fn encoder(path: &Path, fold: Option<&Fold>) {
-        let mut config = Config::default();
-        (config.model.width, config.model.stem) = (0.125, Stem::Cifar);
-        config.run.precision = Precision::F32;
-        let config = config.resolve(8).unwrap();
-        let (_, layout) = Model::new(&config, config.nesting().dims());
-        let device = config.run.device.torch();
+        let config = resolved(&tiny(), 8);
+        let (_, layout) = Model::new(&config);
+        let device = torch_device(config.run.device);
         let network = Network::new(Arc::new(layout), &mut ChaCha8Rng::seed_from_u64(1), device);
         network.batches_tracked().set(7);
         let metadata = metadata(&config, NetworkChoice::Online, &network, fold);

@@ -3,15 +3,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mrl_config::ConfigError;
 use mrl_data::DataError;
 use mrl_embedding::NestingError;
 
 /// What can stop a training run or an embedding.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The configuration cannot be used.
+    /// What was asked for cannot be done.
     #[error("{0}")]
-    Config(String),
+    Usage(String),
+    /// The configuration cannot be used, or a file of a run does not hold one.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// Vectors that were given cannot be adapted.
     #[error("{0}")]
     Vectors(String),
@@ -93,7 +97,11 @@ impl TrainError {
     /// Whether the cure is to ask for something else: another option or preset.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Nesting(_))
+        match self {
+            Self::Usage(_) | Self::Nesting(_) => true,
+            Self::Config(error) => error.is_usage(),
+            _ => false,
+        }
     }
 
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {

@@ -1,9 +1,10 @@
+use mrl_config::ResolvedConfig;
 use mrl_data::{ImageSource, prepare};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    ResolvedConfig, TrainError,
+    TrainError,
     model::{Active, Mode, Model, Network},
 };
 
@@ -29,7 +30,7 @@ impl<'a> Features<'a> {
         kind: Kind,
         device: Device,
     ) -> Self {
-        let (size, width) = (config.image_size(), config.model.features());
+        let (size, width) = (config.data.image_size, config.model.features());
         Self { model, weights: network.activate(Mode::Eval, kind), size, width, device }
     }
 

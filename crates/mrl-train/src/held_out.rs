@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use mrl_config::ResolvedConfig;
 use mrl_data::{ImageSet, ImageSource, Part};
 use mrl_embedding::EmbeddingSet;
 use serde::Serialize;
 
-use crate::{Observer, ResolvedConfig, TrainError, model::Network, phase::phase, trainer::Trainer};
+use crate::{Observer, TrainError, model::Network, phase::phase, trainer::Trainer};
 
 /// What the two encoders were worth at a step: a line of `metrics.jsonl`. Accuracies are shares of 1, one for each nesting dim.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,7 +38,7 @@ impl Images {
             return Ok(Self { trained: Arc::new(Part::whole(set)), held_out: None });
         };
         let [trained, queries] =
-            Part::hold_out(&set, share).map_err(|error| TrainError::Config(error.to_string()))?;
+            Part::hold_out(&set, share).map_err(|error| TrainError::Usage(error.to_string()))?;
         let database = trained.labelled();
         Ok(Self { trained: Arc::new(trained), held_out: Some(HeldOut { database, queries }) })
     }
@@ -92,7 +93,12 @@ mod tests {
     use mrl_data::{DatasetKind, Split};
 
     use super::*;
-    use crate::{Config, Embedder, NetworkChoice, Precision, Stem, pretrain};
+    use mrl_config::NetworkChoice;
+
+    use crate::{
+        Embedder, pretrain,
+        testing::{resolved, tiny},
+    };
 
     /// Keeps what it was asked about.
     #[derive(Default)]
@@ -134,12 +140,11 @@ mod tests {
     }
 
     fn config() -> ResolvedConfig {
-        let mut config = Config::default();
-        (config.model.width, config.model.stem) = (0.125, Stem::Cifar);
-        config.run.precision = Precision::F32;
-        (config.run.batch_size, config.run.max_steps, config.run.eval_every) = (4, Some(3), Some(1));
+        let mut config = tiny();
+        (config.run.epochs, config.run.max_steps) = (None, Some(3));
+        (config.run.batch_size, config.run.eval_every) = (4, Some(1));
         config.data.holdout = Some(0.2);
-        config.resolve(8).unwrap()
+        resolved(&config, 8)
     }
 
     #[test]

@@ -1,46 +1,38 @@
 //! The labels of a supervised run.
 
+use mrl_config::{HeadLayers, ResolvedConfig};
 use mrl_data::ImageSet;
 use tch::{Device, Tensor};
 
-use crate::{Config, Objective, TrainError, device::upload};
+use crate::{TrainError, device::upload};
 
-impl Config {
-    /// Takes the number of classes from `images`, where the objective needs labels and does not say how many there are.
-    ///
-    /// # Errors
-    /// When it needs labels and the images have none, or some that are no class.
-    pub fn with_labels_of(mut self, images: &ImageSet) -> Result<Self, TrainError> {
-        let Objective::Supervised(supervised) = &mut self.objective.loss else { return Ok(self) };
-        let named = images.class_names().map(<[String]>::len).or(images.kind().classes());
-        supervised.classes = supervised.classes.or(named);
-        check_labels(&self, images)?;
-        Ok(self)
-    }
+/// The labels of images that an objective needs labels of.
+pub(crate) fn needed_labels(images: &ImageSet) -> Result<&[i64], TrainError> {
+    images.labels().ok_or_else(|| {
+        let problem = "has none; use images in a subfolder for each class, or an objective without labels";
+        refused(images, problem)
+    })
 }
 
 /// Whether every image has a label that is a class, if the objective needs labels.
-pub(crate) fn check_labels(config: &Config, images: &ImageSet) -> Result<(), TrainError> {
-    let Objective::Supervised(supervised) = &config.objective.loss else { return Ok(()) };
-    let refused = |problem: String| {
-        Err(TrainError::Config(format!(
-            "the objective supervised needs a label for each image, and {} {problem}",
-            images.name()
-        )))
-    };
-    let Some(labels) = images.labels() else {
-        return refused(
-            "has none; use images in a subfolder for each class, or an objective without labels".to_owned(),
-        );
-    };
-    let classes = supervised.classes.unwrap_or_default() as i64;
-    let stray = labels.iter().enumerate().find(|(_, label)| !(0..classes).contains(*label));
-    match stray {
+pub(crate) fn check_labels(config: &ResolvedConfig, images: &ImageSet) -> Result<(), TrainError> {
+    let HeadLayers::Classifier { classes } = config.model.layers else { return Ok(()) };
+    let classes = classes as i64;
+    let mut labels = needed_labels(images)?.iter().enumerate();
+    match labels.find(|(_, label)| !(0..classes).contains(*label)) {
         None => Ok(()),
         Some((image, label)) => {
-            refused(format!("has label {label} for image {image}; there are {classes} classes, from 0"))
+            let problem = format!("has label {label} for image {image}; there are {classes} classes, from 0");
+            Err(refused(images, &problem))
         }
     }
+}
+
+fn refused(images: &ImageSet, problem: &str) -> TrainError {
+    let images = images.name();
+    TrainError::Usage(format!(
+        "the objective supervised needs a label for each image, and {images} {problem}"
+    ))
 }
 
 /// Those of `labels` at `indices`, `[n]`, i64.
@@ -51,40 +43,46 @@ pub(crate) fn labels_of(labels: &[i64], indices: &[usize], device: Device) -> Te
 
 #[cfg(test)]
 mod tests {
+    use mrl_config::{Objective, Settings, Supervised};
     use mrl_data::{DatasetKind, Split};
 
     use super::*;
+    use crate::resolve;
 
     fn images(kind: DatasetKind, labels: Option<&[i64]>) -> ImageSet {
         let pixels = vec![0; 3 * 3];
         ImageSet::from_pixels(kind, Split::Train, (1, 1), pixels, labels.map(<[i64]>::to_vec)).unwrap()
     }
 
-    fn supervised(classes: Option<usize>) -> Config {
-        let mut config = Config::default();
-        config.objective.loss = Objective::Supervised(crate::Supervised { classes });
-        config
+    fn resolved(loss: Objective, images: &ImageSet) -> Result<ResolvedConfig, TrainError> {
+        let over = Settings::parse(&format!("[objective]\nname = \"{loss}\"")).unwrap();
+        let mut config = over.over(Settings::default())?.config()?;
+        config.objective.loss = loss;
+        resolve(config.check()?, images, 8)
+    }
+
+    fn supervised(classes: Option<usize>, images: &ImageSet) -> Result<ResolvedConfig, TrainError> {
+        resolved(Objective::Supervised(Supervised { classes }), images)
     }
 
     #[test]
     fn the_number_of_classes_comes_from_the_images() {
-        let classes =
-            |images: ImageSet, said| match supervised(said).with_labels_of(&images).unwrap().objective.loss {
-                Objective::Supervised(supervised) => supervised.classes,
-                other => panic!("{other}"),
-            };
+        let classes = |images: ImageSet, said| match supervised(said, &images).unwrap().model.layers {
+            HeadLayers::Classifier { classes } => classes,
+            HeadLayers::Projector(_) => panic!("no classifier"),
+        };
         let cifar = || images(DatasetKind::Cifar100, Some(&[0, 99, 3]));
-        assert_eq!(classes(cifar(), None), Some(100));
-        assert_eq!(classes(cifar(), Some(120)), Some(120));
+        assert_eq!(classes(cifar(), None), 100);
+        assert_eq!(classes(cifar(), Some(120)), 120);
         let names = ["a", "b", "c"].map(str::to_owned).to_vec();
         let folder = images(DatasetKind::Folder, Some(&[2, 0, 1])).with_class_names(Some(names));
-        assert_eq!(classes(folder, None), Some(3));
+        assert_eq!(classes(folder, None), 3);
     }
 
     #[test]
     fn images_without_labels_are_refused() {
         let message = |labels, classes| {
-            let error = supervised(classes).with_labels_of(&images(DatasetKind::Mnist, labels)).unwrap_err();
+            let error = supervised(classes, &images(DatasetKind::Mnist, labels)).unwrap_err();
             assert!(error.is_usage());
             error.to_string()
         };
@@ -95,8 +93,7 @@ mod tests {
 
     #[test]
     fn other_objectives_do_not_look_at_labels() {
-        let images = images(DatasetKind::Mnist, None);
-        assert_eq!(Config::default().with_labels_of(&images).unwrap(), Config::default());
+        resolved("relic".parse().unwrap(), &images(DatasetKind::Mnist, None)).unwrap();
     }
 
     #[test]

@@ -4,15 +4,16 @@
 //! ```no_run
 //! use std::{path::Path, sync::Arc};
 //!
+//! use mrl_config::{Config, NetworkChoice};
 //! use mrl_data::{DatasetKind, OpenOptions, Split, open};
-//! use mrl_train::{Config, Embedder, NetworkChoice, Observer, pretrain};
+//! use mrl_train::{Embedder, Observer, pretrain, resolve};
 //!
 //! struct Quiet;
 //! impl Observer for Quiet {}
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let images = open(DatasetKind::Cifar10, Path::new("data"), Split::Train, &OpenOptions::default(), &|_| {})?;
-//! let config = Config::default().resolve(32)?;
+//! let config = resolve(Config::preset("reference")?.check()?, &images, 32)?;
 //! let out = Path::new("runs/first");
 //! pretrain(&config, Arc::new(images), out, false, &mut Quiet)?;
 //!
@@ -25,7 +26,6 @@
 
 mod adapt;
 mod checkpoint;
-mod config;
 mod device;
 mod embed;
 mod encoder_file;
@@ -42,27 +42,23 @@ mod optimiser;
 mod parity;
 mod phase;
 mod pretrain;
-mod resolved;
 mod run_folder;
 mod run_images;
 mod schedule;
 mod step_bench;
 mod tensor_file;
+#[cfg(test)]
+mod testing;
 mod torch_panic;
 mod trainer;
 
-pub use adapt::{AdaptObjective, AdaptOptions, AdaptStep, Adapter, AdapterForm};
-pub use config::{
-    BarlowTwins, Byol, Config, DataConfig, DeviceChoice, Encoder, Head, ModelConfig, Objective,
-    ObjectiveConfig, OptimiserConfig, OptimiserKind, Precision, Relic, RunConfig, Schedule, SimClr, Stem,
-    Supervised, TargetConfig, VicReg,
-};
-pub use embed::{Embedder, NetworkChoice, embed_pixels};
+pub use adapt::{AdaptOptions, AdaptStep, Adapter};
+pub use device::{check_device, resolve};
+pub use embed::{Embedder, embed_pixels};
 pub use error::TrainError;
-pub use fold::{Fold, FoldChoice, FoldRecord, FoldTrial};
+pub use fold::{Fold, FoldRecord, FoldTrial};
 pub use held_out::EvalRecord;
 pub use pretrain::{Observer, Outcome, Start, pretrain};
-pub use resolved::ResolvedConfig;
 pub use run_folder::RunFolder;
 pub use step_bench::StepBench;
 pub use torch_panic::is_torch_panic;

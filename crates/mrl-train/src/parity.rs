@@ -6,15 +6,15 @@ mod objectives;
 
 use std::{path::Path, sync::Arc};
 
+use mrl_config::{Config, Encoder, Head, OptimiserConfig, Precision, ProjectorConfig, Stem};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    Config, Encoder, Precision, Stem,
-    config::{ModelConfig, OptimiserConfig},
     model::{LayoutBuilder, Mode, Model, Network, Projector},
     objective::relic_loss,
     optimiser::Optimiser,
+    testing::resolved,
     trainer::{Batch, Horizon, Trainer},
 };
 
@@ -125,9 +125,9 @@ fn the_projector_and_its_gradients_are_the_references() {
     for case in golden()["projectors"].as_array().unwrap() {
         let dims: Vec<usize> = numbers(&case["dims"]).iter().map(|&dim| dim as usize).collect();
         let mut layout = LayoutBuilder::default();
-        let head_hidden = if case["has_hidden"].as_bool().unwrap() { None } else { Some(0) };
-        let config = ModelConfig { head_hidden, projection_dim: Some(6), ..ModelConfig::default() };
-        let projector = Projector::new(&mut layout, &config, &dims);
+        let hidden = if case["has_hidden"].as_bool().unwrap() { dims[dims.len() - 1] } else { 0 };
+        let config = ProjectorConfig { hidden, nest_hidden: true, batch_norm: false, dim: 6 };
+        let projector = Projector::new(&mut layout, Head::MrlE, &config, &dims);
         let network = network(layout);
         let x = fill("projector.x", &[5, 16], 0.0, 2.0).set_requires_grad(true);
 
@@ -150,7 +150,7 @@ fn the_projector_and_its_gradients_are_the_references() {
         weights.add_gradient(&weighed, &gradient);
         let expected = ["grad_hidden", "grad_output"].into_iter().filter_map(|key| case.get(key));
         let parts: Vec<_> = network.layout().views(&gradient).zip(expected).collect();
-        assert_eq!(parts.len(), if head_hidden.is_none() { 2 } else { 1 });
+        assert_eq!(parts.len(), if hidden > 0 { 2 } else { 1 });
         for ((name, part), expected) in parts {
             assert_close(name, &flat(&part), &numbers(expected), 1e-5);
         }
@@ -159,15 +159,18 @@ fn the_projector_and_its_gradients_are_the_references() {
 
 /// An encoder of torchvision's width.
 fn config(encoder: Encoder, stem: Stem) -> Config {
-    Config { model: ModelConfig { encoder, stem, ..ModelConfig::default() }, ..Config::default() }
+    let mut config = Config::preset("reference").unwrap();
+    (config.model.encoder, config.model.stem) = (encoder, stem);
+    config.run.precision = Precision::F32;
+    config
 }
 
 #[test]
 fn features_and_running_statistics_are_torchvisions() {
     for case in golden()["encoders"].as_array().unwrap() {
         let (encoder, stem) = (case["encoder"].as_str().unwrap(), case["stem"].as_str().unwrap());
-        let config = config(encoder.parse().unwrap(), stem.parse().unwrap());
-        let (model, layout) = Model::new(&config, &[config.model.features()]);
+        let config = resolved(&config(encoder.parse().unwrap(), stem.parse().unwrap()), 32);
+        let (model, layout) = Model::new(&config);
         let network = Network::zeros(Arc::new(layout), Device::Cpu);
         fill_network(&network);
         let x = images("images", 3, case["size"].as_i64().unwrap());
@@ -211,12 +214,10 @@ fn five_steps_are_the_references() {
 /// With batch norm as it is throughout, or frozen after some of the steps.
 fn five_steps_are(golden: &Value) {
     let mut config = config(Encoder::ResNet18, Stem::Cifar);
-    config.model.head_hidden = Some(0);
     config.run.freeze_batch_norm_after = golden["freeze_after"].as_u64();
-    config.run.precision = Precision::F32;
     let horizon =
         Horizon { total_steps: 5, gamma_steps: golden["horizon"].as_u64().unwrap(), warmup_steps: 0 };
-    let mut trainer = Trainer::new(&config.resolve(32).unwrap(), horizon);
+    let mut trainer = Trainer::new(&resolved(&config, 32), horizon);
     fill_network(&trainer.online);
     trainer.target.copy_from(&trainer.online);
 
@@ -268,7 +269,7 @@ fn adam_is_torchs() {
     // The layout pads to whole cache lines.
     let padded = |name: &str| fill(name, &[6], 0.0, 2.0).constant_pad_nd([0, 10]);
     tch::no_grad(|| network.trainable().copy_(&padded("adam.p")));
-    let config = OptimiserConfig { weight_decay: 1e-1, ..OptimiserConfig::default() };
+    let config = OptimiserConfig { weight_decay: 1e-1, ..Config::preset("reference").unwrap().optimiser };
     let mut adam = Optimiser::new(&config, &network);
     for (step, expected) in golden()["adam"].as_array().unwrap().iter().enumerate() {
         adam.step(&network, &padded(&format!("adam.g.{step}")), 3e-2);

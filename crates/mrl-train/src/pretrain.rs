@@ -4,13 +4,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mrl_config::{FoldChoice, NetworkChoice, ResolvedConfig};
 use mrl_data::{Batches, ImageSet, ImageSource, LoaderOptions, Part, ViewLoader, ViewSize};
 use mrl_embedding::EmbeddingSet;
 use tch::Device;
 
 use crate::{
-    EvalRecord, Fold, FoldChoice, FoldRecord, FoldTrial, NetworkChoice, ResolvedConfig, RunFolder,
-    StepRecord, TrainError, encoder_file,
+    EvalRecord, Fold, FoldRecord, FoldTrial, RunFolder, StepRecord, TrainError,
+    device::torch_device,
+    encoder_file,
     features::images,
     fold,
     held_out::{HeldOut, Images},
@@ -147,7 +149,7 @@ pub fn pretrain(
         ),
     ];
     if let Some((_, problem)) = judged.iter().find(|(asked, _)| *asked && !observer.judges()) {
-        return Err(TrainError::Config((*problem).to_owned()));
+        return Err(TrainError::Usage((*problem).to_owned()));
     }
     catch_torch(|| Run::begin(config, images, out, resume)?.train(observer)).map_err(TrainError::in_a_run)
 }
@@ -259,7 +261,7 @@ impl<'a> Run<'a> {
 
     fn evaluate(&self, metrics: &mut Metrics, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let Some(held_out) = &self.held_out else { return Ok(()) };
-        let dims = self.config.nesting().dims();
+        let dims = self.config.model.nesting.dims();
         let batches = self.trainer.step * self.config.run.grad_accum as u64;
         let epoch = batches as f64 / self.loader.batches_per_epoch() as f64;
         let record = held_out.evaluate(&self.trainer, dims, epoch, observer)?;
@@ -307,7 +309,7 @@ impl<'a> Run<'a> {
         let encoder = self.trainer.encoder(network);
         let mut progress = |done, total| observer.folding(choice, done, total);
         let features = EmbeddingSet::new(encoder.of_all(&self.fold_images, &mut progress)?, encoder.width())?;
-        let trial = match FoldTrial::new(self.config.run.fold, &features, self.config.nesting()) {
+        let trial = match FoldTrial::new(self.config.run.fold, &features, &self.config.model.nesting) {
             Ok(Some(trial)) => trial,
             Ok(None) => return Ok(None),
             // Hours of training are not lost to features that no rotation can be fitted to.
@@ -337,7 +339,7 @@ fn checkpoint_is_due(every: Option<u64>, steps_per_epoch: u64, step: u64, age: D
 fn steps_per_epoch(config: &ResolvedConfig, batches: usize) -> Result<u64, TrainError> {
     let accumulated = config.run.grad_accum;
     match batches / accumulated {
-        0 => Err(TrainError::Config(format!(
+        0 => Err(TrainError::Usage(format!(
             "grad-accum {accumulated} does not fit the {batches} batches of an epoch; use 1 to {batches}"
         ))),
         steps => Ok(steps as u64),
@@ -353,7 +355,7 @@ fn next_batch(
     let waiting = phase!("wait for views", Device::Cpu);
     let batch = batches.next_batch()?;
     drop(waiting);
-    let device = config.run.device.torch();
+    let device = torch_device(config.run.device);
     let _phase = phase!("views to device", device);
     let labels = labels.map(|labels| labels_of(labels, &batch.indices, device));
     Ok(Batch { views: batch.views.map(|view| images(&view, batch.size, device)), labels })
@@ -367,7 +369,7 @@ fn view_loader(
 ) -> Result<ViewLoader<Part>, TrainError> {
     let growing = |sides| ViewSize::growing(sides, total_steps, config.run.grad_accum as u64);
     let options = LoaderOptions {
-        size: config.view_sides().and_then(growing).unwrap_or_else(|| config.image_size().into()),
+        size: config.view_sides().and_then(growing).unwrap_or_else(|| config.data.image_size.into()),
         batch_size: config.run.batch_size,
         seed: config.run.seed,
         ..LoaderOptions::default()
@@ -402,6 +404,7 @@ mod tests {
     use mrl_data::{DatasetKind, Split};
 
     use super::*;
+    use crate::testing::{resolved, tiny};
 
     struct Blind;
     impl Observer for Blind {}
@@ -410,11 +413,12 @@ mod tests {
     fn a_fold_asks_for_an_observer_that_judges() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("run");
-        let mut config = crate::Config::default();
-        (config.run.fold, config.run.max_steps) = (FoldChoice::Principal, Some(0));
+        let mut config = tiny();
+        config.run.fold = FoldChoice::Principal;
+        (config.run.epochs, config.run.max_steps) = (None, Some(0));
         let pixels = vec![0; 300 * 3];
         let images = ImageSet::from_pixels(DatasetKind::Mnist, Split::Train, (1, 1), pixels, None).unwrap();
-        let config = config.resolve(1).unwrap();
+        let config = resolved(&config, 1);
         let error = pretrain(&config, Arc::new(images), &out, false, &mut Blind).unwrap_err();
         assert!(error.is_usage(), "{error}");
         assert!(error.to_string().starts_with("fold asks for an observer that judges rotations"), "{error}");

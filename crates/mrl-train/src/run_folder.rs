@@ -4,11 +4,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mrl_config::{CheckedConfig, HeadLayers, NetworkChoice, ResolvedConfig, check_same, read_run_config};
 use mrl_embedding::{is_unfinished, remove_unfinished, write_atomically};
 
 use crate::{
-    Config, EvalRecord, NetworkChoice, ResolvedConfig, StepRecord, TrainError, checkpoint::Checkpoints,
-    resolved::check_same, run_images::RunImages,
+    EvalRecord, StepRecord, TrainError, checkpoint::Checkpoints, device::resolve_for, run_images::RunImages,
 };
 
 const CONFIG: &str = "config.toml";
@@ -39,22 +39,7 @@ impl RunFolder {
     /// # Errors
     /// When `config.toml` cannot be read, or is not that of a run.
     pub fn stored_config(path: &Path) -> Result<Option<ResolvedConfig>, TrainError> {
-        let file = path.join(CONFIG);
-        let text = match fs::read_to_string(&file) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            read => read.map_err(TrainError::io(&file))?,
-        };
-        let not_of_a_run = |problem: String| {
-            let problem = format!(
-                "is not the configuration of a run ({}); name the folder of a run, or choose another --out",
-                problem.trim_end()
-            );
-            TrainError::damaged(&file, problem)
-        };
-        let config: Config = toml::from_str(&text).map_err(|error| not_of_a_run(error.to_string()))?;
-        ResolvedConfig::stored(config).map(Some).map_err(|error| not_of_a_run(error.to_string()))
+        Ok(read_run_config(&path.join(CONFIG))?)
     }
 
     /// Checks that a run can have the folder `path`, before anything is computed for it.
@@ -78,13 +63,14 @@ impl RunFolder {
     ///
     /// # Errors
     /// When the run has another configuration, or its file cannot be read.
-    pub fn check_resumed(path: &Path, config: &Config) -> Result<(), TrainError> {
+    pub fn check_resumed(path: &Path, config: &CheckedConfig) -> Result<(), TrainError> {
         let Some(stored) = Self::stored_config(path)? else { return Ok(()) };
-        let mut given = config.clone();
-        if given.objective.loss.needs_labels() && stored.objective.loss.needs_labels() {
-            given.objective.loss = stored.objective.loss.clone();
-        }
-        check_same(&path.join(CONFIG), &stored, &*given.resolve(stored.image_size())?)
+        let classes = match stored.model.layers {
+            HeadLayers::Classifier { classes } => Some(classes),
+            HeadLayers::Projector(_) => None,
+        };
+        let given = resolve_for(config.clone(), stored.data.image_size, classes)?;
+        Ok(check_same(&path.join(CONFIG), &stored, &given)?)
     }
 
     /// Opens `path` for the run of `config`.
@@ -110,7 +96,8 @@ impl RunFolder {
             remove_unfinished(folder).map_err(TrainError::io(folder))?;
         }
         if stored.is_none() {
-            write_atomically(&file, |out| write_config(out, config)).map_err(TrainError::io(&file))?;
+            let text = config.to_file(crate::VERSION);
+            write_atomically(&file, |out| out.write_all(text.as_bytes())).map_err(TrainError::io(&file))?;
         }
         Ok(Self { path: path.to_owned(), images_unknown: known.is_none(), _lock: lock })
     }
@@ -187,11 +174,6 @@ fn lock(path: &Path) -> Result<File, TrainError> {
         Err(TryLockError::WouldBlock) => Err(TrainError::RunLocked(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(TrainError::io(&file)(error)),
     }
-}
-
-fn write_config(out: &mut impl Write, config: &ResolvedConfig) -> io::Result<()> {
-    writeln!(out, "# The resolved configuration of this run, written by mrl {}.\n", crate::VERSION)?;
-    out.write_all(config.to_toml().as_bytes())
 }
 
 fn step_of(line: &str) -> Option<u64> {

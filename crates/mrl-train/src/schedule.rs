@@ -1,9 +1,8 @@
 use std::f64::consts::PI;
 
-use crate::{
-    TrainError,
-    config::{OptimiserConfig, Schedule},
-};
+use mrl_config::{OptimiserConfig, Schedule, Warmup};
+
+use crate::TrainError;
 
 /// Steps of the warm-up, at so many steps an epoch, of a run of `total_steps`.
 ///
@@ -14,12 +13,14 @@ pub(crate) fn warmup_steps(
     steps_per_epoch: u64,
     total_steps: u64,
 ) -> Result<u64, TrainError> {
-    let by_epochs = optimiser.warmup_epochs.map(|epochs| (epochs * steps_per_epoch as f64).round() as u64);
-    let by_share = optimiser.warmup_share.map(|share| (share * total_steps as f64).round() as u64);
-    let steps = optimiser.warmup_steps.or(by_epochs).or(by_share).unwrap_or(0);
+    let steps = match optimiser.warmup {
+        Warmup::Epochs(epochs) => (epochs * steps_per_epoch as f64).round() as u64,
+        Warmup::Steps(steps) => steps,
+        Warmup::Share(share) => (share * total_steps as f64).round() as u64,
+    };
     // A run of no steps writes the untrained encoder, whatever it would have warmed up with.
     if steps > total_steps && total_steps > 0 {
-        return Err(TrainError::Config(format!(
+        return Err(TrainError::Usage(format!(
             "the learning rate warms up for {steps} steps, but the run has {total_steps}; use fewer --warmup-epochs or \
              --warmup-steps"
         )));
@@ -43,18 +44,24 @@ pub(crate) fn learning_rate(
         Schedule::Constant => peak,
         Schedule::Cosine => {
             let left = total_steps.saturating_sub(warmup_steps).max(1);
-            let progress = (step - warmup_steps) as f64 / left as f64;
-            optimiser.min_lr + (peak - optimiser.min_lr) * (1.0 + (PI * progress).cos()) / 2.0
+            cosine(peak, optimiser.min_lr, (step - warmup_steps) as f64 / left as f64)
         }
     }
 }
 
+/// Half a cosine from `peak` to `end`, at `progress` from 0 to 1.
+pub(crate) fn cosine(peak: f64, end: f64, progress: f64) -> f64 {
+    end + (peak - end) * (1.0 + (PI * progress).cos()) / 2.0
+}
+
 #[cfg(test)]
 mod tests {
+    use mrl_config::Config;
+
     use super::*;
 
     fn optimiser(schedule: Schedule, min_lr: f64) -> OptimiserConfig {
-        OptimiserConfig { lr: 0.1, schedule, min_lr, ..OptimiserConfig::default() }
+        OptimiserConfig { lr: 0.1, schedule, min_lr, ..Config::default().optimiser }
     }
 
     /// Rates of all steps of a run.
@@ -87,19 +94,19 @@ mod tests {
 
     #[test]
     fn a_warm_up_is_counted_in_epochs_or_steps() {
-        let steps = |text: &str, total| {
-            warmup_steps(&toml::from_str(text).unwrap(), 39, total).map_err(|error| error.to_string())
+        let steps = |warmup, total| {
+            let optimiser = OptimiserConfig { warmup, ..Config::default().optimiser };
+            warmup_steps(&optimiser, 39, total).map_err(|error| error.to_string())
         };
-        assert_eq!(steps("", 4), Ok(0));
-        assert_eq!(steps("warmup_epochs = 2.0", 78), Ok(78));
-        assert_eq!(steps("warmup_epochs = 0.5", 78), Ok(20));
-        assert_eq!(steps("warmup_steps = 7", 78), Ok(7));
-        assert_eq!(steps("warmup_steps = 7", 0), Ok(7));
+        assert_eq!(steps(Warmup::Epochs(2.0), 78), Ok(78));
+        assert_eq!(steps(Warmup::Epochs(0.5), 78), Ok(20));
+        assert_eq!(steps(Warmup::Steps(7), 78), Ok(7));
+        assert_eq!(steps(Warmup::Steps(7), 0), Ok(7));
         assert_eq!(
-            [3, 4, 78, 1000].map(|total| steps("warmup_share = 0.125", total).unwrap()),
+            [3, 4, 78, 1000].map(|total| steps(Warmup::Share(0.125), total).unwrap()),
             [0, 1, 10, 125]
         );
-        let error = steps("warmup_epochs = 2.0", 77).unwrap_err();
+        let error = steps(Warmup::Epochs(2.0), 77).unwrap_err();
         assert!(error.starts_with("the learning rate warms up for 78 steps, but the run has 77"), "{error}");
     }
 }

@@ -1,8 +1,10 @@
+use mrl_config::{CheckedConfig, HeadLayers, ResolvedConfig, ResolvedRun};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    Objective, ResolvedConfig, StepRecord, TrainError,
+    StepRecord, TrainError,
+    device::{resolve_for, torch_device},
     features::images,
     torch_panic::catch_torch,
     trainer::{Batch, Horizon, Trainer},
@@ -13,24 +15,35 @@ pub struct StepBench {
     trainer: Trainer,
     views: [tch::Tensor; 2],
     labels: Option<tch::Tensor>,
+    run: ResolvedRun,
 }
 
 impl StepBench {
-    /// Networks and views as `config` says.
-    #[must_use]
-    pub fn new(config: &ResolvedConfig) -> Self {
+    /// Networks and views as `config` says, for images of `side` pixels.
+    ///
+    /// # Errors
+    /// When the device is not there.
+    pub fn new(config: CheckedConfig, side: usize) -> Result<Self, TrainError> {
+        let config = &resolve_for(config, side, None)?;
         let trainer =
             Trainer::new(config, Horizon { total_steps: u64::MAX, gamma_steps: u64::MAX, warmup_steps: 0 });
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let size = config.image_size();
+        let size = config.data.image_size;
         let numbers = config.run.batch_size * size * size * 3;
         let mut noise = || {
             let mut bytes = vec![0u8; numbers];
             rng.fill_bytes(&mut bytes);
             let values: Vec<f32> = bytes.into_iter().map(|byte| f32::from(byte) / 255.0).collect();
-            images(&values, size, config.run.device.torch())
+            images(&values, size, torch_device(config.run.device))
         };
-        Self { trainer, views: [noise(), noise()], labels: labels(config) }
+        let (views, labels) = ([noise(), noise()], labels(config));
+        Ok(Self { trainer, views, labels, run: config.run.clone() })
+    }
+
+    /// On what it computes, and how.
+    #[must_use]
+    pub fn run(&self) -> &ResolvedRun {
+        &self.run
     }
 
     /// One step.
@@ -48,8 +61,7 @@ impl StepBench {
 
 /// Every class in turn, if the objective needs labels.
 fn labels(config: &ResolvedConfig) -> Option<tch::Tensor> {
-    let Objective::Supervised(supervised) = &config.objective.loss else { return None };
-    let classes = supervised.classes.unwrap_or(1) as i64;
+    let HeadLayers::Classifier { classes } = config.model.layers else { return None };
     let places = tch::Tensor::arange(config.run.batch_size as i64, (tch::Kind::Int64, tch::Device::Cpu));
-    Some(places.remainder(classes).to_device(config.run.device.torch()))
+    Some(places.remainder(classes as i64).to_device(torch_device(config.run.device)))
 }

@@ -7,12 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mrl_config::{ResolvedConfig, parse_run_config};
 use mrl_embedding::write_tensors;
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
-use crate::{ResolvedConfig, TrainError};
+use crate::TrainError;
 
 /// Named tensors, f32 or i64, and the header's text entries.
 pub(crate) struct TensorFile {
@@ -41,8 +42,7 @@ impl TensorFile {
     pub(crate) fn config(&self) -> Result<ResolvedConfig, TrainError> {
         let text = self.entry("config").ok_or_else(|| self.damaged("does not say how it was trained"))?;
         let damaged = |error: String| self.damaged(format!("has a damaged configuration: {error}"));
-        let config = toml::from_str(text).map_err(|error| damaged(error.to_string()))?;
-        ResolvedConfig::stored(config).map_err(|error| damaged(error.to_string()))
+        parse_run_config(text).map_err(|error| damaged(error.to_string()))
     }
 
     /// The tensor `name`, if there is one.

@@ -5,6 +5,7 @@ mod record;
 use std::{f64::consts::PI, sync::Arc};
 
 pub(crate) use learn::Batch;
+use mrl_config::ResolvedConfig;
 use prefixes::Prefixes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -13,11 +14,12 @@ pub use record::StepRecord;
 use tch::{Device, Kind};
 
 use crate::{
-    ResolvedConfig, TrainError,
+    TrainError,
+    device::{torch_device, torch_kind},
     features::Features,
     loss_scale::LossScale,
     model::{Mode, Model, Network},
-    objective::Partner,
+    objective::{Partner, partner_of},
     optimiser::Optimiser,
     phase::phase,
     schedule::{learning_rate, warmup_steps},
@@ -69,15 +71,15 @@ impl Horizon {
 impl Trainer {
     /// Fresh networks.
     pub(crate) fn new(config: &ResolvedConfig, horizon: Horizon) -> Self {
-        let (model, layout) = Model::new(config, config.nesting().dims());
+        let (model, layout) = Model::new(config);
         let layout = Arc::new(layout);
-        let device = config.run.device.torch();
+        let device = torch_device(config.run.device);
         let mut rng = ChaCha8Rng::seed_from_u64(config.run.seed);
         let online = Network::new(Arc::clone(&layout), &mut rng, device);
         let target = Network::zeros(layout, device);
         target.copy_from(&online);
         let optimiser = Optimiser::new(&config.optimiser, &online);
-        let kind = config.run.precision.kind();
+        let kind = torch_kind(config.run.precision);
         let loss_scale = LossScale::new(kind);
         Self {
             config: config.clone(),
@@ -133,8 +135,7 @@ impl Trainer {
 
     /// Which prefixes this step trains.
     fn prefixes(&self) -> Prefixes {
-        let dims = self.config.nesting().dims().len();
-        let weights = self.config.objective.weights(dims);
+        let weights = self.config.objective.dim_weights.clone();
         Prefixes::of_step(self.config.model.head, weights, self.config.run.seed, self.step)
     }
 
@@ -160,7 +161,7 @@ impl Trainer {
         let gamma = self.gamma();
         if self.step.is_multiple_of(settings.update_gamma_every_n_steps) {
             self.target.average_towards(&self.online, gamma);
-            if self.config.objective.loss.partner() != Partner::Target {
+            if partner_of(&self.config.objective.loss) != Partner::Target {
                 // It makes no passes of its own: its statistics are averages of the online network's.
                 self.target.batches_tracked().set(self.online.batches_tracked().get());
             }

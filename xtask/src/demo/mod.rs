@@ -42,6 +42,12 @@ pub(crate) fn demo(workspace: &Workspace, options: &[&str]) -> Result<()> {
     println!("report: {}", out.join("encoder/report.html").display());
     println!("chart:  {}", out.join("encoder/neighbours.png").display());
     println!("index:  {}", out.join("train.index").display());
+    let [mrl, out] = [demo.mrl.display().to_string(), demo.out];
+    println!(
+        "\nWhat next: the nearest training images of each test image, and the same for a picture of yours"
+    );
+    println!("  {mrl} index search {out}/train.index --queries {out}/encoder-test.safetensors --k 5");
+    println!("  {mrl} index search {out}/train.index --queries PICTURE.png --run {out} --k 5");
     Ok(())
 }
 
@@ -62,18 +68,23 @@ impl Demo<'_> {
         let knn1 = ["--methods", "prefix,pca", "--measures", "knn1"];
         let pixels =
             self.evaluate("pixels", &["--pixels"], &[&knn1[..], &["--dims", PIXEL_DIMS]].concat())?;
-        let untrained = self.evaluate("untrained", &["--run", &untrained, "--network", "online"], &knn1)?;
+        let untrained = self.evaluate("untrained", &["--run", &untrained], &knn1)?;
         let baselines = ["pixels", "untrained"].map(|name| format!("{name}={}", self.path(name)));
         let encoder = self.evaluate(
             "encoder",
-            &["--run", &self.out, "--network", "online"],
+            &["--run", &self.out],
             &[
                 &["--methods", "prefix,pca,random-projection", "--measures", MEASURES][..],
                 &["--data-dir", IMAGES, "--baseline", &baselines[0], "--baseline", &baselines[1]],
             ]
             .concat(),
         )?;
-        Ok(Findings { encoder, pixels, untrained, search: self.search()? })
+        let unfolded = self.evaluate(
+            "unfolded",
+            &["--run", &self.out, "--unfolded"],
+            &["--measures", "knn1", "--methods", "prefix"],
+        )?;
+        Ok(Findings { encoder, unfolded, pixels, untrained, search: self.search()? })
     }
 
     /// Embeds both splits from `source` and evaluates what is `measured`; the report.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use mrl_train::{AdaptObjective, AdapterForm, DeviceChoice};
+use mrl_config::{AdaptObjective, AdapterForm, DeviceChoice};
 
 use super::{InputArgs, choice};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use mrl_train::{FoldChoice, NetworkChoice};
+use mrl_config::{FoldChoice, NetworkChoice};
 
 use super::{ImageArgs, choice};
 

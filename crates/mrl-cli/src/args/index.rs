@@ -3,11 +3,11 @@
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand};
+use mrl_config::NetworkChoice;
 use mrl_retrieve::{
     Dtype, GraphChoice, Metric, Rotate, Schedule, Workload,
     postgres::{Ann, TableName},
 };
-use mrl_train::NetworkChoice;
 
 use super::choice;
 

@@ -1,7 +1,8 @@
-//! `mrl_train`: the command line of the reference implementation, mapped onto `mrl train`.
+//! `mrl_train`: the command line of the reference implementation, mapped onto `mrl train`. Once it is understood, this becomes `mrl-torch`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mrl_cli::reference::main(std::env::args_os())
+    let _ = mrl_cli::reference::ReferenceArgs::of_process();
+    mrl_cli::exit_code(Err(mrl_cli::torch_program::become_it()), |_| false)
 }

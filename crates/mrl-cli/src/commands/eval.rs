@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use mrl_embedding::EmbeddingSet;
 use mrl_eval::{Comparison, Document, EvalOptions, Evaluation, Images, Measure, Method, Report, Summary};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// `mrl eval`.
-pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
+pub fn eval(args: &EvalArgs) -> Result<Ending> {
     if !args.compare.is_empty() {
         return compare(args);
     }
@@ -23,6 +23,9 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<Ending> {
     folders.iter().chain(&summary).try_for_each(OutputFolder::check)?;
     if let Some(images) = &args.data_dir {
         check_apart("--out", &args.out, "the data folder", images)?;
+        if !images.is_dir() {
+            return Err(anyhow!("--data-dir {}: there is no such folder", images.display()));
+        }
     }
     args.baseline.iter().try_for_each(|baseline| check_kept(baseline, &folders))?;
     let sets = sets(args)?;

@@ -1,3 +1,5 @@
+//! Vectors that a user gives.
+
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
@@ -7,7 +9,10 @@ use mrl_retrieve::{Id, Parquet, ParquetColumns, Source};
 use crate::{UsageError, args::InputArgs, file_name::has_extension};
 
 /// Reads all vectors.
-pub(super) fn read(args: &InputArgs) -> Result<EmbeddingSet> {
+///
+/// # Errors
+/// When the file cannot be read, or is not what its options say.
+pub fn read(args: &InputArgs) -> Result<EmbeddingSet> {
     if !has_extension(&args.input, &["parquet"]) {
         refuse_columns(args)?;
     }

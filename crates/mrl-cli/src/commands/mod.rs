@@ -1,22 +1,12 @@
-//! One function a command.
+//! The commands that need no libtorch, a function each, and what all commands share.
 
-mod adapt;
-mod embed;
 mod eval;
-mod fold;
-mod held_out;
 mod index;
-mod input;
-mod neighbours_kept;
+pub mod input;
 mod thumbnails;
-mod train;
 
-pub(crate) use adapt::adapt;
-pub(crate) use embed::embed;
-pub(crate) use eval::eval;
-pub(crate) use fold::fold;
-pub(crate) use index::index;
-pub(crate) use train::{run_config, train};
+pub use eval::eval;
+pub use index::index;
 
 use std::{fmt::Display, path::Path};
 
@@ -26,10 +16,10 @@ use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
 use crate::progress::{DataProgress, note};
 
 /// The side of `ImageNet`'s crops, for images that differ in size.
-const IMAGENET: usize = 224;
+pub const IMAGENET: usize = 224;
 
 /// Names `file` in an error that is of what it holds.
-fn of_file<T, E: std::error::Error + Send + Sync + 'static>(
+pub fn of_file<T, E: std::error::Error + Send + Sync + 'static>(
     file: impl Display,
     result: Result<T, E>,
     is_of_file: impl Fn(&E) -> bool,
@@ -42,7 +32,12 @@ fn of_file<T, E: std::error::Error + Send + Sync + 'static>(
 }
 
 /// Opens a data set, showing what goes on and what was skipped.
-fn open_images(kind: DatasetKind, data_dir: &Path, split: Split, options: &OpenOptions) -> Result<ImageSet> {
+pub fn open_images(
+    kind: DatasetKind,
+    data_dir: &Path,
+    split: Split,
+    options: &OpenOptions,
+) -> Result<ImageSet> {
     let progress = DataProgress::default();
     let images = mrl_data::open(kind, data_dir, split, options, &|event| progress.show(event))?;
     for skipped in images.skipped() {
@@ -52,7 +47,7 @@ fn open_images(kind: DatasetKind, data_dir: &Path, split: Split, options: &OpenO
 }
 
 /// The side of the images, or that of `ImageNet`'s crops where they differ.
-fn native_size(images: &ImageSet) -> usize {
+pub fn native_size(images: &ImageSet) -> usize {
     images.native_size().unwrap_or_else(|| {
         note(&format!("the images differ in size; using {IMAGENET} pixels (--image-size says otherwise)"));
         IMAGENET

@@ -13,33 +13,35 @@ use crate::{UsageError, file_name::has_extension};
 
 /// A file that a command is going to write.
 #[derive(Clone, Copy)]
-pub(crate) struct OutputFile<'a> {
+pub struct OutputFile<'a> {
     /// The option that names it.
-    pub(crate) option: &'static str,
-    pub(crate) path: &'a Path,
-    pub(crate) kind: FileKind,
+    pub option: &'static str,
+    /// Where it is written.
+    pub path: &'a Path,
+    /// What is written.
+    pub kind: FileKind,
     /// Whether it may replace a file of any kind.
-    pub(crate) force: bool,
+    pub force: bool,
 }
 
 impl OutputFile<'_> {
     /// Whether the file can be written, as far as can be told, and replaces nothing that it must not: neither one of `inputs` nor a
     /// file of another kind. To be asked before work begins.
-    pub(crate) fn check<P: AsRef<Path>>(&self, inputs: impl IntoIterator<Item = P>) -> Result<()> {
+    pub fn check<P: AsRef<Path>>(&self, inputs: impl IntoIterator<Item = P>) -> Result<()> {
         self.check_name()?;
         self.check_inputs(inputs)?;
         if self.check_writable()? { self.check_replaced() } else { Ok(()) }
     }
 
     /// Checks that the path can be written, without writing to it. Returns true if a file exists there already.
-    pub(crate) fn check_writable(&self) -> Result<bool> {
+    pub fn check_writable(&self) -> Result<bool> {
         let exists = self.exists()?;
         self.check_place()?;
         Ok(exists)
     }
 
     /// Refuses one of `inputs`, which would be lost.
-    pub(crate) fn check_inputs<P: AsRef<Path>>(&self, inputs: impl IntoIterator<Item = P>) -> Result<()> {
+    pub fn check_inputs<P: AsRef<Path>>(&self, inputs: impl IntoIterator<Item = P>) -> Result<()> {
         let Ok(there) = self.path.canonicalize() else { return Ok(()) };
         if inputs.into_iter().any(|input| input.as_ref().canonicalize().is_ok_and(|input| input == there)) {
             return Err(self.misused("is an input of this command; name another file"));
@@ -53,7 +55,7 @@ impl OutputFile<'_> {
         if name.is_empty() || !self.path.to_string_lossy().ends_with(&*name) {
             return Err(self.misused("is the name of a folder; name a file"));
         }
-        let extensions = self.kind.extensions();
+        let extensions = self.kind.extensions;
         if extensions.is_empty() || has_extension(self.path, extensions) {
             return Ok(());
         }
@@ -104,14 +106,15 @@ impl OutputFile<'_> {
     /// Whether the file that exists may be replaced. An empty one holds nothing that could be lost.
     fn check_replaced(&self) -> Result<()> {
         let is_empty = fs::metadata(self.path).is_ok_and(|about| about.len() == 0);
-        if self.force || is_empty || self.kind.is_at(self.path) {
+        if self.force || is_empty || (self.kind.is_at)(self.path) {
             return Ok(());
         }
         let cure = format!("choose another {}, or add --force to replace it", self.option);
-        if self.kind == FileKind::Set && has_extension(self.path, &["npy"]) {
-            return Err(self.exists_and(&format!("a .npy file does not say whether mrl wrote it; {cure}")));
+        if let Some(extension) = self.kind.unmarked.iter().find(|one| has_extension(self.path, &[**one])) {
+            let problem = format!("a .{extension} file does not say whether mrl wrote it; {cure}");
+            return Err(self.exists_and(&problem));
         }
-        Err(self.exists_and(&format!("is not {}; {cure}", self.kind.name())))
+        Err(self.exists_and(&format!("is not {}; {cure}", self.kind.name)))
     }
 
     fn exists_and(&self, problem: &str) -> anyhow::Error {

@@ -13,7 +13,7 @@ use mrl_eval::{Document, NamedFile};
 use super::{marker::Marker, place::check_folder};
 
 /// The folder that `--out` names, for the files of a document.
-pub(crate) struct OutputFolder {
+pub struct OutputFolder {
     path: PathBuf,
     document: Document,
     /// Whether files of the document's names may be replaced that the marker does not list.
@@ -21,29 +21,31 @@ pub(crate) struct OutputFolder {
 }
 
 impl OutputFolder {
-    pub(crate) fn new(path: &Path, document: Document, force: bool) -> Self {
+    /// For this document.
+    pub fn new(path: &Path, document: Document, force: bool) -> Self {
         Self { path: path.to_owned(), document, force }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether the document can be written there, and replaces nothing that is not ours. To be asked before work begins.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         check_folder("--out", &self.path)?;
         let marker = self.marker()?;
         self.check_names(&marker, &self.document.file_names())
     }
 
     /// Makes the folder, and marks it as ours, before anything else is put into it.
-    pub(crate) fn claim(&self) -> Result<()> {
+    pub fn claim(&self) -> Result<()> {
         self.mark(&self.marker()?)
     }
 
     /// Writes `files`, each whole or not at all, and gives their paths. Files of the same document that an earlier call left there
     /// and that are not among them are removed; those of others stay.
-    pub(crate) fn write(&self, files: Vec<NamedFile>) -> Result<Vec<PathBuf>> {
+    pub fn write(&self, files: Vec<NamedFile>) -> Result<Vec<PathBuf>> {
         let mut marker = self.marker()?;
         let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
         self.check_names(&marker, &names)?;

@@ -7,70 +7,54 @@ use std::{
 };
 
 use mrl_embedding::EmbeddingSet;
-use mrl_train::{Adapter, Embedder};
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::{file_name::has_extension, profile::Profile};
+use crate::file_name::has_extension;
 
 /// What a command writes to a single file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileKind {
-    /// Written by `mrl embed` and `mrl adapt apply`. A safetensors file names the encoder and version that made it; a `.npy` file does not.
-    Set,
-    /// Written by `mrl train` and `mrl fold`.
-    Encoder,
-    /// Written by `mrl adapt fit`.
-    Adapter,
-    /// Written by `mrl index build`.
-    Index,
-    /// Written by `mrl index search`.
-    Hits,
-    /// Written by `mrl index tune --chart`.
-    Chart,
-    /// Written by `mrl train --profile`.
-    Profile,
-}
-
-impl FileKind {
-    /// What its name must end in; an index may have any name.
-    pub(super) fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Self::Set => &["safetensors", "npy"],
-            Self::Encoder | Self::Adapter => &["safetensors"],
-            Self::Index => &[],
-            Self::Hits => &["json", "npy"],
-            Self::Chart => &["svg", "png"],
-            Self::Profile => &["json"],
-        }
-    }
-
+#[derive(Clone, Copy, Debug)]
+pub struct FileKind {
     /// What it is, after "is not".
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Set => "an embedding set that mrl wrote",
-            Self::Encoder => "an mrl encoder",
-            Self::Adapter => "an mrl adapter",
-            Self::Index => "an mrl index",
-            Self::Hits => "the hits of a search by mrl",
-            Self::Chart => "a chart that mrl drew",
-            Self::Profile => "a profile that mrl wrote",
-        }
-    }
-
-    /// Whether the file at `path` is of this kind. One that cannot be read is not.
-    pub(super) fn is_at(self, path: &Path) -> bool {
-        match self {
-            Self::Set => is_own_set(path),
-            Self::Encoder => Embedder::read(path).is_ok(),
-            Self::Adapter => Adapter::read(path).is_ok(),
-            Self::Index => mrl_retrieve::is_index(path).unwrap_or(false),
-            Self::Hits if has_extension(path, &["npy"]) => is_hits_npy(path),
-            Self::Hits => is_hits_json(path),
-            Self::Chart => mrl_chart::is_chart(path).unwrap_or(false),
-            Self::Profile => Profile::is_one(path),
-        }
-    }
+    pub name: &'static str,
+    /// What its name must end in; without any, it may have any name.
+    pub extensions: &'static [&'static str],
+    /// Those of them whose files do not say who wrote them, so that they are replaced with `--force` alone.
+    pub unmarked: &'static [&'static str],
+    /// Whether the file at a path is of this kind. One that cannot be read is not.
+    pub is_at: fn(&Path) -> bool,
 }
+
+/// Written by `mrl embed` and `mrl adapt apply`. A safetensors file names the encoder and version that made it; a `.npy` file does not.
+pub const SET: FileKind = FileKind {
+    name: "an embedding set that mrl wrote",
+    extensions: &["safetensors", "npy"],
+    unmarked: &["npy"],
+    is_at: is_own_set,
+};
+
+/// Written by `mrl index build`.
+pub const INDEX: FileKind = FileKind {
+    name: "an mrl index",
+    extensions: &[],
+    unmarked: &[],
+    is_at: |path| mrl_retrieve::is_index(path).unwrap_or(false),
+};
+
+/// Written by `mrl index search`.
+pub const HITS: FileKind = FileKind {
+    name: "the hits of a search by mrl",
+    extensions: &["json", "npy"],
+    unmarked: &[],
+    is_at: |path| if has_extension(path, &["npy"]) { is_hits_npy(path) } else { is_hits_json(path) },
+};
+
+/// Written by `mrl index tune --chart`.
+pub const CHART: FileKind = FileKind {
+    name: "a chart that mrl drew",
+    extensions: &["svg", "png"],
+    unmarked: &[],
+    is_at: |path| mrl_chart::is_chart(path).unwrap_or(false),
+};
 
 /// Whether the set at `path` says which encoder and which version of `mrl` made it. Sets of other programs do not.
 fn is_own_set(path: &Path) -> bool {
@@ -116,12 +100,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        kind.is_at(&path)
+        (kind.is_at)(&path)
     }
 
     #[test]
     fn hits_are_told_by_their_form() {
-        let is_hits = |text: &str| is_at(FileKind::Hits, "hits.json", text.as_bytes());
+        let is_hits = |text: &str| is_at(HITS, "hits.json", text.as_bytes());
         assert!(
             is_hits(r#"{"ids":[[1,2],["a"]],"scores":[[0.5,0.25],[1.0]]}"#)
                 && is_hits(r#"{"ids":[],"scores":[]}"#)
@@ -141,8 +125,8 @@ mod tests {
         let of_search =
             "{'descr': [('id', '<U4'), ('score', '<f8')], 'fortran_order': False, 'shape': (2, 3), }";
         let of_user = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
-        assert!(is_at(FileKind::Hits, "hits.npy", &header(of_search)));
-        assert!(!is_at(FileKind::Hits, "hits.npy", &header(of_user)));
+        assert!(is_at(HITS, "hits.npy", &header(of_search)));
+        assert!(!is_at(HITS, "hits.npy", &header(of_user)));
     }
 
     #[test]
@@ -151,7 +135,7 @@ mod tests {
         let mut set = EmbeddingSet::new(vec![1.0, 2.0], 2).unwrap();
         let is_own = |set: &EmbeddingSet, name: &str| {
             set.write(folder.path().join(name)).unwrap();
-            FileKind::Set.is_at(&folder.path().join(name))
+            (SET.is_at)(&folder.path().join(name))
         };
         assert!(!is_own(&set, "set.safetensors"));
         let known = |text: &str| Some(text.to_owned());

@@ -12,7 +12,7 @@ mod kind;
 mod marker;
 mod place;
 
-pub(crate) use file::OutputFile;
-pub(crate) use folder::OutputFolder;
-pub(crate) use kind::FileKind;
-pub(crate) use place::{check_apart, check_folder, check_outside};
+pub use file::OutputFile;
+pub use folder::OutputFolder;
+pub use kind::{CHART, FileKind, HITS, INDEX, SET};
+pub use place::{check_apart, check_folder, check_outside};

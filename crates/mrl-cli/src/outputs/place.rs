@@ -7,14 +7,14 @@ use anyhow::{Result, anyhow};
 use crate::UsageError;
 
 /// Whether files can be written to `folder`, which may have to be made first.
-pub(crate) fn check_folder(option: &str, folder: &Path) -> Result<()> {
+pub fn check_folder(option: &str, folder: &Path) -> Result<()> {
     mrl_embedding::check_writable(folder).map_err(|problem| {
         anyhow!("{}: cannot be written ({problem}); choose another {option}", folder.display())
     })
 }
 
 /// Refuses an output at `path` that lies in the folder `other`, or holds it; `what` says what that is, such as "the data folder".
-pub(crate) fn check_apart(option: &str, path: &Path, what: &str, other: &Path) -> Result<()> {
+pub fn check_apart(option: &str, path: &Path, what: &str, other: &Path) -> Result<()> {
     check_outside(option, path, what, other)?;
     if resolved(other).starts_with(resolved(path)) {
         return Err(mixed(option, path, "holds", what, other));
@@ -23,7 +23,7 @@ pub(crate) fn check_apart(option: &str, path: &Path, what: &str, other: &Path) -
 }
 
 /// Refuses an output at `path` that lies in the folder `other`.
-pub(crate) fn check_outside(option: &str, path: &Path, what: &str, other: &Path) -> Result<()> {
+pub fn check_outside(option: &str, path: &Path, what: &str, other: &Path) -> Result<()> {
     if resolved(path).starts_with(resolved(other)) {
         return Err(mixed(option, path, "is in", what, other));
     }

@@ -6,6 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
+use mrl_cli::{args::Cli, settings::train_config};
 use tempfile::TempDir;
 
 /// A folder with 40 training and 20 test images of 12 × 12 pixels in two classes, as Fashion-MNIST's files.
@@ -14,6 +15,23 @@ pub(crate) struct World {
 }
 
 const SIDE: usize = 12;
+
+/// A network of 64 features, and a run that leaves much to look at.
+const TINY: &str = "\
+[data]
+dataset = \"fashion-mnist\"
+[run]
+max_steps = 9
+batch_size = 8
+precision = \"f32\"
+log_every = 1
+checkpoint_every = 1
+[model]
+width = 0.125
+";
+
+/// Heads that are no larger than the network: those of the default recipe make checkpoints of 22 MB.
+const TINY_HEADS: &str = "head_hidden = 64\nprojection_dim = 32\n";
 
 impl World {
     pub(crate) fn new() -> Self {
@@ -24,6 +42,7 @@ impl World {
             fs::write(data.join(format!("{name}-images-idx3-ubyte")), images(count)).unwrap();
             fs::write(data.join(format!("{name}-labels-idx1-ubyte")), labels(count)).unwrap();
         }
+        fs::write(folder.path().join("tiny.toml"), format!("{TINY}{TINY_HEADS}")).unwrap();
         Self { folder }
     }
 
@@ -45,12 +64,39 @@ impl World {
         command
     }
 
-    /// `mrl train` of the tiny network: 9 steps of 8 images.
+    /// `mrl train` of the tiny network by the default recipe: 9 steps of 8 images.
     pub(crate) fn train(&self, out: &str, more: &str) -> Command {
-        self.mrl(&format!(
-            "train --dataset fashion-mnist --data-dir data --width 0.125 --precision f32 --batch-size 8 \
-             --max-steps 9 --log-every 1 --checkpoint-every 1 --out {out} {more}"
-        ))
+        self.mrl(&format!("train --preset tiny.toml --data-dir data --out {out} {more}"))
+    }
+
+    /// Why `mrl train` of the tiny network with these options is wrong usage, by the parser and the settings alone: no program is started.
+    pub(crate) fn refused(&self, options: &str) -> String {
+        let preset = self.path("tiny.toml");
+        let words = ["mrl", "train", "--data-dir", "data", "--out", "run"].into_iter().map(str::to_owned);
+        let options = options.split_whitespace().map(str::to_owned);
+        let given: Vec<String> = words.chain(options).collect();
+        let preset = (!given.contains(&"--preset".to_owned()))
+            .then(|| ["--preset".to_owned(), preset.display().to_string()]);
+        match Cli::parse_words(given.into_iter().chain(preset.into_iter().flatten())) {
+            Err(error) => error.to_string(),
+            Ok(Cli { command: mrl_cli::args::Command::Train(args) }) => {
+                let error = train_config(&args).expect_err("the options are wrong");
+                assert!(mrl_cli::is_usage(&error), "{error:#}");
+                format!("{error:#}")
+            }
+            Ok(other) => panic!("{other:?}"),
+        }
+    }
+
+    /// The same by the reference's recipe.
+    pub(crate) fn train_reference(&self, out: &str, more: &str) -> Command {
+        self.train_preset("extends = \"reference\"", "", out, more)
+    }
+
+    /// The same by a preset of its own, with these lines before and after those of the tiny network.
+    pub(crate) fn train_preset(&self, before: &str, after: &str, out: &str, more: &str) -> Command {
+        fs::write(self.path("mine.toml"), format!("{before}\n{TINY}{after}")).unwrap();
+        self.mrl(&format!("train --preset mine.toml --data-dir data --out {out} {more}"))
     }
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {

@@ -81,7 +81,7 @@ fn held_out_images_must_be_there() {
         ("--holdout -0.1", "holdout must be a share above 0 and below 1"),
         ("--holdout 1", "holdout must be a share above 0 and below 1"),
     ] {
-        says(&fail(world.train("run", options), 2), &[part]);
+        says(&world.refused(options), &[part]);
     }
     let message = fail(world.mrl("train --dataset stl10 --data-dir nowhere --holdout 0.1 --out run"), 2);
     says(&message, &["holdout needs labels", "--split train or train+unlabeled"]);

@@ -46,7 +46,7 @@ fn images_become_an_encoder_embeddings_and_a_report() {
 #[test]
 fn metrics_have_what_is_promised() {
     let world = World::new();
-    succeed(world.train("run", "--preset reference"));
+    succeed(world.train_reference("run", ""));
     let (_, _, metrics) = world.results("run");
     assert_eq!(metrics.len(), 9);
     for (index, line) in metrics.iter().enumerate() {

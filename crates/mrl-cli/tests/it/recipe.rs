@@ -18,11 +18,14 @@ fn every_optimiser_resumes_to_the_same_bits() {
     succeed(world.train("plain", ""));
     let mut seen = vec![world.results("plain").1];
     for (run, options) in [
-        ("adamw", "--optimiser adamw --weight-decay 0.2"),
-        ("sgd", "--optimiser sgd --lr 0.002 --nesterov --momentum 0.8 --decay-norms-and-biases=false"),
+        ("adamw", "--weight-decay 0.2"),
+        (
+            "sgd",
+            "--optimiser sgd --lr 0.002 --weight-decay 0 --nesterov --momentum 0.8 --decay-norms-and-biases=false",
+        ),
         (
             "lars",
-            "--optimiser lars --lr 1 --trust-coefficient 0.01 --schedule cosine --min-lr 0.1 --warmup-epochs 0.6",
+            "--optimiser lars --lr 1 --weight-decay 0 --trust-coefficient 0.01 --schedule cosine --min-lr 0.1 --warmup-epochs 0.6",
         ),
     ] {
         succeed(world.train(run, options));
@@ -47,53 +50,53 @@ fn wrong_optimisers_end_with_2() {
     let world = World::new();
     for (options, part) in [
         ("--optimiser adagrad", "[possible values: adam, adamw, sgd, lars]"),
-        ("--momentum 0.9", "momentum is a setting of sgd and lars"),
-        ("--optimiser sgd --lr 0.1 --trust-coefficient 0.1", "trust_coefficient is a setting of lars"),
-        ("--optimiser sgd --lr 0.1 --momentum 1", "momentum must be from 0 to below 1"),
+        ("--momentum 0.9", "momentum is a setting of the optimiser sgd and lars, and not of adamw"),
+        (
+            "--optimiser sgd --lr 0.1 --weight-decay 0 --trust-coefficient 0.1",
+            "trust_coefficient is a setting of the optimiser lars",
+        ),
+        ("--optimiser sgd --lr 0.1 --weight-decay 0 --momentum 1", "momentum must be from 0 to below 1"),
         ("--decay-norms-and-biases=maybe", "[possible values: true, false]"),
         ("--schedule constant --min-lr 0.0001", "min_lr is where a cosine ends"),
         ("--schedule cosine --min-lr 1", "min_lr must be between 0 and lr"),
         ("--warmup-epochs 1 --warmup-steps 1", "cannot be used with"),
         (
             "--optimiser lars",
-            "--optimiser lars needs a rate of its own: the preset's 0.002 is for adamw; give --lr",
+            "the optimiser lars needs values of its own: lr 0.002 and weight_decay 0.1 are for adamw; give --lr and --weight-decay",
         ),
         ("--lr -1", "lr must be a positive number"),
-        ("--warmup-epochs 3", "the learning rate warms up for 15 steps, but the run has 9"),
     ] {
-        says(&fail(world.train("run", options), 2), &[part]);
+        says(&world.refused(options), &[part]);
     }
+    let message = fail(world.train("run", "--warmup-epochs 3"), 2);
+    says(&message, &["the learning rate warms up for 15 steps, but the run has 9"]);
     assert!(!world.path("run").exists(), "wrong usage leaves no folder");
 }
 
 #[test]
 fn an_augmentation_is_chosen_by_name_and_changed_by_key() {
     let world = World::new();
-    fs::write(
-        world.path("mine.toml"),
-        "[model]\nhead_hidden = 0\n[augmentation]\npreset = \"byol\"\nhue = 0.05\nsecond.blur_p = 0.3\n",
-    )
-    .unwrap();
+    let mine = "[augmentation]\npreset = \"byol\"\nhue = 0.05\nsecond.blur_p = 0.3\n";
     let mut seen = Vec::new();
-    for (run, options) in [
-        ("reference", "--preset reference"),
-        ("simclr-cifar", "--preset reference --augmentation simclr-cifar"),
-        ("byol", "--preset reference --augmentation byol"),
-        ("imagenet", "--preset reference --augmentation imagenet"),
-        ("mine", "--preset mine.toml"),
+    for (run, more, options) in [
+        ("reference", "", ""),
+        ("simclr-cifar", "", "--augmentation simclr-cifar"),
+        ("byol", "", "--augmentation byol"),
+        ("imagenet", "", "--augmentation imagenet"),
+        ("mine", mine, ""),
     ] {
-        succeed(world.train(run, options));
+        succeed(world.train_preset("extends = \"reference\"", more, run, options));
         let online = world.results(run).1;
         assert!(!seen.contains(&online), "{run} has the views of another one");
         seen.push(online);
     }
     assert_eq!(config(&world, "byol").matches("hue = 0.1").count(), 2);
     assert!(!config(&world, "imagenet").contains("[augmentation.second]"));
-    let mine = config(&world, "mine");
-    assert_eq!(mine.matches("hue = 0.05").count(), 2, "{mine}");
-    assert!(mine.contains("[augmentation.second]") && mine.contains("blur_p = 0.3"), "{mine}");
+    let changed = config(&world, "mine");
+    assert_eq!(changed.matches("hue = 0.05").count(), 2, "{changed}");
+    assert!(changed.contains("[augmentation.second]") && changed.contains("blur_p = 0.3"), "{changed}");
     // The name replaces all that the preset says of views.
-    succeed(world.train("named", "--preset mine.toml --augmentation byol"));
+    succeed(world.train_preset("extends = \"reference\"", mine, "named", "--augmentation byol"));
     assert!(world.results("named").1 == seen[2]);
 }
 
@@ -110,10 +113,9 @@ fn wrong_augmentations_name_file_key_and_range() {
         ("preset = \"moco\"", vec!["moco", "simclr-cifar"]),
     ] {
         fs::write(world.path("mine.toml"), format!("[augmentation]\n{line}\n")).unwrap();
-        let message = fail(world.train("run", "--preset mine.toml"), 2);
-        says(&message, &[&["preset mine.toml", "line "], parts.as_slice()].concat());
+        let message = world.refused(&format!("--preset {}", world.path("mine.toml").display()));
+        says(&message, &[&["mine.toml", "line "], parts.as_slice()].concat());
     }
-    let message = fail(world.train("run", "--augmentation moco"), 2);
+    let message = world.refused("--augmentation moco");
     says(&message, &["[possible values: reference, simclr-cifar, byol, imagenet]"]);
-    assert!(!world.path("run").exists(), "wrong usage leaves no folder");
 }

@@ -13,7 +13,7 @@ fn accumulated_batches_are_one_step_and_resume_to_the_same_bits() {
     succeed(world.train("run", "--grad-accum 2"));
     let whole = world.results("run");
     assert_eq!(whole.2.len(), 9);
-    succeed(world.train("plain", "--preset default --view-scales 1"));
+    succeed(world.train("plain", "--view-scales 1"));
     assert!(whole != world.results("plain"));
     fs::remove_file(world.path("run/checkpoints/step-000000009.safetensors")).unwrap();
     succeed(world.train("run", "--grad-accum 2 --resume"));
@@ -33,17 +33,14 @@ fn batches_that_no_epoch_has_are_refused() {
 #[test]
 fn frozen_batch_norm_trains_and_resumes_to_the_same_bits() {
     let world = World::new();
-    succeed(world.train("plain", "--preset reference"));
-    succeed(world.train("run", "--preset reference --freeze-batch-norm-after 5"));
+    succeed(world.train_reference("plain", ""));
+    succeed(world.train_reference("run", "--freeze-batch-norm-after 5"));
     let (plain, whole) = (world.results("plain"), world.results("run"));
     assert_eq!(plain.2[..5], whole.2[..5]);
     assert!((5..9).all(|step| plain.2[step] != whole.2[step]), "{:?}", whole.2);
     // From a checkpoint before the statistics are frozen, over that step.
     let train = |out: &str, more: &str| {
-        world.mrl(&format!(
-            "train --preset reference --dataset fashion-mnist --data-dir data --width 0.125 --precision f32 --batch-size 8 \
-             --max-steps 9 --log-every 1 --checkpoint-every 3 --freeze-batch-norm-after 7 --out {out} {more}"
-        ))
+        world.train_reference(out, &format!("--checkpoint-every 3 --freeze-batch-norm-after 7 {more}"))
     };
     succeed(train("cut", ""));
     let whole = world.results("cut");
@@ -63,7 +60,7 @@ fn growing_views_train_and_resume_to_the_same_bits() {
     let world = World::new();
     succeed(world.train("run", "--view-scales 0.7,1"));
     let whole = world.results("run");
-    succeed(world.train("plain", "--preset default --view-scales 1"));
+    succeed(world.train("plain", "--view-scales 1"));
     assert!(whole != world.results("plain"));
     fs::remove_file(world.path("run/checkpoints/step-000000009.safetensors")).unwrap();
     succeed(world.train("run", "--view-scales 0.7,1 --resume"));
@@ -82,8 +79,8 @@ fn growing_views_train_and_resume_to_the_same_bits() {
 #[test]
 fn a_profile_shows_the_phases_of_each_step_and_changes_nothing() {
     let world = World::new();
-    succeed(world.train("plain", "--preset reference"));
-    succeed(world.train("run", "--preset reference --profile trace.json"));
+    succeed(world.train_reference("plain", ""));
+    succeed(world.train_reference("run", "--profile trace.json"));
     assert!(world.results("run") == world.results("plain"));
     let events: Vec<Value> = serde_json::from_slice(&world.read("trace.json")).unwrap();
     let mut begun = BTreeMap::new();
@@ -111,7 +108,8 @@ fn a_profile_that_cannot_be_written_is_said_before_anything_else() {
     let message = fail(world.train("run", "--profile nowhere/trace.json"), 1);
     assert!(message.contains("nowhere: the folder is not there"), "{message}");
     std::fs::write(world.path("mine.toml"), "[run]\n").unwrap();
-    let message = fail(world.train("run", "--preset mine.toml --profile mine.toml"), 2);
+    let words = "train --preset mine.toml --dataset mnist --data-dir data --out run --profile mine.toml";
+    let message = fail(world.mrl(words), 2);
     assert!(message.contains("--profile mine.toml must end in .json"), "{message}");
     assert_eq!(world.read("mine.toml"), b"[run]\n");
     assert!(!world.path("run").exists());

@@ -9,7 +9,9 @@ use super::{
     blur::{gaussian, kernel_size, mirror},
     render,
 };
-use crate::{Image, resize::Resize};
+use mrl_resize::Resize;
+
+use crate::Image;
 
 /// Every pixel that there is.
 pub(super) fn every_colour() -> impl Iterator<Item = [u8; 3]> {

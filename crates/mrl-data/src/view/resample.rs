@@ -7,7 +7,7 @@ use super::{
 };
 use crate::Image;
 
-/// Bilinear resizing with antialiasing of a part of an image, with the buffers it needs: what [`crate::resize::Resize`]
+/// Bilinear resizing with antialiasing of a part of an image, with the buffers it needs: what [`mrl_resize::Resize`]
 /// gives, bit for bit, without what that does anew for each image, which is most of its work where images are small.
 #[derive(Default)]
 pub(super) struct Resample {

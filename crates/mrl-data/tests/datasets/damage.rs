@@ -51,7 +51,7 @@ fn try_open(kind: DatasetKind, folder: &Path, split: Split) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(96)))]
 
     #[test]
     fn cifar_binary(damage in damage()) {

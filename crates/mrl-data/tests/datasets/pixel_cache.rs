@@ -363,7 +363,7 @@ impl Damage {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(96)))]
 
     #[test]
     fn a_damaged_cache_is_built_again(damage in damage()) {

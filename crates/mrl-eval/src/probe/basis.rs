@@ -1,8 +1,6 @@
-use crate::{
-    EvalError,
-    linear::{Eigen, Matrix, eigen, multiply},
-    standardise::Moments,
-};
+use mrl_linalg::{Eigen, Matrix, eigen, multiply};
+
+use crate::{EvalError, standardise::Moments};
 
 /// Standardised features and the eigenvectors of their covariance.
 pub(crate) struct Rotation {

@@ -12,15 +12,11 @@ mod objective;
 pub(crate) use cross_validation::{FoldFits, Folds, HeldOut};
 
 use basis::Rotation;
+use mrl_linalg::{Matrix, multiply};
 use objective::Objective;
 use rayon::prelude::*;
 
-use crate::{
-    EvalError,
-    linear::{Matrix, multiply},
-    rows::Rows,
-    standardise::Moments,
-};
+use crate::{EvalError, rows::Rows, standardise::Moments};
 
 /// Rows classified at once.
 const BLOCK: usize = 256;

@@ -1,13 +1,10 @@
 use std::ops::Range;
 
+use mrl_linalg::{Matrix, multiply, multiply_add};
 use rayon::prelude::*;
 
 use super::{Part, Problem, basis::Basis, lbfgs::Value};
-use crate::{
-    linear::{Matrix, multiply, multiply_add},
-    rows::blocks,
-    vector,
-};
+use crate::{rows::blocks, vector};
 
 /// Rows that go through forward and backward pass together, so that they are read from memory once.
 const BLOCK: usize = 128;

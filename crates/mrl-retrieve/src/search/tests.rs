@@ -201,7 +201,7 @@ fn directed(mut queries: Vec<f32>, width: usize) -> Vec<f32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(512)))]
 
     #[test]
     fn exact_searches_find_what_plain_loops_find((rows, queries, k) in problem()) {

@@ -408,7 +408,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(500))]
+        #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(500)))]
         #[test]
         fn damaged_bytes_never_panic(
             file in proptest::sample::select(&FILES[..]),

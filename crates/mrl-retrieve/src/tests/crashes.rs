@@ -78,7 +78,7 @@ fn part() -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(300)))]
 
     #[test]
     fn a_crash_leaves_the_index_before_or_after(

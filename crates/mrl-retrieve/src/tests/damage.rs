@@ -57,7 +57,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(1_000)))]
 
     #[test]
     fn damaged_bytes_are_an_error_or_no_matter(mutations in proptest::collection::vec(mutation(), 1..4)) {

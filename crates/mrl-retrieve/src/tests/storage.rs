@@ -116,7 +116,7 @@ fn take(step: &Step, path: &Path, model: &mut Model, next: &mut u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(60)))]
 
     #[test]
     fn changes_add_up(options in options(), steps in proptest::collection::vec(step(), 1..8)) {

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use mrl_config::{AdaptObjective, AdapterForm, MAX_LAYER};
 use mrl_embedding::EmbeddingSet;
 
-use super::{AdaptObjective, AdaptOptions, AdapterForm, nesting};
-use crate::{TrainError, config::MAX_LAYER};
+use super::{AdaptOptions, nesting};
+use crate::TrainError;
 
 impl AdaptOptions {
     /// Whether an adapter can be fitted to the rows of `set` in this way.
@@ -17,7 +18,7 @@ impl AdaptOptions {
     pub fn check(&self, set: &EmbeddingSet) -> Result<(), TrainError> {
         nesting(&self.dims, set.width())?;
         if let Some(problem) = self.problem() {
-            return Err(TrainError::Config(problem));
+            return Err(TrainError::Usage(problem));
         }
         if set.len() < 2 {
             let problem =

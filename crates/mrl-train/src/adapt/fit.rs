@@ -1,8 +1,9 @@
+use mrl_config::{AdaptObjective, AdapterForm};
 use mrl_embedding::{EmbeddingSet, Nesting};
 use tch::{Kind, Tensor};
 
 use super::{
-    AdaptObjective, AdaptOptions, AdaptStep, AdapterForm,
+    AdaptOptions, AdaptStep,
     axes::principal_axes,
     check::{check_rows, directions},
     form::Map,
@@ -11,7 +12,10 @@ use super::{
     residual, rotation,
     vectors::Vectors,
 };
-use crate::TrainError;
+use crate::{
+    TrainError,
+    device::{present, torch_device},
+};
 
 /// A quarter of the rows is kept out of the fit, but at most 1,000, which show gains of half a point. Small sets need the
 /// large share: where few rows judge, rounding decides.
@@ -26,7 +30,7 @@ pub(super) fn fit(
     progress: &mut dyn FnMut(AdaptStep),
 ) -> Result<Map, TrainError> {
     options.check(set)?;
-    let device = options.device.resolve()?.torch();
+    let device = torch_device(present(options.device)?);
     let rows = unit_rows(set)?;
     let axes = principal_axes(&rows);
     // The rows are mapped once, so that no gradient flows through the first axes.
@@ -48,7 +52,7 @@ pub(super) fn fit(
     if map.tensors().into_iter().all(|(_, tensor)| is_finite(tensor)) {
         return Ok(map);
     }
-    Err(TrainError::Config(
+    Err(TrainError::Usage(
         "the last step left numbers that are not finite; lower the learning rate".to_owned(),
     ))
 }

@@ -1,6 +1,5 @@
+use mrl_config::AdapterForm;
 use tch::Tensor;
-
-use super::AdapterForm;
 
 /// What an adapter does to rows, in `f32` and on the CPU.
 #[derive(Debug)]

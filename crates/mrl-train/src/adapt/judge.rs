@@ -1,8 +1,9 @@
 //! Judges maps by rows that were kept out of the fit.
 
+use mrl_config::AdaptObjective;
 use tch::{Kind, Tensor};
 
-use super::{AdaptObjective, vectors::Vectors};
+use super::vectors::Vectors;
 use crate::objective::norms;
 
 /// Nearest rows that prefixes are to keep.

@@ -1,11 +1,12 @@
 //! What adapters minimise: free functions on tensors.
 
+use mrl_config::AdaptObjective;
 use tch::{
     Device, Kind, Tensor,
     nn::{self, OptimizerConfig},
 };
 
-use super::{AdaptObjective, vectors::Vectors};
+use super::vectors::Vectors;
 use crate::objective::cosines;
 
 /// Of cosines, in the softmax that says which rows are near.

@@ -13,65 +13,13 @@ mod steps;
 mod stored;
 mod vectors;
 
+use mrl_config::{AdaptObjective, AdapterForm, DeviceChoice};
 use mrl_embedding::{EmbeddingSet, Metadata, Nesting};
-use serde::{Deserialize, Serialize};
-use strum::{Display, EnumString, VariantNames};
 use tch::{Kind, Tensor};
 
 pub(crate) use self::fit::arranged_axes;
 use self::form::Map;
-use crate::{DeviceChoice, TrainError, torch_panic::catch_torch};
-
-/// What an adapter may do to a vector.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    Display,
-    EnumString,
-    VariantNames,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum AdapterForm {
-    /// Rotate it: an orthogonal map, by which all products of whole vectors stay what they are.
-    #[default]
-    Rotation,
-    /// Rotate it onto the principal components, and add what a network with one hidden layer says of it (Yoon et al., arXiv
-    /// 2407.12243, Matryoshka-Adaptor).
-    Residual,
-}
-
-/// What prefixes are to keep.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    Display,
-    EnumString,
-    VariantNames,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum AdaptObjective {
-    /// Which vectors are near by all their numbers.
-    #[default]
-    Similarity,
-    /// Which vectors have the same label (Khosla et al., arXiv 2004.11362).
-    Labels,
-}
+use crate::{TrainError, torch_panic::catch_torch};
 
 /// How an adapter is fitted.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,13 +2,14 @@ use mrl_data::epoch_order;
 use tch::Tensor;
 
 use super::{AdaptOptions, AdaptStep, vectors::Vectors};
-use crate::{OptimiserConfig, Schedule, TrainError, schedule::learning_rate};
+use crate::{TrainError, schedule::cosine};
 
 /// The steps of a fit, in stages of equal numbers of steps.
 pub(super) struct Steps<'a> {
     fitted: &'a Vectors,
     batches: Batches,
-    rate: OptimiserConfig,
+    /// The learning rate at the start of a stage.
+    lr: f64,
     per_stage: usize,
     total: usize,
     made: usize,
@@ -25,9 +26,8 @@ impl<'a> Steps<'a> {
     ) -> Self {
         let batches = Batches::new(fitted.len(), options.batch_size, options.seed);
         let per_stage = (batches.per_epoch() * options.epochs).div_ceil(stages.max(1));
-        let rate =
-            OptimiserConfig { lr: options.lr, schedule: Schedule::Cosine, ..OptimiserConfig::default() };
-        Self { fitted, batches, rate, per_stage, total: per_stage * stages, made: 0, progress }
+        let lr = options.lr;
+        Self { fitted, batches, lr, per_stage, total: per_stage * stages, made: 0, progress }
     }
 
     /// The next stage. `learn` is given a batch and a learning rate, which falls to 0 along a cosine, and returns the loss, a scalar.
@@ -37,11 +37,11 @@ impl<'a> Steps<'a> {
     pub(super) fn stage(&mut self, learn: &mut dyn FnMut(&Vectors, f64) -> Tensor) -> Result<(), TrainError> {
         for step in 0..self.per_stage {
             let batch = self.fitted.select(&self.batches.next());
-            let loss = learn(&batch, learning_rate(&self.rate, 0, self.per_stage as u64, step as u64))
-                .double_value(&[]);
+            let lr = cosine(self.lr, 0.0, step as f64 / self.per_stage as f64);
+            let loss = learn(&batch, lr).double_value(&[]);
             self.made += 1;
             if !loss.is_finite() {
-                return Err(TrainError::Config(format!(
+                return Err(TrainError::Usage(format!(
                     "the loss is {loss} at step {}; lower the learning rate",
                     self.made
                 )));

@@ -3,44 +3,14 @@
 
 mod trial;
 
+use mrl_config::{DeviceChoice, FoldChoice};
 use mrl_embedding::EmbeddingSet;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-use strum::{Display, EnumString, VariantNames};
 use tch::{Kind, Tensor};
 
 pub use self::trial::{FoldRecord, FoldTrial};
 pub(crate) use self::trial::{IMAGES, sample};
-use crate::{
-    AdaptOptions, Adapter, DeviceChoice, TrainError, adapt::arranged_axes, torch_panic::catch_torch,
-};
-
-/// The rotation to fold into an encoder.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    Display,
-    EnumString,
-    VariantNames,
-)]
-#[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
-pub enum FoldChoice {
-    /// No rotation: prefixes are as they were trained.
-    #[default]
-    None,
-    /// The uncentred principal components of the features of some images, with the direction of the mean where it does no harm.
-    Principal,
-    /// A rotation that is learned from the features of some images, as by [`Adapter::fit`].
-    Learned,
-}
+use crate::{AdaptOptions, Adapter, TrainError, adapt::arranged_axes, torch_panic::catch_torch};
 
 /// An orthogonal map of features `[d]` to embeddings `[d]`: torchvision's `fc` without a bias.
 #[derive(Clone, Debug, PartialEq)]

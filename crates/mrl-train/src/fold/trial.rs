@@ -1,10 +1,11 @@
 //! Judges a rotation without labels, by images that it was not fitted to.
 
+use mrl_config::{FoldChoice, ResolvedConfig};
 use mrl_data::Part;
 use mrl_embedding::{EmbeddingSet, Nesting};
 
-use super::{Fold, FoldChoice};
-use crate::{ResolvedConfig, TrainError};
+use super::Fold;
+use crate::TrainError;
 
 /// Images that a rotation is fitted to and judged by, at most: more would change little.
 pub(crate) const IMAGES: usize = 11_000;

@@ -1,3 +1,4 @@
+use mrl_config::Head;
 use tch::Tensor;
 
 use super::{
@@ -5,7 +6,6 @@ use super::{
     network::{Active, Id, LayoutBuilder},
     weights_of,
 };
-use crate::config::Head;
 
 /// What the names of the classifier's tensors start with.
 pub(super) const CLASSIFIER: &str = "classifier.";

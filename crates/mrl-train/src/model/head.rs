@@ -1,3 +1,4 @@
+use mrl_config::{Head, ProjectorConfig};
 use tch::Tensor;
 
 use super::{
@@ -5,7 +6,6 @@ use super::{
     network::{Active, Id, LayoutBuilder},
     weights_of,
 };
-use crate::config::ModelConfig;
 
 /// What the names of the projector's tensors start with.
 pub(super) const PROJECTOR: &str = "projector.";
@@ -43,10 +43,15 @@ struct Hidden {
 
 impl Projector {
     /// `dims` ends with the encoder's width.
-    pub(crate) fn new(layout: &mut LayoutBuilder, config: &ModelConfig, dims: &[usize]) -> Self {
-        let out = config.projection_dim() as i64;
+    pub(crate) fn new(
+        layout: &mut LayoutBuilder,
+        head: Head,
+        config: &ProjectorConfig,
+        dims: &[usize],
+    ) -> Self {
+        let out = config.dim as i64;
         let width = dims[dims.len() - 1];
-        let weights = weights_of(config.head, dims, |infix, dim| {
+        let weights = weights_of(head, dims, |infix, dim| {
             let hidden = config.hidden_units(dim, width).map(|units| {
                 layout.linear(format!("{PROJECTOR}{infix}hidden.weight"), units as i64, dim as i64)
             });
@@ -61,7 +66,7 @@ impl Projector {
             Layers { inputs: dim as i64, hidden, output }
         };
         let prefixes = dims.iter().zip(weights).map(prefix).collect();
-        Self { prefixes, is_separate: config.head.is_separate() }
+        Self { prefixes, is_separate: head.is_separate() }
     }
 
     /// Features `[n, d]` to projections `[p, n, k]` of `prefixes`, which are `p` places in the nesting.
@@ -86,11 +91,11 @@ impl Predictor {
     /// Of so many hidden units each, for the projectors of `config`.
     pub(super) fn new(
         layout: &mut LayoutBuilder,
-        config: &ModelConfig,
+        config: &ProjectorConfig,
         dims: &[usize],
         hidden_units: usize,
     ) -> Self {
-        let inputs = config.projection_dim() as i64;
+        let inputs = config.dim as i64;
         let hidden_units = hidden_units as i64;
         let prefix = |dim: &usize| {
             let name = format!("{PREDICTOR}{dim}.");
@@ -124,8 +129,8 @@ impl Layers {
 
 impl Hidden {
     /// With a batch norm `norm` where heads have them.
-    fn new(layout: &mut LayoutBuilder, config: &ModelConfig, norm: &str, units: i64, weight: Id) -> Self {
-        Self { units, weight, norm: config.head_batch_norm.then(|| BatchNorm::new(layout, norm, units)) }
+    fn new(layout: &mut LayoutBuilder, config: &ProjectorConfig, norm: &str, units: i64, weight: Id) -> Self {
+        Self { units, weight, norm: config.batch_norm.then(|| BatchNorm::new(layout, norm, units)) }
     }
 
     /// `[n, inputs]` to `[n, units]`.

@@ -9,11 +9,10 @@ mod resnet;
 pub(crate) use classifier::Classifier;
 use head::Predictor;
 pub(crate) use head::Projector;
+use mrl_config::{Head, HeadLayers, Objective, ResolvedConfig};
 pub(crate) use network::{Active, Layout, LayoutBuilder, Mode, Network};
 pub(crate) use resnet::ResNet;
 use tch::{Kind, Tensor};
-
-use crate::config::{Config, Head, Objective};
 
 /// The name of the logarithm of the learnt scale of logits (the inverse temperature), the one trained number outside encoder and heads.
 const LOG_SCALE: &str = "log_scale";
@@ -35,20 +34,23 @@ enum Heads {
 }
 
 impl Model {
-    /// `config` must be resolved: stem and number of classes are known. `dims` are its nesting dims.
-    pub(crate) fn new(config: &Config, dims: &[usize]) -> (Self, Layout) {
+    pub(crate) fn new(config: &ResolvedConfig) -> (Self, Layout) {
         let (model, objective) = (&config.model, &config.objective.loss);
+        let dims = model.nesting.dims();
         let mut layout = LayoutBuilder::default();
         let encoder = ResNet::new(&mut layout, model);
-        let heads = match objective {
-            Objective::Supervised(supervised) => {
-                let classes = supervised.classes.expect("a resolved configuration knows the classes");
-                Heads::Classifier(Classifier::new(&mut layout, model.head, dims, classes))
+        let heads = match &model.layers {
+            HeadLayers::Classifier { classes } => {
+                Heads::Classifier(Classifier::new(&mut layout, model.head, dims, *classes))
             }
-            _ => Heads::Projector(Projector::new(&mut layout, model, dims)),
+            HeadLayers::Projector(layers) => {
+                Heads::Projector(Projector::new(&mut layout, model.head, layers, dims))
+            }
         };
-        let predictor = match objective {
-            Objective::Byol(byol) => Some(Predictor::new(&mut layout, model, dims, byol.predictor_hidden)),
+        let predictor = match (objective, &model.layers) {
+            (Objective::Byol(byol), HeadLayers::Projector(layers)) => {
+                Some(Predictor::new(&mut layout, layers, dims, byol.predictor_hidden))
+            }
             _ => None,
         };
         let log_scale =

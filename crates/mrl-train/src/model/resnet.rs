@@ -1,10 +1,10 @@
+use mrl_config::{Encoder, ResolvedModel, Stem};
 use tch::Tensor;
 
 use super::{
     layers::{BatchNorm, Convolution},
     network::{Active, LayoutBuilder},
 };
-use crate::config::{Encoder, ModelConfig, Stem};
 
 /// A ResNet without its classifier (arXiv 1512.03385), layer by layer and name by name torchvision's
 /// `torchvision/models/resnet.py`; the CIFAR stem is that of SimCLR (arXiv 2002.05709, appendix B.9).
@@ -22,7 +22,7 @@ struct Block {
 }
 
 impl ResNet {
-    pub(crate) fn new(layout: &mut LayoutBuilder, config: &ModelConfig) -> Self {
+    pub(crate) fn new(layout: &mut LayoutBuilder, config: &ResolvedModel) -> Self {
         let base = config.base_channels() as i64;
         let (kernel, stride) = if config.stem == Stem::Cifar { (3, 1) } else { (7, 2) };
         let conv1 = Convolution::new(layout, "conv1", [3, base], kernel, stride);

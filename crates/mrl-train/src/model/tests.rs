@@ -1,12 +1,10 @@
 //! All prefixes at once against each on its own, by plain layers on the first rows and columns of the named weights.
 
+use mrl_config::{Head, ProjectorConfig};
 use tch::{Kind, Tensor};
 
 use super::*;
-use crate::{
-    config::ModelConfig,
-    parity::{assert_close, fill, flat, network},
-};
+use crate::parity::{assert_close, fill, flat, network};
 
 /// Ends with the encoder's width.
 const DIMS: [usize; 3] = [2, 5, 8];
@@ -14,26 +12,17 @@ const PROJECTION: i64 = 3;
 const IMAGES: i64 = 7;
 
 /// Heads with and without batch norm and nested hidden units, as wide as the encoder and wider, and without a hidden layer.
-fn configs() -> Vec<ModelConfig> {
+fn configs() -> Vec<(Head, ProjectorConfig)> {
     let mut configs = Vec::new();
     for head in [Head::MrlE, Head::Mrl, Head::Fixed, Head::RandomPrefix] {
-        for (head_batch_norm, head_nest_hidden) in
-            [(false, false), (false, true), (true, false), (true, true)]
-        {
-            let has_hidden_alone = head_batch_norm || !head_nest_hidden;
-            for head_hidden in [None, Some(11), Some(0)] {
-                if head_hidden == Some(0) && has_hidden_alone {
+        for (batch_norm, nest_hidden) in [(false, false), (false, true), (true, false), (true, true)] {
+            let has_hidden_alone = batch_norm || !nest_hidden;
+            for hidden in [DIMS[2], 11, 0] {
+                if hidden == 0 && has_hidden_alone {
                     continue;
                 }
-                let projection_dim = Some(PROJECTION as usize);
-                configs.push(ModelConfig {
-                    head,
-                    head_hidden,
-                    head_nest_hidden,
-                    head_batch_norm,
-                    projection_dim,
-                    ..ModelConfig::default()
-                });
+                let dim = PROJECTION as usize;
+                configs.push((head, ProjectorConfig { hidden, nest_hidden, batch_norm, dim }));
             }
         }
     }
@@ -116,18 +105,17 @@ const PLACES: [&[usize]; 4] = [&[0, 1, 2], &[0, 2], &[1], &[2]];
 
 #[test]
 fn projections_are_those_of_each_prefix_on_its_own() {
-    for config in configs() {
+    for (head, config) in configs() {
         for places in PLACES {
             let make = || {
                 let mut layout = LayoutBuilder::default();
-                (Projector::new(&mut layout, &config, &DIMS), network(layout))
+                (Projector::new(&mut layout, head, &config, &DIMS), network(layout))
             };
             let ((projector, network), (_, other)) = (make(), make());
             let one_by_one = |plain: &Plain, x: &Tensor| {
                 let project = |&place: &usize| {
                     let dim = DIMS[place];
-                    let names =
-                        [format!("projector.{}", infix(config.head, dim)), format!("projector.{dim}.norm.")];
+                    let names = [format!("projector.{}", infix(head, dim)), format!("projector.{dim}.norm.")];
                     let prefix = x.narrow(1, 0, dim as i64);
                     match config.hidden_units(dim, DIMS[2]) {
                         Some(units) => {
@@ -141,7 +129,7 @@ fn projections_are_those_of_each_prefix_on_its_own() {
                 places.iter().map(project).collect()
             };
             assert_same(
-                &format!("{config:?} {places:?}"),
+                &format!("{head} {config:?} {places:?}"),
                 &fill("x", &[IMAGES, 8], 0.1, 2.0),
                 [&network, &other],
                 |weights, x| projector.forward(weights, x, places),
@@ -153,7 +141,7 @@ fn projections_are_those_of_each_prefix_on_its_own() {
 
 #[test]
 fn predictions_are_those_of_each_prefix_on_its_own() {
-    for config in configs().into_iter().filter(|config| config.head == Head::MrlE) {
+    for (head, config) in configs().into_iter().filter(|(head, _)| *head == Head::MrlE) {
         for places in PLACES {
             let make = || {
                 let mut layout = LayoutBuilder::default();
@@ -168,7 +156,7 @@ fn predictions_are_those_of_each_prefix_on_its_own() {
                 z.unbind(0).into_iter().zip(places).map(predict).collect()
             };
             assert_same(
-                &format!("{config:?} {places:?}"),
+                &format!("{head} {config:?} {places:?}"),
                 &fill("z", &[places.len() as i64, IMAGES, PROJECTION], 0.1, 2.0),
                 [&network, &other],
                 |weights, z| predictor.forward(weights, z, places),
@@ -212,7 +200,7 @@ fn logits_are_those_of_each_prefix_on_its_own() {
 #[test]
 fn numbers_beyond_a_prefix_do_not_reach_it() {
     let mut layout = LayoutBuilder::default();
-    let projector = Projector::new(&mut layout, &ModelConfig::default(), &DIMS);
+    let projector = Projector::new(&mut layout, Head::MrlE, &configs()[0].1, &DIMS);
     let network = network(layout);
     let x = fill("x", &[IMAGES, 8], 0.1, 2.0);
     let _ = x.narrow(1, 5, 1).fill_(f64::INFINITY);

@@ -9,13 +9,12 @@ mod vicreg;
 
 pub(crate) use barlow_twins::barlow_twins_loss;
 pub(crate) use byol::byol_loss;
+use mrl_config::Objective;
 pub(crate) use relic::relic_loss;
 pub(crate) use simclr::nt_xent_loss;
 pub(crate) use supervised::cross_entropy_loss;
 use tch::{Kind, Tensor};
 pub(crate) use vicreg::vicreg_loss;
-
-use crate::config::Objective;
 
 /// What the outputs of a view are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,38 +28,42 @@ pub(crate) enum Partner {
     OtherView,
 }
 
-impl Objective {
-    pub(crate) fn partner(&self) -> Partner {
-        match self {
-            Self::Relic(_) | Self::Byol(_) => Partner::Target,
-            Self::Supervised(_) => Partner::Labels,
-            Self::Simclr(_) | Self::Vicreg(_) | Self::BarlowTwins(_) => Partner::OtherView,
-        }
+/// What the outputs of a view are compared with by `objective`.
+pub(crate) fn partner_of(objective: &Objective) -> Partner {
+    match objective {
+        Objective::Relic(_) | Objective::Byol(_) => Partner::Target,
+        Objective::Supervised(_) => Partner::Labels,
+        Objective::Simclr(_) | Objective::Vicreg(_) | Objective::BarlowTwins(_) => Partner::OtherView,
     }
+}
 
-    /// The losses of `p` prefixes, `[p]`: their outputs `[p, n, k]` against the partner. `log_scale`, `[1]`, is that of a model
-    /// of `ReLIC`.
-    pub(crate) fn loss(&self, outputs: &Tensor, partner: &Tensor, log_scale: Option<&Tensor>) -> Tensor {
-        match self {
-            Self::Relic(relic) => relic_loss(outputs, partner, scale_of(log_scale), relic.alpha),
-            Self::Simclr(simclr) => nt_xent_loss(outputs, partner, simclr.temperature, simclr.decoupled),
-            Self::Byol(_) => byol_loss(outputs, partner),
-            Self::Vicreg(weights) => vicreg_loss(outputs, partner, weights),
-            Self::BarlowTwins(twins) => barlow_twins_loss(outputs, partner, twins.lambda),
-            Self::Supervised(_) => cross_entropy_loss(outputs, partner),
-        }
+/// The losses of `p` prefixes, `[p]`: their outputs `[p, n, k]` against the partner. `log_scale`, `[1]`, is that of a model
+/// of `ReLIC`.
+pub(crate) fn loss_of(
+    objective: &Objective,
+    outputs: &Tensor,
+    partner: &Tensor,
+    log_scale: Option<&Tensor>,
+) -> Tensor {
+    match objective {
+        Objective::Relic(relic) => relic_loss(outputs, partner, scale_of(log_scale), relic.alpha),
+        Objective::Simclr(simclr) => nt_xent_loss(outputs, partner, simclr.temperature, simclr.decoupled),
+        Objective::Byol(_) => byol_loss(outputs, partner),
+        Objective::Vicreg(weights) => vicreg_loss(outputs, partner, weights),
+        Objective::BarlowTwins(twins) => barlow_twins_loss(outputs, partner, twins.lambda),
+        Objective::Supervised(_) => cross_entropy_loss(outputs, partner),
     }
+}
 
-    /// How often, in %, the right answer has the highest score of the widest prefix, and is among the highest five, `[2]`: the
-    /// label of an image, else which image of the batch the partner's view is of. Outputs and partner are those of the loss.
-    pub(crate) fn accuracy(&self, outputs: &Tensor, partner: &Tensor) -> Tensor {
-        let outputs = outputs.select(0, -1);
-        if let Self::Supervised(_) = self {
-            return accuracy(&outputs, partner);
-        }
-        let own = Tensor::arange(outputs.size()[0], (Kind::Int64, outputs.device()));
-        accuracy(&cosines(&outputs, &partner.select(0, -1)), &own)
+/// How often, in %, the right answer has the highest score of the widest prefix, and is among the highest five, `[2]`: the
+/// label of an image, else which image of the batch the partner's view is of. Outputs and partner are those of the loss.
+pub(crate) fn accuracy_of(objective: &Objective, outputs: &Tensor, partner: &Tensor) -> Tensor {
+    let outputs = outputs.select(0, -1);
+    if objective.needs_labels() {
+        return accuracy(&outputs, partner);
     }
+    let own = Tensor::arange(outputs.size()[0], (Kind::Int64, outputs.device()));
+    accuracy(&cosines(&outputs, &partner.select(0, -1)), &own)
 }
 
 fn scale_of(log_scale: Option<&Tensor>) -> &Tensor {

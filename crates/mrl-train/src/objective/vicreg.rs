@@ -1,7 +1,7 @@
+use mrl_config::VicReg;
 use tch::Tensor;
 
 use super::{centred, mean_over, off_diagonal_squares, sum_over};
-use crate::config::VicReg;
 
 /// The standard deviation that every dimension is asked to have.
 const DEVIATION: f64 = 1.0;

@@ -1,7 +1,8 @@
+use mrl_config::OptimiserConfig;
 use tch::Tensor;
 
 use super::parts::Part;
-use crate::{config::OptimiserConfig, model::Network};
+use crate::model::Network;
 
 /// Which parameters are pulled towards 0, and how hard.
 pub(super) struct Decay {
@@ -12,7 +13,7 @@ pub(super) struct Decay {
 
 impl Decay {
     pub(super) fn new(config: &OptimiserConfig, network: &Network) -> Self {
-        let mask = (!config.decays_norms_and_biases()).then(|| mask(network));
+        let mask = (!config.decay_norms_and_biases).then(|| mask(network));
         Self { factor: config.weight_decay, mask }
     }
 

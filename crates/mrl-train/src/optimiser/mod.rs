@@ -8,13 +8,11 @@ mod sgd;
 mod tests;
 mod trust;
 
+use mrl_config::{self as config, OptimiserConfig};
 use tch::Tensor;
 
 use self::{adam::Adam, decay::Decay, sgd::Sgd, trust::Trust};
-use crate::{
-    config::{OptimiserConfig, OptimiserKind},
-    model::Network,
-};
+use crate::model::Network;
 
 /// Changes a network's parameters by their gradient.
 pub(crate) struct Optimiser {
@@ -34,12 +32,14 @@ impl Optimiser {
     /// An optimiser that has not yet seen a gradient of `network`.
     pub(crate) fn new(config: &OptimiserConfig, network: &Network) -> Self {
         let parameters = network.trainable();
-        let sgd = || Sgd::new(&parameters, config.momentum(), config.nesterov);
-        let rule = match config.kind {
-            OptimiserKind::Adam => Rule::Adam(Adam::new(&parameters, false)),
-            OptimiserKind::AdamW => Rule::Adam(Adam::new(&parameters, true)),
-            OptimiserKind::Sgd => Rule::Sgd(sgd()),
-            OptimiserKind::Lars => Rule::Lars(sgd(), Trust::new(config.trust_coefficient())),
+        let rule = match &config.rule {
+            config::Rule::Adam => Rule::Adam(Adam::new(&parameters, false)),
+            config::Rule::AdamW => Rule::Adam(Adam::new(&parameters, true)),
+            config::Rule::Sgd(sgd) => Rule::Sgd(Sgd::new(&parameters, sgd.momentum, sgd.nesterov)),
+            config::Rule::Lars(lars) => {
+                let sgd = Sgd::new(&parameters, lars.momentum, lars.nesterov);
+                Rule::Lars(sgd, Trust::new(lars.trust_coefficient))
+            }
         };
         Self { rule, decay: Decay::new(config, network), updates: 0 }
     }

@@ -1,13 +1,10 @@
 //! Heads and classifiers: `goldens/objectives/make.py` has them as sums over plain lists.
 
+use mrl_config::{Head, ProjectorConfig};
 use tch::{Kind, Tensor};
 
 use super::{Value, assert_close, fill, flat, network, numbers, read};
-use crate::{
-    Head,
-    config::ModelConfig,
-    model::{Active, Classifier, LayoutBuilder, Mode, Network, Projector},
-};
+use crate::model::{Active, Classifier, LayoutBuilder, Mode, Network, Projector};
 
 fn head_of(case: &Value) -> (Head, Vec<usize>) {
     let dims = numbers(&case["dims"]).iter().map(|&dim| dim as usize).collect();
@@ -23,16 +20,14 @@ fn projections_and_their_gradients_are_plain_sums() {
     let golden = read("objectives/objectives.json");
     for case in golden["heads"].as_array().unwrap() {
         let (head, dims) = head_of(case);
-        let config = ModelConfig {
-            head,
-            head_hidden: case["hidden"].as_u64().map(|hidden| hidden as usize),
-            head_batch_norm: case["batch_norm"].as_bool().unwrap(),
-            head_nest_hidden: case["nest_hidden"].as_bool().unwrap(),
-            projection_dim: Some(3),
-            ..ModelConfig::default()
+        let config = ProjectorConfig {
+            hidden: case["hidden"].as_u64().map_or(dims[dims.len() - 1], |hidden| hidden as usize),
+            nest_hidden: case["nest_hidden"].as_bool().unwrap(),
+            batch_norm: case["batch_norm"].as_bool().unwrap(),
+            dim: 3,
         };
         let mut layout = LayoutBuilder::default();
-        let projector = Projector::new(&mut layout, &config, &dims);
+        let projector = Projector::new(&mut layout, head, &config, &dims);
         let network = network(layout);
         let x = fill("heads.x", &[7, 8], 0.0, 2.0).set_requires_grad(true);
         let places: Vec<usize> = (0..dims.len()).collect();

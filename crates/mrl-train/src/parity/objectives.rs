@@ -1,10 +1,11 @@
 //! Losses and their gradients: `goldens/objectives/make.py` has them by their papers' formulas, in double precision.
 
+use mrl_config::{Objective, ObjectiveConfig, SimClr};
 use strum::VariantNames;
 use tch::{Kind, Tensor};
 
 use super::{Value, assert_close, fill, flat, numbers, read};
-use crate::{Objective, ObjectiveConfig, SimClr};
+use crate::objective::{accuracy_of, loss_of};
 
 #[test]
 fn losses_and_their_gradients_are_those_of_the_papers() {
@@ -17,8 +18,12 @@ fn losses_and_their_gradients_are_those_of_the_papers() {
         let y = fill("objective.y", &[7, 5], -0.2, 3.0).set_requires_grad(true);
         let labels = case["labels"].as_array().map(|labels| integers(labels));
         let log_scale = Tensor::from_slice(&[0.3f32]);
-        let loss =
-            config.loss.loss(&x.unsqueeze(0), &labels.unwrap_or_else(|| y.unsqueeze(0)), Some(&log_scale));
+        let loss = loss_of(
+            &config.loss,
+            &x.unsqueeze(0),
+            &labels.unwrap_or_else(|| y.unsqueeze(0)),
+            Some(&log_scale),
+        );
         let name = &case["objective"];
         assert_close(&format!("{name}"), &flat(&loss), &[case["loss"].as_f64().unwrap()], 1e-6);
         loss.backward();
@@ -38,7 +43,7 @@ fn a_loss_is_the_same_whichever_view_comes_first() {
     let [x, y] = ["x", "y"].map(|name| fill(&format!("objective.{name}"), &[1, 7, 5], 0.0, 2.0));
     for name in ["simclr", "vicreg", "barlow-twins"] {
         let loss: Objective = name.parse().unwrap();
-        let [there, back] = [(&x, &y), (&y, &x)].map(|(a, b)| flat(&loss.loss(a, b, None)));
+        let [there, back] = [(&x, &y), (&y, &x)].map(|(a, b)| flat(&loss_of(&loss, a, b, None)));
         assert_close(name, &there, &back, 1e-6);
     }
 }
@@ -50,7 +55,7 @@ fn projections_that_say_nothing_have_finite_losses_and_gradients() {
         for constant in [0.0, 3.0] {
             let z = Tensor::full([1, 4, 3], constant, (tch::Kind::Float, tch::Device::Cpu))
                 .set_requires_grad(true);
-            let loss = objective.loss(&z, &z.detach(), Some(&Tensor::from_slice(&[0f32])));
+            let loss = loss_of(&objective, &z, &z.detach(), Some(&Tensor::from_slice(&[0f32])));
             loss.backward();
             let seen = [flat(&loss), flat(&z.grad())].concat();
             assert!(seen.iter().all(|number| number.is_finite()), "{name} of {constant}: {seen:?}");
@@ -62,17 +67,17 @@ fn projections_that_say_nothing_have_finite_losses_and_gradients() {
 fn accuracy_counts_what_is_ranked_first() {
     let scores = Tensor::from_slice(&[0.1f32, 0.9, 0.0, 0.2, 0.3, 0.1, 0.0, 0.0, 5.0]).view([1, 3, 3]);
     let supervised: Objective = "supervised".parse().unwrap();
-    let found = flat(&supervised.accuracy(&scores, &Tensor::from_slice(&[1i64, 0, 2])));
+    let found = flat(&accuracy_of(&supervised, &scores, &Tensor::from_slice(&[1i64, 0, 2])));
     assert!((found[0] - 200.0 / 3.0).abs() < 1e-4 && found[1] == 100.0, "{found:?}");
 
     let z = fill("objective.x", &[1, 7, 5], 0.0, 2.0);
     let simclr: Objective = "simclr".parse().unwrap();
-    assert_eq!(flat(&simclr.accuracy(&z, &(&z * 2.0))), [100.0, 100.0]);
+    assert_eq!(flat(&accuracy_of(&simclr, &z, &(&z * 2.0))), [100.0, 100.0]);
     let turned = z.roll([1], [1]);
-    assert_eq!(flat(&simclr.accuracy(&z, &turned))[0], 0.0);
+    assert_eq!(flat(&accuracy_of(&simclr, &z, &turned))[0], 0.0);
     // Of several prefixes the last one counts.
     let [two, partner] = [[&turned, &z], [&z, &z]].map(|prefixes| Tensor::cat(&prefixes, 0));
-    assert_eq!(flat(&simclr.accuracy(&two, &partner)), [100.0, 100.0]);
+    assert_eq!(flat(&accuracy_of(&simclr, &two, &partner)), [100.0, 100.0]);
 }
 
 #[test]
@@ -87,7 +92,7 @@ fn losses_of_prefixes_are_those_of_each_on_its_own() {
         let name = format!("{objective:?}");
         let losses = |x: &Tensor, y: &Tensor, log_scale: &Tensor| {
             let partner = if objective.needs_labels() { &labels } else { y };
-            objective.loss(x, partner, Some(log_scale))
+            loss_of(&objective, x, partner, Some(log_scale))
         };
         // Losses, and the gradients of their weighted sum.
         let seen = |together: bool| {

@@ -1,7 +1,13 @@
 use tch::{Device, Kind, Tensor};
 
 use super::{Prefixes, Seen, Trainer};
-use crate::{TrainError, device::upload, model::Active, objective::Partner, phase::phase};
+use crate::{
+    TrainError,
+    device::upload,
+    model::Active,
+    objective::{Partner, accuracy_of, loss_of, partner_of},
+    phase::phase,
+};
 
 /// What a gradient is made of.
 pub(crate) struct Batch {
@@ -24,7 +30,7 @@ impl Trainer {
         gradient: &Tensor,
     ) -> Result<Seen, TrainError> {
         let Batch { views, labels } = batch;
-        let shown = match self.config.objective.loss.partner() {
+        let shown = match partner_of(&self.config.objective.loss) {
             Partner::OtherView => vec![self.learn_from_both(views, prefixes, share, gradient)],
             Partner::Target => {
                 let [first, second] = self.target_projections(views, &prefixes.places);
@@ -99,10 +105,10 @@ impl Trainer {
         let _phase = phase!("loss", self.device);
         let objective = &self.config.objective.loss;
         let log_scale = self.model.log_scale(online);
-        let losses = objective.loss(outputs, partner, log_scale); // [p]
+        let losses = loss_of(objective, outputs, partner, log_scale); // [p]
         let weights = upload(&Tensor::from_slice(&prefixes.weights).to_kind(Kind::Float), self.device);
         let shown = tch::no_grad(|| {
-            let mut shown = vec![objective.accuracy(outputs, partner), losses.shallow_clone()];
+            let mut shown = vec![accuracy_of(objective, outputs, partner), losses.shallow_clone()];
             shown.extend(log_scale.map(Tensor::exp));
             Tensor::cat(&shown, 0) // [2 + p], or one more
         });
@@ -135,7 +141,7 @@ impl Trainer {
             None => Ok(()),
             Some(at) => Err(TrainError::NotFinite {
                 step: self.step + 1,
-                dim: self.config.nesting().dims()[prefixes.places[at]],
+                dim: self.config.model.nesting.dims()[prefixes.places[at]],
                 loss: losses[at],
             }),
         }

@@ -1,21 +1,22 @@
 //! Steps with every objective and every head.
 
+use mrl_config::{Config, Head, ModelConfig, Objective, Precision};
 use strum::VariantNames;
 use tch::Tensor;
 
 use super::{
-    tests::{batch, config, gradient, state, step_on, trainer},
+    tests::{batch, gradient, state, step_on, trainer},
     *,
 };
-use crate::{Config, Head, ModelConfig, Objective, Precision, Supervised, checkpoint::Checkpoints};
+use crate::{
+    checkpoint::Checkpoints,
+    testing::{set_objective, tiny},
+};
 
 /// A tiny network with this objective and head; two prefixes where the head nests.
 fn with(objective: &str, head: Head) -> Config {
-    let mut config = config();
-    config.objective.loss = objective.parse().unwrap();
-    if let Objective::Supervised(Supervised { classes }) = &mut config.objective.loss {
-        *classes = Some(3);
-    }
+    let mut config = tiny();
+    set_objective(&mut config, objective);
     if head != Head::Fixed {
         config.model.nesting = Some(vec![8, 64]);
         config.objective.dim_weights = Some(vec![1.0, 1.5]);
@@ -32,7 +33,7 @@ fn configs() -> Vec<Config> {
             let plain = with(objective, head);
             if !plain.objective.loss.needs_labels() {
                 let mut normed = plain.clone();
-                (normed.model.head_batch_norm, normed.model.head_hidden) = (true, Some(96));
+                (normed.model.head_batch_norm, normed.model.head_hidden) = (Some(true), Some(96));
                 let mut linear = plain.clone();
                 linear.model.head_hidden = Some(0);
                 configs.extend([normed, linear]);
@@ -46,7 +47,7 @@ fn configs() -> Vec<Config> {
 
 fn name(config: &Config) -> String {
     let ModelConfig { head, head_hidden, head_batch_norm, .. } = &config.model;
-    format!("{} {head} {head_hidden:?} {head_batch_norm}", config.objective.loss)
+    format!("{} {head} {head_hidden:?} {head_batch_norm:?}", config.objective.loss)
 }
 
 /// The weighted loss with the weights moved by `direction`, `[trainable]`.
@@ -80,7 +81,7 @@ fn every_objective_learns_with_every_head() {
         config.optimiser.lr = 3e-3;
         let mut trainer = trainer(&config);
         let records: Vec<StepRecord> = (0..10).map(|_| step_on(&mut trainer, 0)).collect();
-        let dims = trainer.config.nesting().dims().len();
+        let dims = trainer.config.model.nesting.dims().len();
         for dim in 0..dims {
             let losses: Vec<f64> = records.iter().filter_map(|record| record.loss_per_dim[dim]).collect();
             let (first, last) = (losses[0], losses[losses.len() - 1]);
@@ -121,7 +122,7 @@ fn statistics(network: &Network) -> (Vec<Vec<f32>>, i64) {
 fn frozen() -> impl Iterator<Item = Config> {
     Objective::VARIANTS.iter().map(|objective| {
         let mut config = with(objective, Head::MrlE);
-        config.model.head_batch_norm = !config.objective.loss.needs_labels();
+        config.model.head_batch_norm = (!config.objective.loss.needs_labels()).then_some(true);
         config.run.freeze_batch_norm_after = Some(2);
         config
     })
@@ -169,7 +170,7 @@ fn a_trainer_resumed_before_its_statistics_are_frozen_goes_on_to_the_same_bits()
 #[test]
 fn heads_have_statistics_of_their_own_for_each_prefix() {
     let mut config = with("byol", Head::MrlE);
-    config.model.head_batch_norm = true;
+    config.model.head_batch_norm = Some(true);
     let mut trainer = trainer(&config);
     step_on(&mut trainer, 0);
     let (mut moved, mut names) = (0, Vec::new());

@@ -1,8 +1,7 @@
+use mrl_config::Head;
 use rand::{SeedableRng, distr::weighted::WeightedIndex};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::Distribution;
-
-use crate::Head;
 
 /// The prefixes that a step trains.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,21 +1,14 @@
+use mrl_config::{Config, Encoder, Head};
 use tch::Tensor;
 
 use super::*;
-use crate::{Config, Encoder, Head, Precision, Stem, objective::relic_loss};
-
-pub(super) fn config() -> Config {
-    let mut config = Config::default();
-    config.model.width = 0.125;
-    config.model.stem = Stem::Cifar;
-    config.run.precision = Precision::F32;
-    config
-}
+use crate::{
+    objective::relic_loss,
+    testing::{resolved, set_objective, tiny},
+};
 
 pub(super) fn trainer(config: &Config) -> Trainer {
-    Trainer::new(
-        &config.clone().resolve(8).unwrap(),
-        Horizon { total_steps: 4, gamma_steps: 6, warmup_steps: 0 },
-    )
+    Trainer::new(&resolved(config, 8), Horizon { total_steps: 4, gamma_steps: 6, warmup_steps: 0 })
 }
 
 /// Two views of six images, `[6, 3, 8, 8]`, another pair each step.
@@ -46,7 +39,7 @@ pub(super) fn state(trainer: &Trainer) -> Vec<u32> {
 
 #[test]
 fn evaluation_between_steps_changes_nothing() {
-    let (mut watched, mut alone) = (trainer(&config()), trainer(&config()));
+    let (mut watched, mut alone) = (trainer(&tiny()), trainer(&tiny()));
     for step in 0..3 {
         let before = state(&watched);
         for network in [&watched.online, &watched.target] {
@@ -79,7 +72,7 @@ fn difference(a: &Tensor, b: &Tensor) -> f64 {
 
 #[test]
 fn one_view_after_the_other_gives_the_gradient_of_both_at_once() {
-    let trainer = trainer(&config());
+    let trainer = trainer(&tiny());
     let places = trainer.prefixes().places;
     let online = trainer.online.activate(Mode::Train, Kind::Float);
     let target = trainer.target.activate(Mode::Train, Kind::Float);
@@ -98,7 +91,7 @@ fn one_view_after_the_other_gives_the_gradient_of_both_at_once() {
 
 #[test]
 fn accumulated_batches_step_along_their_mean_gradient() {
-    let mut trainer = trainer(&config());
+    let mut trainer = trainer(&tiny());
     let mean = (gradient(&trainer, 0, 1.0) + gradient(&trainer, 1, 1.0)) / 2.0;
     let both = gradient(&trainer, 0, 0.5) + gradient(&trainer, 1, 0.5);
     assert!(difference(&both, &mean) < 1e-6);
@@ -113,16 +106,16 @@ fn accumulated_batches_step_along_their_mean_gradient() {
 
 #[test]
 fn a_batch_that_cannot_be_had_changes_no_weight() {
-    let mut trainer = trainer(&config());
+    let mut trainer = trainer(&tiny());
     let before = trainer.online.trainable().copy();
-    let missing = Err(TrainError::Config("gone".to_owned()));
+    let missing = Err(TrainError::Usage("gone".to_owned()));
     assert!(trainer.step([Ok(batch(0)), missing].into_iter()).is_err());
     assert_eq!((trainer.online.trainable(), trainer.step), (before, 0));
 }
 
 #[test]
 fn a_loss_that_is_not_finite_names_step_and_dim_and_changes_no_weight() {
-    let mut trainer = trainer(&config());
+    let mut trainer = trainer(&tiny());
     step_on(&mut trainer, 0);
     let weights = |trainer: &Trainer| trainer.online.trainable().copy();
     let before = weights(&trainer);
@@ -135,8 +128,8 @@ fn a_loss_that_is_not_finite_names_step_and_dim_and_changes_no_weight() {
 #[test]
 fn a_loss_that_is_not_finite_is_of_the_prefix_whose_weights_are_not() {
     for objective in ["relic", "simclr"] {
-        let mut config = config();
-        config.objective.loss = objective.parse().unwrap();
+        let mut config = tiny();
+        set_objective(&mut config, objective);
         config.model.head = Head::Mrl;
         config.model.nesting = Some(vec![3, 16, 64]);
         let mut trainer = trainer(&config);
@@ -151,7 +144,7 @@ fn a_loss_that_is_not_finite_is_of_the_prefix_whose_weights_are_not() {
 
 #[test]
 fn weights_start_as_torch_starts_them() {
-    let mut config = config();
+    let mut config = tiny();
     config.model.width = 1.0;
     let trainer = trainer(&config);
     let mut seen = 0;
@@ -181,7 +174,7 @@ fn widths_scale_the_features_of_each_encoder() {
     for (encoder, width, features) in
         [(Encoder::ResNet18, 0.25, 128), (Encoder::ResNet34, 0.125, 64), (Encoder::ResNet50, 0.125, 256)]
     {
-        let mut config = config();
+        let mut config = tiny();
         (config.model.encoder, config.model.width) = (encoder, width);
         let trainer = trainer(&config);
         let found = tch::no_grad(|| trainer.features(&trainer.online, &views(0)[0]));
@@ -191,7 +184,7 @@ fn widths_scale_the_features_of_each_encoder() {
 
 #[test]
 fn separate_heads_are_plain_two_layer_networks_on_their_prefix() {
-    let mut config = config();
+    let mut config = tiny();
     config.model.head = Head::Mrl;
     config.model.nesting = Some(vec![3, 64]);
     let trainer = trainer(&config);
@@ -213,7 +206,7 @@ fn separate_heads_are_plain_two_layer_networks_on_their_prefix() {
 #[test]
 fn the_decay_is_that_of_the_references_loop() {
     for (after, every) in [(1, 1), (3, 1), (0, 4), (5, 3)] {
-        let mut config = config();
+        let mut config = tiny();
         config.target.update_gamma_after_step = after;
         config.target.update_gamma_every_n_steps = every;
         let mut trainer = trainer(&config);

@@ -8,12 +8,12 @@ use crate::{
     UsageError,
     args::{AddArgs, BuildArgs, RemoveArgs},
     commands::input,
-    outputs::{FileKind, OutputFile},
+    outputs::{INDEX, OutputFile},
     progress::answer,
 };
 
 pub(super) fn build(args: &BuildArgs) -> Result<()> {
-    let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Index, force: args.force };
+    let out = OutputFile { option: "--out", path: &args.out, kind: INDEX, force: args.force };
     out.check([&args.input.input])?;
     let options = BuildOptions {
         metric: args.metric,

@@ -3,29 +3,28 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use mrl_embedding::{EmbeddingSet, Metadata};
 use mrl_retrieve::{
-    Index, Schedule,
+    Error, Index, Schedule,
     postgres::{PostgresError, PostgresTable},
 };
-use mrl_train::Embedder;
 
-use super::{hits::Rows, of_rows, push};
+use super::{EmbedQuery, hits::Rows, of_rows, push};
 use crate::{
     UsageError,
     args::SearchArgs,
     commands::input,
     file_name::has_extension,
-    outputs::{FileKind, OutputFile},
+    outputs::{HITS, OutputFile},
     progress::{answer, note},
 };
 
-pub(super) fn search(args: &SearchArgs) -> Result<()> {
+pub(super) fn search(args: &SearchArgs, embed: EmbedQuery) -> Result<()> {
     if let Some(out) = &args.out {
-        let out = OutputFile { option: "--out", path: out, kind: FileKind::Hits, force: args.force };
+        let out = OutputFile { option: "--out", path: out, kind: HITS, force: args.force };
         out.check(args.index.iter().chain([&args.queries]))?;
     }
     let (rows, schedule) = match (&args.index, push::server(&args.table)?) {
-        (_, Some(server)) => in_table(args, server.open(&args.table.table)?),
-        (Some(path), None) => in_file(args, &Index::open(path)?),
+        (_, Some(server)) => in_table(args, embed, server.open(&args.table.table)?),
+        (Some(path), None) => in_file(args, embed, &Index::open(path)?),
         (None, None) => Err(UsageError("name an index, or a database with --postgres URL".to_owned()).into()),
     }?;
     let (queries, (fewest, most)) = (rows.queries(), rows.hits());
@@ -44,22 +43,37 @@ pub(super) fn search(args: &SearchArgs) -> Result<()> {
     Ok(())
 }
 
-fn in_file(args: &SearchArgs, index: &Index) -> Result<(Rows, Schedule)> {
-    let queries = queries(args, index.width(), &index.metadata())?;
+fn in_file(args: &SearchArgs, embed: EmbedQuery, index: &Index) -> Result<(Rows, Schedule)> {
+    let queries = queries(args, embed, index.width(), &index.metadata())?;
     let schedule = schedule(args, index.schedule());
     let found = index.searcher()?.search(queries.embeddings(), args.k, &schedule);
-    let found = of_rows(&args.queries, found)?;
+    let found = of_rows(&args.queries, of_stored(args, found)?)?;
     Ok((Rows::new(index, &found, queries.len())?, schedule))
 }
 
-fn in_table(args: &SearchArgs, mut table: PostgresTable) -> Result<(Rows, Schedule)> {
-    let queries = queries(args, table.width(), table.metadata())?;
+fn in_table(args: &SearchArgs, embed: EmbedQuery, mut table: PostgresTable) -> Result<(Rows, Schedule)> {
+    let queries = queries(args, embed, table.width(), table.metadata())?;
     let schedule = schedule(args, table.schedule());
     let found = match table.search(queries.embeddings(), args.k, &schedule) {
-        Err(PostgresError::Index(error)) => of_rows(&args.queries, Err(error))?,
+        Err(PostgresError::Index(error)) => of_rows(&args.queries, of_stored(args, Err(error))?)?,
         found => found?,
     };
     Ok((Rows::of_table(found), schedule))
+}
+
+/// Says where a schedule comes from that the user has not written and that keeps too few rows.
+fn of_stored<T>(args: &SearchArgs, found: Result<T, Error>) -> Result<Result<T, Error>> {
+    match (&args.index, found) {
+        (Some(index), Err(Error::KeepsTooFew { stage, k })) if args.schedule.is_none() => {
+            let index = index.display();
+            let problem = format!(
+                "{index}: its schedule was tuned for fewer hits: the stage {stage} keeps fewer rows than --k {k}; add --schedule exact, or \
+                 tune it again: mrl index tune {index} --k {k}"
+            );
+            Err(UsageError(problem).into())
+        }
+        (_, found) => Ok(found),
+    }
 }
 
 /// The schedule that was asked for, or that of the index.
@@ -68,13 +82,13 @@ fn schedule(args: &SearchArgs, stored: Option<&Schedule>) -> Schedule {
 }
 
 /// What to search for in an index of this width and encoder.
-fn queries(args: &SearchArgs, width: usize, metadata: &Metadata) -> Result<EmbeddingSet> {
-    let queries = read_queries(args, metadata)?;
+fn queries(args: &SearchArgs, embed: EmbedQuery, width: usize, metadata: &Metadata) -> Result<EmbeddingSet> {
+    let queries = read_queries(args, embed, metadata)?;
     check_alike(&args.queries, &queries, width, metadata)?;
     Ok(queries)
 }
 
-fn read_queries(args: &SearchArgs, metadata: &Metadata) -> Result<EmbeddingSet> {
+fn read_queries(args: &SearchArgs, embed: EmbedQuery, metadata: &Metadata) -> Result<EmbeddingSet> {
     if !has_extension(&args.queries, &["jpg", "jpeg", "png", "webp", "bmp"]) {
         if args.run.is_some() {
             let problem = "is no image (.jpg, .png, .webp or .bmp), and --run embeds images alone";
@@ -88,7 +102,7 @@ fn read_queries(args: &SearchArgs, metadata: &Metadata) -> Result<EmbeddingSet> 
             format!("is an image, and the vectors of the index are of {encoder}; name its run with --run");
         return Err(UsageError(format!("{}: {problem}", args.queries.display())).into());
     };
-    Ok(Embedder::open(run, args.network)?.embed_image(&mrl_data::read_image(&args.queries)?)?)
+    embed(args, run)
 }
 
 /// Refuses queries of another encoder than the index is of.

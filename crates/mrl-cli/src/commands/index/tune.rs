@@ -8,13 +8,13 @@ use super::{of_rows, search::check_alike, tradeoff::Tradeoff};
 use crate::{
     args::TuneArgs,
     commands::input,
-    outputs::{FileKind, OutputFile},
+    outputs::{CHART, OutputFile},
     progress::answer,
 };
 
 pub(super) fn tune(args: &TuneArgs) -> Result<()> {
     if let Some(chart) = &args.chart {
-        let chart = OutputFile { option: "--chart", path: chart, kind: FileKind::Chart, force: args.force };
+        let chart = OutputFile { option: "--chart", path: chart, kind: CHART, force: args.force };
         chart.check(args.queries.iter().chain([&args.index]))?;
     }
     let index = Index::open(&args.index)?;

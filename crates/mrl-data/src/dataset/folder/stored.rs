@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use mrl_resize::Resize;
+
 use crate::{
     DataError,
     dataset::decode::{Decoded, decode_file},
-    resize::Resize,
 };
 
 /// The shorter side of a kept image is at most so many times the side of a view.

@@ -134,7 +134,7 @@ fn the_official_descriptions_are_whole() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(mrl_testing::scaled(64)))]
 
     #[test]
     fn a_damaged_archive_leaves_all_or_nothing(at: proptest::sample::Index, value: u8, cut: proptest::sample::Index) {

@@ -2,7 +2,7 @@
 
 use std::{env, ffi::OsString, path::PathBuf};
 
-use crate::{args::TrainArgs, progress::note};
+use mrl_cli::{args::TrainArgs, progress::note};
 
 /// The folder that was named, else the user's own; nothing when there shall be none.
 pub(crate) fn folder(args: &TrainArgs) -> Option<PathBuf> {

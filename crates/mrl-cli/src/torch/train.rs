@@ -4,30 +4,39 @@ use std::{
 };
 
 use anyhow::Result;
+use mrl_cli::{
+    Ending, UsageError,
+    args::TrainArgs,
+    commands::{IMAGENET, native_size, open_images},
+    outputs::{FileKind, OutputFile, check_apart, check_folder, check_outside},
+    progress::{Progress, answer, note},
+    reference::ReferenceArgs,
+    settings,
+};
+use mrl_config::{CheckedConfig, NetworkChoice, ResolvedConfig, ResolvedData};
 use mrl_data::{DatasetKind, OpenOptions};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{
-    Config, EvalRecord, FoldRecord, NetworkChoice, Observer, Outcome, ResolvedConfig, RunFolder, Start,
-    StepRecord, TrainError, pretrain,
+    EvalRecord, FoldRecord, Observer, Outcome, RunFolder, Start, StepRecord, TrainError, check_device,
+    pretrain, resolve,
 };
 
-use super::{IMAGENET, fold, held_out, native_size, neighbours_kept, open_images};
-use crate::{
-    Ending, UsageError,
-    args::TrainArgs,
-    outputs::{FileKind, OutputFile, check_apart, check_folder, check_outside},
-    pixel_cache,
-    profile::Profile,
-    progress::{Progress, answer, note},
-    settings,
-    signals::StopSignal,
+use super::{fold, held_out, neighbours_kept, pixel_cache, profile::Profile, signals::StopSignal};
+
+/// Written by `mrl train --profile`.
+const PROFILE: FileKind = FileKind {
+    name: "a profile that mrl wrote",
+    extensions: &["json"],
+    unmarked: &[],
+    is_at: Profile::is_one,
 };
 
 /// `mrl train`.
 pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
     let config = settings::train_config(args)?;
-    check_outputs(args, config.data.data_dir.as_deref())?;
-    let pixel_cache = match config.data.dataset {
+    let data = &config.config().data;
+    check_outputs(args, data.data_dir.as_deref())?;
+    let pixel_cache = match data.dataset {
         Some(DatasetKind::Folder) => pixel_cache::folder(args),
         _ if args.pixel_cache.is_some() || args.no_pixel_cache => {
             let problem =
@@ -36,13 +45,19 @@ pub(crate) fn train(args: &TrainArgs) -> Result<Ending> {
         }
         _ => None,
     };
-    run_config(&config, &args.out, args.resume, pixel_cache, args.profile.as_deref())
+    run_config(config, &args.out, args.resume, pixel_cache, args.profile.as_deref())
+}
+
+/// `mrl_train`, the reference's command line.
+pub(crate) fn as_reference(args: &ReferenceArgs) -> Result<Ending> {
+    let (out, resume) = args.run_folder()?;
+    run_config(args.config()?, out, resume, None, None)
 }
 
 /// Whether what is written beside the run can be, and lies neither in the run folder nor among the images.
 fn check_outputs(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
     if let Some(path) = &args.profile {
-        let profile = OutputFile { option: "--profile", path, kind: FileKind::Profile, force: args.force };
+        let profile = OutputFile { option: "--profile", path, kind: PROFILE, force: args.force };
         profile.check(&[] as &[&Path])?;
     }
     for (option, path) in [("--profile", &args.profile), ("--pixel-cache", &args.pixel_cache)] {
@@ -55,8 +70,8 @@ fn check_outputs(args: &TrainArgs, data_dir: Option<&Path>) -> Result<()> {
 
 /// Trains as `config` says, in the run folder `out`; the pixels of a folder are cached in `pixel_cache`, and the phases of each step
 /// written to `profile`.
-pub(crate) fn run_config(
-    config: &Config,
+fn run_config(
+    config: CheckedConfig,
     out: &Path,
     resume: bool,
     pixel_cache: Option<PathBuf>,
@@ -64,34 +79,33 @@ pub(crate) fn run_config(
 ) -> Result<Ending> {
     check_folder("--out", out)?;
     if resume {
-        RunFolder::check_resumed(out, config)?;
+        RunFolder::check_resumed(out, &config)?;
     }
     let missing =
         |option: &str| UsageError(format!("{option} is missing; give it, or a --preset that has it"));
-    let dataset = config.data.dataset.ok_or_else(|| missing("--dataset"))?;
-    let data_dir = config.data.data_dir.as_ref().ok_or_else(|| missing("--data-dir"))?;
+    let data = &config.config().data;
+    let dataset = data.dataset.ok_or_else(|| missing("--dataset"))?;
+    let data_dir = data.data_dir.as_ref().ok_or_else(|| missing("--data-dir"))?;
     // All of this is said before a data set is downloaded or decoded for nothing.
-    config.validate()?;
-    config.run.device.resolve()?;
+    check_device(config.config().run.device)?;
     check_apart("--out", out, "the data folder", data_dir)?;
     RunFolder::check_free(out, resume)?;
 
-    let split = config.split();
     let options = OpenOptions {
-        subset_per_class: config.data.subset_per_class,
-        max_corrupt: config.data.max_corrupt,
-        view_size: Some(config.data.image_size.unwrap_or(IMAGENET)),
+        subset_per_class: data.subset_per_class,
+        max_corrupt: data.max_corrupt,
+        view_size: Some(data.image_size.unwrap_or(IMAGENET)),
         pixel_cache,
         ..OpenOptions::default()
     };
-    let images = open_images(dataset, data_dir, split, &options)?;
-    let size = config.data.image_size.unwrap_or_else(|| native_size(&images));
-    let config = config.clone().with_labels_of(&images)?.resolve(size)?;
+    let images = open_images(dataset, data_dir, config.config().split(), &options)?;
+    let size = data.image_size.unwrap_or_else(|| native_size(&images));
+    let config = resolve(config, &images, size)?;
     note(&format!("{}: {}, {}", out.display(), images.name(), describe(&config)));
 
     // Until here a signal ends the program at once: nothing is lost.
     let stop = StopSignal::install()?;
-    let dims = config.nesting().dims().to_vec();
+    let dims = config.model.nesting.dims().to_vec();
     let mut observer = Watcher {
         stop,
         progress: Progress::new("training"),
@@ -117,20 +131,20 @@ pub(crate) fn run_config(
             for encoder in encoders {
                 answer(&encoder.display().to_string());
             }
-            note(&format!("embed with: mrl embed --run {}{}", out.display(), embed_options(&config)));
+            note(&format!("embed with: mrl embed --run {}{}", out.display(), embed_options(&config.data)));
             Ok(Ending::Done)
         }
     }
 }
 
 /// What to embed next: test images, which a folder need not have.
-fn embed_options(config: &Config) -> String {
-    let max_corrupt = match config.data.max_corrupt {
+fn embed_options(data: &ResolvedData) -> String {
+    let max_corrupt = match data.max_corrupt {
         0 => String::new(),
         most => format!(" --max-corrupt {most}"),
     };
-    let is_folder = config.data.dataset == Some(DatasetKind::Folder);
-    let has_test = config.data.data_dir.as_ref().is_some_and(|folder| folder.join("test").is_dir());
+    let is_folder = data.dataset == Some(DatasetKind::Folder);
+    let has_test = data.data_dir.as_ref().is_some_and(|folder| folder.join("test").is_dir());
     let split = if is_folder && !has_test { "train" } else { "test" };
     format!(" --split {split}{max_corrupt} --out {split}.safetensors")
 }
@@ -142,10 +156,10 @@ fn describe(config: &ResolvedConfig) -> String {
     });
     format!(
         "{views}{} px, {}, {}, nesting {} ({}), batch {}{}, {} on {}",
-        config.image_size(),
+        config.data.image_size,
         config.model.describe(),
         config.objective.loss,
-        config.nesting(),
+        config.model.nesting,
         config.model.head,
         config.run.batch_size,
         if config.run.grad_accum > 1 { format!(" x {}", config.run.grad_accum) } else { String::new() },

@@ -1,10 +1,10 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use strum::{Display, EnumString, VariantNames};
 
-use super::MAX_LAYER;
+use crate::{config::MAX_LAYER, tagged::foreign_setting};
 
 /// `[objective]`: the loss of one prefix, by its `name`, with its own parameters, and what each prefix weighs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ObjectiveConfig {
     /// The loss.
     #[serde(flatten)]
@@ -88,12 +88,6 @@ pub struct Supervised {
     pub classes: Option<usize>,
 }
 
-impl Default for Objective {
-    fn default() -> Self {
-        Self::Relic(Relic::default())
-    }
-}
-
 impl Default for Relic {
     fn default() -> Self {
         Self { alpha: 1.0 }
@@ -125,13 +119,18 @@ impl Default for BarlowTwins {
 }
 
 impl<'de> Deserialize<'de> for ObjectiveConfig {
-    /// Each loss knows its own keys alone; without a `name` it is `relic`.
+    /// Each loss knows its own keys alone.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut table = toml::Table::deserialize(deserializer)?;
         let weights = table.remove("dim_weights");
-        let name = table.entry("name").or_insert_with(|| Objective::default().to_string().into()).to_string();
+        let Some(name) = table.get("name").map(|name| name.as_str().unwrap_or_default().to_owned()) else {
+            return Err(D::Error::missing_field("name"));
+        };
+        if let Some(problem) = foreign_setting::<Objective>("objective", "name", &name, &table) {
+            return Err(D::Error::custom(problem));
+        }
         let problem = |error: toml::de::Error| {
-            D::Error::custom(format!("objective {name}: {}", error.message().trim_end()))
+            D::Error::custom(format!("objective {name:?}: {}", error.message().trim_end()))
         };
         let dim_weights = weights.map(toml::Value::try_into).transpose().map_err(problem)?;
         Ok(Self { loss: table.try_into().map_err(problem)?, dim_weights })
@@ -140,7 +139,7 @@ impl<'de> Deserialize<'de> for ObjectiveConfig {
 
 impl ObjectiveConfig {
     /// What is wrong with it for so many nesting dims, and the cure.
-    pub(super) fn problem(&self, dims: usize) -> Option<String> {
+    pub(crate) fn problem(&self, dims: usize) -> Option<String> {
         let weights = self.dim_weights.as_deref().unwrap_or_default();
         if self.dim_weights.is_some() && weights.len() != dims {
             return Some(format!(
@@ -221,8 +220,6 @@ mod tests {
             assert_eq!(read(&text).unwrap(), config);
             assert_eq!(read(&format!("name = {name:?}")).unwrap().loss, config.loss);
         }
-        assert_eq!(read("").unwrap(), ObjectiveConfig::default());
-        assert_eq!(read("alpha = 0.5").unwrap().loss, Objective::Relic(Relic { alpha: 0.5 }));
         assert_eq!(
             read("name = \"vicreg\"\ncovariance = 2").unwrap().loss,
             Objective::Vicreg(VicReg { covariance: 2.0, ..VicReg::default() })
@@ -230,13 +227,17 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_another_objective_are_refused_with_those_there_are() {
+    fn settings_of_another_objective_are_refused_with_its_name() {
         for (text, parts) in [
-            ("name = \"simclr\"\nalpha = 1.0", ["\"simclr\"", "`alpha`", "`temperature`"]),
-            ("temperature = 0.1", ["\"relic\"", "`temperature`", "`alpha`"]),
-            ("name = \"supervised\"\nlambda = 1.0", ["\"supervised\"", "`lambda`", "`classes`"]),
-            ("name = \"moco\"", ["`moco`", "`relic`", "`barlow-twins`"]),
-            ("dim_weights = [1, \"x\"]", ["\"relic\"", "string \"x\"", "f64"]),
+            (
+                "name = \"simclr\"\nalpha = 1.0",
+                ["alpha is a setting of the objective relic", "not of simclr"],
+            ),
+            ("name = \"supervised\"\nlambda = 1.0", ["of the objective barlow-twins", "not of supervised"]),
+            ("name = \"relic\"\nlamda = 1.0", ["unknown field `lamda`", "`alpha`"]),
+            ("name = \"moco\"", ["`relic`", "`barlow-twins`"]),
+            ("name = \"relic\"\ndim_weights = [1, \"x\"]", ["\"relic\": invalid type: string \"x\"", "f64"]),
+            ("alpha = 1.0", ["missing field", "`name`"]),
         ] {
             let problem = read(text).unwrap_err();
             assert!(parts.iter().all(|part| problem.contains(part)), "{text}: {problem}");
@@ -246,19 +247,22 @@ mod tests {
     #[test]
     fn parameters_that_cannot_be_are_refused() {
         for (text, part) in [
-            ("alpha = -1.0", "alpha must be a finite number of 0 or more"),
+            ("name = \"relic\"\nalpha = -1.0", "alpha must be a finite number of 0 or more"),
             ("name = \"simclr\"\ntemperature = 0", "temperature must be a positive number"),
             ("name = \"byol\"\npredictor_hidden = 0", "predictor_hidden must be between 1 and 65536"),
             ("name = \"vicreg\"\nvariance = nan", "must be finite numbers of 0 or more"),
             ("name = \"barlow-twins\"\nlambda = inf", "lambda must be a finite number of 0 or more"),
             ("name = \"supervised\"\nclasses = 1", "classes must be between 2 and 65536"),
-            ("dim_weights = [1, 2]", "there are 2 dim-weights for 3 nesting dims; give one for each"),
-            ("dim_weights = [1, 0, 1]", "dim-weight 0 must be a positive number"),
+            (
+                "name = \"relic\"\ndim_weights = [1, 2]",
+                "there are 2 dim-weights for 3 nesting dims; give one for each",
+            ),
+            ("name = \"relic\"\ndim_weights = [1, 0, 1]", "dim-weight 0 must be a positive number"),
         ] {
             let problem = read(text).unwrap().problem(3).expect(text);
             assert!(problem.contains(part), "{text}: {problem}");
         }
-        assert_eq!(read("dim_weights = [1, 2, 3]").unwrap().problem(3), None);
-        assert_eq!(ObjectiveConfig::default().weights(2), [1.0, 1.0]);
+        assert_eq!(read("name = \"byol\"\ndim_weights = [1, 2, 3]").unwrap().problem(3), None);
+        assert_eq!(read("name = \"byol\"").unwrap().weights(2), [1.0, 1.0]);
     }
 }

@@ -3,20 +3,28 @@
 use std::path::Path;
 
 use anyhow::Result;
+use mrl_cli::{
+    Ending, UsageError,
+    args::{AdaptCommand, ApplyArgs, FitArgs},
+    commands::{input, of_file},
+    outputs::{FileKind, OutputFile, SET},
+    progress::{Progress, answer, note},
+};
+use mrl_config::AdaptObjective;
 use mrl_embedding::EmbeddingSet;
-use mrl_train::{AdaptObjective, AdaptOptions, Adapter, TrainError};
+use mrl_train::{AdaptOptions, Adapter, TrainError};
 
 use super::{
     held_out::knn1,
-    input,
     neighbours_kept::{self, K, kept},
-    of_file,
 };
-use crate::{
-    Ending, UsageError,
-    args::{AdaptCommand, ApplyArgs, FitArgs},
-    outputs::{FileKind, OutputFile},
-    progress::{Progress, answer, note},
+
+/// Written by `mrl adapt fit`.
+const ADAPTER: FileKind = FileKind {
+    name: "an mrl adapter",
+    extensions: &["safetensors"],
+    unmarked: &[],
+    is_at: |path| Adapter::read(path).is_ok(),
 };
 
 /// A smaller difference comes from rounding: prefixes of two bases of one space have equal cosines, but for the last digits.
@@ -35,7 +43,7 @@ pub(crate) fn adapt(command: &AdaptCommand) -> Result<Ending> {
 }
 
 fn apply(args: &ApplyArgs) -> Result<()> {
-    let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Set, force: args.force };
+    let out = OutputFile { option: "--out", path: &args.out, kind: SET, force: args.force };
     out.check([&args.input.input, &args.adapter])?;
     let adapter = Adapter::read(&args.adapter)?;
     let adapted = of_vectors(&args.input.input, adapter.apply(&input::read(&args.input)?))?;
@@ -50,7 +58,7 @@ fn of_vectors<T>(file: &Path, result: Result<T, TrainError>) -> Result<T> {
 }
 
 fn fit(args: &FitArgs) -> Result<()> {
-    let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Adapter, force: args.force };
+    let out = OutputFile { option: "--out", path: &args.out, kind: ADAPTER, force: args.force };
     out.check([&args.input.input])?;
     if !(0.0..=0.5).contains(&args.holdout) {
         return Err(

@@ -6,19 +6,28 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
+use mrl_cli::{
+    Ending, UsageError,
+    args::{FoldArgs, ImageArgs},
+    commands::of_file,
+    outputs::{FileKind, OutputFile},
+    progress::{Progress, answer},
+};
+use mrl_config::{FoldChoice, NetworkChoice};
 use mrl_data::ImageSet;
-use mrl_train::{Embedder, FoldChoice, FoldRecord, FoldTrial, NetworkChoice, RunFolder, TrainError};
+use mrl_train::{Embedder, FoldRecord, FoldTrial, RunFolder, TrainError};
 
 use super::{
     embed::open_source,
     neighbours_kept::{self, K, kept},
-    of_file,
 };
-use crate::{
-    Ending, UsageError,
-    args::{FoldArgs, ImageArgs},
-    outputs::{FileKind, OutputFile},
-    progress::{Progress, answer},
+
+/// Written by `mrl train` and `mrl fold`.
+const ENCODER: FileKind = FileKind {
+    name: "an mrl encoder",
+    extensions: &["safetensors"],
+    unmarked: &[],
+    is_at: |path| Embedder::read(path).is_ok(),
 };
 
 /// `mrl fold`.
@@ -32,8 +41,8 @@ pub(crate) fn fold(args: &FoldArgs) -> Result<Ending> {
         }
         return Ok(Ending::Done);
     }
-    let config = encoders.first().map(|encoder| &**encoder.config());
-    let images = Arc::new(open_source(&args.images, config, args.out.as_deref())?);
+    let trained_on = encoders.first().map(|encoder| &encoder.config().data);
+    let images = Arc::new(open_source(&args.images, trained_on, args.out.as_deref())?);
     for encoder in &encoders {
         fold_one(encoder, &images, args)?;
     }
@@ -68,7 +77,7 @@ fn check_options(args: &FoldArgs, files: &[PathBuf]) -> Result<()> {
         let problem = "--with none looks at no images; leave --always and the options of images out";
         return Err(UsageError(problem.to_owned()).into());
     }
-    let output = |path| OutputFile { option: "--out", path, kind: FileKind::Encoder, force: args.force };
+    let output = |path| OutputFile { option: "--out", path, kind: ENCODER, force: args.force };
     let Some(out) = &args.out else {
         return files.iter().try_for_each(|file| output(file).check_writable().map(drop));
     };
@@ -98,7 +107,7 @@ fn fold_one(encoder: &Embedder, images: &Arc<ImageSet>, args: &FoldArgs) -> Resu
     let embeddings = encoder
         .embed_some(Arc::clone(images), &mut |done, total| progress.at(done as u64, total as u64, ""))?;
     progress.finish();
-    let trial = FoldTrial::new(args.with, &embeddings, encoder.config().nesting());
+    let trial = FoldTrial::new(args.with, &embeddings, &encoder.config().model.nesting);
     let trial = of_file(images.name(), trial, |error| matches!(error, TrainError::Vectors(_)))?;
     let Some(trial) = trial else { return Ok(()) };
     let record = trial.judge(|whole, shortened, dims| Ok::<_, TrainError>(kept(whole, shortened, dims)))?;

@@ -1,31 +1,36 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
-use mrl_embedding::EmbeddingSet;
-use mrl_train::{Config, Embedder, NetworkChoice, embed_pixels};
-
-use super::{native_size, open_images};
-use crate::{
+use mrl_cli::{
     Ending, UsageError,
-    args::{EmbedArgs, ImageArgs},
-    outputs::{FileKind, OutputFile, check_apart},
+    args::{EmbedArgs, ImageArgs, SearchArgs},
+    commands::{native_size, open_images},
+    outputs::{OutputFile, SET, check_apart},
     progress::{Progress, answer, note},
 };
+use mrl_config::{NetworkChoice, ResolvedData};
+use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
+use mrl_embedding::EmbeddingSet;
+use mrl_train::{Embedder, embed_pixels};
 
 /// `mrl embed`.
 pub(crate) fn embed(args: &EmbedArgs) -> Result<Ending> {
-    let out = OutputFile { option: "--out", path: &args.out, kind: FileKind::Set, force: args.force };
+    let out = OutputFile { option: "--out", path: &args.out, kind: SET, force: args.force };
     out.check(&[] as &[&Path])?;
     let encoder = args.run.as_deref().map(|run| open_encoder(run, args.network)).transpose()?;
     out.check_inputs(encoder.iter().map(Embedder::source))?;
     let encoder = encoder.map(|encoder| if args.unfolded { encoder.unfolded() } else { encoder });
-    let config = encoder.as_ref().map(|encoder| &**encoder.config());
-    let images = open_source(&args.images, config, Some(&args.out))?;
+    let trained_on = encoder.as_ref().map(|encoder| &encoder.config().data);
+    let images = open_source(&args.images, trained_on, Some(&args.out))?;
     let set = embed_images(args, encoder.as_ref(), &images)?;
     set.write(&args.out)?;
     answer(&format!("{}: {} embeddings of {} numbers", args.out.display(), set.len(), set.width()));
     Ok(Ending::Done)
+}
+
+/// The image of `mrl index search --queries`, embedded by the run that is named.
+pub(super) fn query(args: &SearchArgs, run: &Path) -> Result<EmbeddingSet> {
+    Ok(Embedder::open(run, args.network)?.embed_image(&mrl_data::read_image(&args.queries)?)?)
 }
 
 /// An encoder of a run, or that of a file.
@@ -45,14 +50,17 @@ fn open_encoder(run: &Path, network: Option<NetworkChoice>) -> Result<Embedder> 
 }
 
 /// The images that were asked for, or those of the run; `out`, if anything is to be written, must not lie among them.
-pub(super) fn open_source(args: &ImageArgs, config: Option<&Config>, out: Option<&Path>) -> Result<ImageSet> {
+pub(super) fn open_source(
+    args: &ImageArgs,
+    trained_on: Option<&ResolvedData>,
+    out: Option<&Path>,
+) -> Result<ImageSet> {
     let missing = |option: &str| UsageError(format!("{option} is missing"));
     let dataset: DatasetKind =
-        args.dataset.or(config.and_then(|config| config.data.dataset)).ok_or_else(|| missing("--dataset"))?;
+        args.dataset.or(trained_on.and_then(|data| data.dataset)).ok_or_else(|| missing("--dataset"))?;
     // Another data set lies elsewhere, so the run's folder serves the run's data set only.
-    let of_run = config
-        .filter(|config| config.data.dataset == Some(dataset))
-        .and_then(|config| config.data.data_dir.as_deref());
+    let of_run =
+        trained_on.filter(|data| data.dataset == Some(dataset)).and_then(|data| data.data_dir.as_deref());
     let data_dir: &Path = args.data_dir.as_deref().or(of_run).ok_or_else(|| missing("--data-dir"))?;
     out.map_or(Ok(()), |out| check_apart("--out", out, "the data folder", data_dir))?;
     // No view size: an encoder is shown images as they are, and of a cache it would see shrunk ones.

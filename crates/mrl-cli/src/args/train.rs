@@ -1,0 +1,264 @@
+//! `mrl train`.
+
+use std::path::PathBuf;
+
+use clap::{Args, builder::PossibleValuesParser};
+use mrl_config::{
+    DeviceChoice, Encoder, FoldChoice, Head, Objective, Precision, Rule, Schedule, Stem, VicReg,
+};
+use mrl_data::{AugmentationPreset, DatasetKind, Split};
+use serde::Serialize;
+use strum::VariantNames;
+
+use super::choice;
+
+/// `mrl train`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(allow_negative_numbers = true)]
+pub struct TrainArgs {
+    /// Start from a preset: a name (demo, reference, reference-cifar10-resnet18, …) or a file.toml; other options override it [default:
+    /// default, whose values are the defaults below]
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub preset: Option<String>,
+    /// The folder of the run; it must be new or empty, unless --resume is given, and lie outside of the folder of the images
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Continue the run in --out from its last checkpoint, on the same images; begin it where --out is new or empty
+    #[arg(long)]
+    pub resume: bool,
+    /// Where the decoded pixels of a folder are kept, so that later epochs and runs need not decode
+    /// [default: mrl/pixels in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub pixel_cache: Option<PathBuf>,
+    /// Decode the images of a folder every time, and keep no pixels on the disk; the views are the same
+    #[arg(long, conflicts_with = "pixel_cache")]
+    pub no_pixel_cache: bool,
+    /// Write the phases of each step as a trace that Perfetto and Chrome show
+    #[arg(long, value_name = "FILE.json")]
+    pub profile: Option<PathBuf>,
+    /// Replace the file of --profile even if it is not a profile that mrl wrote. A run is never replaced
+    #[arg(long, requires = "profile")]
+    pub force: bool,
+    /// What goes over the preset.
+    #[command(flatten)]
+    pub sections: Sections,
+}
+
+/// The settings that were typed, by section. A field has the name of its key in a preset, or says which that is.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct Sections {
+    /// The images.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The encoder and its heads.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// What to minimise.
+    #[command(flatten)]
+    pub objective: ObjectiveArgs,
+    /// How long, in which batches, on what.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// How gradients change weights, and how fast.
+    #[command(flatten)]
+    pub optimiser: OptimiserArgs,
+    /// How views are made.
+    #[command(flatten)]
+    pub augmentation: AugmentationArgs,
+}
+
+/// The images to train on.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct DataArgs {
+    /// The format of the images
+    #[arg(long, value_parser = choice::<DatasetKind>())]
+    pub dataset: Option<DatasetKind>,
+    /// The folder of the images; CIFAR and STL-10 are downloaded there when they are missing
+    #[arg(long, value_name = "PATH")]
+    pub data_dir: Option<PathBuf>,
+    /// The part to train on [default: unlabeled for stl10 unless the objective needs labels, train elsewhere]
+    #[arg(long, value_parser = choice::<Split>())]
+    pub split: Option<Split>,
+    /// Only the first N images of each class
+    #[arg(long, value_name = "N")]
+    pub subset_per_class: Option<usize>,
+    /// Skip up to N corrupt images of a folder
+    #[arg(long, value_name = "N")]
+    pub max_corrupt: Option<usize>,
+    /// Never train on this share of each class: always the same images, whatever the seed; 0 for none, where the preset has some
+    #[arg(long, value_name = "SHARE")]
+    pub holdout: Option<f64>,
+    /// The side at which images are embedded, and the largest of views, in pixels [default: that of the images, 224 where they differ]
+    #[arg(long, value_name = "N")]
+    pub image_size: Option<usize>,
+}
+
+/// The encoder and its nested heads.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct ModelArgs {
+    /// The architecture
+    #[arg(long, value_parser = choice::<Encoder>())]
+    pub encoder: Option<Encoder>,
+    /// Factor on the number of channels
+    #[arg(long, value_name = "FACTOR")]
+    pub width: Option<f64>,
+    /// The first layers; auto is cifar for views up to 64 pixels, imagenet above
+    #[arg(long, value_parser = choice::<Stem>())]
+    pub stem: Option<Stem>,
+    /// The prefixes to train [default: powers of two from 8 to the encoder's width]
+    #[arg(long, value_name = "8,16,…", value_delimiter = ',')]
+    pub nesting: Option<Vec<usize>>,
+    /// One projector for all prefixes (mrl-e), one for each (mrl), the whole width alone (fixed), or one prefix drawn for
+    /// each step (random-prefix)
+    #[arg(long, value_parser = choice::<Head>())]
+    pub head: Option<Head>,
+    /// Hidden units of the widest prefix's projector; 0: no hidden layer, one linear map as in the reference
+    #[arg(long, value_name = "N")]
+    pub head_hidden: Option<usize>,
+    /// Whether shorter prefixes have their share of the hidden units, or all of them
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub head_nest_hidden: Option<bool>,
+    /// Batch norm in projectors and predictors
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub head_batch_norm: Option<bool>,
+    /// Dims of a projection
+    #[arg(long, value_name = "N")]
+    pub projection_dim: Option<usize>,
+}
+
+/// What is minimised.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct ObjectiveArgs {
+    /// The loss, nested over the prefixes; supervised needs labels, the others look at none
+    #[arg(long = "objective", id = "objective", value_parser = PossibleValuesParser::new(Objective::VARIANTS))]
+    pub name: Option<String>,
+    /// What the loss of each prefix weighs in the sum [default: 1 for each]
+    #[arg(long, value_name = "1,2,…", value_delimiter = ',')]
+    pub dim_weights: Option<Vec<f64>>,
+    /// For relic: weight of the invariance term
+    #[arg(long, value_name = "WEIGHT")]
+    pub alpha: Option<f64>,
+    /// For simclr: what cosines are divided by
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f64>,
+    /// For simclr: exclude the positive pair from the denominator (decoupled contrastive loss)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub decoupled: Option<bool>,
+    /// For byol: hidden units of the predictor
+    #[arg(long, value_name = "N")]
+    pub predictor_hidden: Option<usize>,
+    /// For vicreg: the weights of invariance, variance and covariance
+    #[arg(long, value_name = "I,V,C", value_parser = vicreg_weights)]
+    #[serde(flatten)]
+    pub vicreg_weights: Option<VicReg>,
+    /// For barlow-twins: weight of the correlations between different dimensions
+    #[arg(long, value_name = "WEIGHT")]
+    pub lambda: Option<f64>,
+}
+
+/// How long, in which batches, on what.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct RunArgs {
+    /// Passes over the images
+    #[arg(long, value_name = "N", conflicts_with = "max_steps")]
+    pub epochs: Option<u64>,
+    /// Steps in all; 0 writes the untrained encoder
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<u64>,
+    /// Images that the loss compares with each other
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Batches whose gradients make one step. The loss compares images within a batch alone: this is no larger batch
+    #[arg(long, value_name = "N")]
+    pub grad_accum: Option<usize>,
+    /// The sides of the views in equal parts of the run, in parts of --image-size: small ones are trained on faster
+    #[arg(long, value_name = "0.5,…,1", value_delimiter = ',')]
+    pub view_scales: Option<Vec<f64>>,
+    /// The number format of the activations; auto is bf16 where the device computes in it
+    #[arg(long, value_parser = choice::<Precision>())]
+    pub precision: Option<Precision>,
+    /// auto, cpu, cuda:N or mps
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
+    /// Everything random follows from it
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// A line in metrics.jsonl every N steps
+    #[arg(long, value_name = "N")]
+    pub log_every: Option<u64>,
+    /// A checkpoint every N steps [default: after each epoch, but once a minute at most]
+    #[arg(long, value_name = "N")]
+    pub checkpoint_every: Option<u64>,
+    /// After N steps, batch norm of both networks uses its running statistics, which no longer change. The reference's script does so
+    /// from its first evaluation on, after 2,000 steps [default: never]
+    #[arg(long, value_name = "N")]
+    pub freeze_batch_norm_after: Option<u64>,
+    /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained dim of both networks
+    #[arg(long, value_name = "N")]
+    pub eval_every: Option<u64>,
+    /// The rotation to fold into the encoders at the end, where images kept out of its fit say that prefixes find more of the nearest
+    /// neighbours with it
+    #[arg(long, value_parser = choice::<FoldChoice>())]
+    pub fold: Option<FoldChoice>,
+}
+
+/// How gradients change weights, and how fast.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct OptimiserArgs {
+    /// The rule by which gradients change weights; another one than the preset's needs --lr and --weight-decay
+    #[arg(long = "optimiser", id = "optimiser", value_parser = PossibleValuesParser::new(Rule::VARIANTS))]
+    pub kind: Option<String>,
+    /// The learning rate, at its highest
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f64>,
+    /// Weight decay: L2; for adamw decoupled from the gradient
+    #[arg(long, value_name = "FACTOR")]
+    pub weight_decay: Option<f64>,
+    /// Whether scales and biases of norms, biases and the temperature decay too
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub decay_norms_and_biases: Option<bool>,
+    /// For sgd and lars: momentum
+    #[arg(long, value_name = "SHARE")]
+    pub momentum: Option<f64>,
+    /// For sgd and lars: look one step of momentum ahead
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub nesterov: Option<bool>,
+    /// For lars: how far a tensor moves in a step, as a share of its norm, at a rate of 1
+    #[arg(long, value_name = "SHARE")]
+    pub trust_coefficient: Option<f64>,
+    /// The learning rate over time
+    #[arg(long, value_parser = choice::<Schedule>())]
+    pub schedule: Option<Schedule>,
+    /// Where a cosine ends
+    #[arg(long, value_name = "RATE")]
+    pub min_lr: Option<f64>,
+    /// The learning rate rises in a line for N epochs, which may be a fraction, before its schedule begins
+    #[arg(long, value_name = "N", conflicts_with = "warmup_steps")]
+    pub warmup_epochs: Option<f64>,
+    /// The same, in steps
+    #[arg(long, value_name = "N")]
+    pub warmup_steps: Option<u64>,
+    /// The same, as a share of the run
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["warmup_steps", "warmup_epochs"])]
+    pub warmup_share: Option<f64>,
+}
+
+/// How the two views of an image are made.
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct AugmentationArgs {
+    /// How the two views of an image are made, all of it; a preset's augmentation section can also change parts of one of
+    /// these
+    #[arg(long = "augmentation", id = "augmentation", value_parser = choice::<AugmentationPreset>())]
+    pub preset: Option<AugmentationPreset>,
+}
+
+fn vicreg_weights(text: &str) -> Result<VicReg, String> {
+    let weights: Result<Vec<f64>, _> = text.split(',').map(str::parse).collect();
+    match weights.as_deref() {
+        Ok([invariance, variance, covariance]) => {
+            Ok(VicReg { invariance: *invariance, variance: *variance, covariance: *covariance })
+        }
+        Ok(other) => Err(format!("it has {} numbers; give three, as 25,25,1", other.len())),
+        Err(error) => Err(format!("{error}; give three numbers, as 25,25,1")),
+    }
+}

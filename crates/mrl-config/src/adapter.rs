@@ -1,0 +1,53 @@
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
+
+/// What an adapter may do to a vector.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum AdapterForm {
+    /// Rotate it: an orthogonal map, by which all products of whole vectors stay what they are.
+    #[default]
+    Rotation,
+    /// Rotate it onto the principal components, and add what a network with one hidden layer says of it (Yoon et al., arXiv
+    /// 2407.12243, Matryoshka-Adaptor).
+    Residual,
+}
+
+/// What prefixes are to keep.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum AdaptObjective {
+    /// Which vectors are near by all their numbers.
+    #[default]
+    Similarity,
+    /// Which vectors have the same label (Khosla et al., arXiv 2004.11362).
+    Labels,
+}

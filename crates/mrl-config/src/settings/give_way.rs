@@ -1,0 +1,162 @@
+//! What settings below give way to when others go over them.
+
+use toml::{Table, Value};
+
+use super::Settings;
+use crate::{head::PROJECTOR_KEYS, optimiser::WARMUP_KEYS};
+
+/// Removes of `under` what `over` excludes.
+///
+/// # Errors
+/// What `over` has to give as well.
+pub(super) fn give_way(under: &mut Table, over: &mut Table) -> Result<(), String> {
+    // Earlier versions call the section `views`.
+    if let Some(views) = over.remove("views") {
+        over.entry("augmentation").or_insert(views);
+    }
+    for_objective(under, over);
+    for_optimiser(under, over)?;
+    for_heads(under, over);
+    // Of each of these, one is the whole setting.
+    replace_any(under, over, "run", &["epochs", "max_steps"]);
+    replace_any(under, over, "optimiser", &WARMUP_KEYS);
+    for_no_holdout(under, over);
+    for_augmentation(under, over);
+    Ok(())
+}
+
+fn value<'a>(table: &'a Table, section: &str, key: &str) -> Option<&'a Value> {
+    table.get(section)?.get(key)
+}
+
+fn text<'a>(table: &'a Table, section: &str, key: &str) -> Option<&'a str> {
+    value(table, section, key)?.as_str()
+}
+
+/// A section to change, if it is there.
+fn section<'a>(table: &'a mut Table, name: &str) -> Option<&'a mut Table> {
+    table.get_mut(name)?.as_table_mut()
+}
+
+fn remove(table: &mut Table, name: &str, keys: &[&str]) {
+    if let Some(section) = section(table, name) {
+        section.retain(|key, _| !keys.contains(&key));
+    }
+}
+
+fn set(table: &mut Table, name: &str, key: &str, value: impl Into<Value>) {
+    if let Some(section) = section(table, name) {
+        section.insert(key.to_owned(), value.into());
+    }
+}
+
+/// Where `over` gives one of `keys`, none of those below is left.
+fn replace_any(under: &mut Table, over: &Table, section: &str, keys: &[&str]) {
+    if keys.iter().any(|key| value(over, section, key).is_some()) {
+        remove(under, section, keys);
+    }
+}
+
+/// Another objective comes with its own settings. One with labels has a classifier and no projector; one without needs a projector again,
+/// which is that of the default preset.
+fn for_objective(under: &mut Table, over: &Table) {
+    const SUPERVISED: &str = "supervised";
+    let (Some(new), old) = (text(over, "objective", "name"), text(under, "objective", "name")) else {
+        return;
+    };
+    if old == Some(new) {
+        return;
+    }
+    let was_supervised = old == Some(SUPERVISED);
+    if let Some(objective) = section(under, "objective") {
+        objective.retain(|key, _| key == "dim_weights");
+    }
+    if new == SUPERVISED {
+        remove(under, "model", &PROJECTOR_KEYS);
+    } else if was_supervised {
+        let default = Settings::default();
+        for key in PROJECTOR_KEYS {
+            if let Some(projector) = value(&default.sections, "model", key) {
+                set(under, "model", key, projector.clone());
+            }
+        }
+    }
+}
+
+/// Another optimiser comes with its own settings; a rate and a weight decay are for one rule, but Adam and `AdamW` share rates.
+fn for_optimiser(under: &mut Table, over: &Table) -> Result<(), String> {
+    let (Some(new), Some(old)) = (text(over, "optimiser", "kind"), text(under, "optimiser", "kind")) else {
+        return Ok(());
+    };
+    if new == old {
+        return Ok(());
+    }
+    let are_adams = [new, old].iter().all(|kind| kind.starts_with("adam"));
+    let needs = |key: &str| value(over, "optimiser", key).is_none();
+    let missing: Vec<&str> = [("lr", !are_adams), ("weight_decay", true)]
+        .into_iter()
+        .filter(|(key, is_needed)| *is_needed && needs(key))
+        .map(|(key, _)| key)
+        .collect();
+    if !missing.is_empty() {
+        let shown = |key: &&str| {
+            format!("{key} {}", value(under, "optimiser", key).map(ToString::to_string).unwrap_or_default())
+        };
+        let values: Vec<String> = missing.iter().map(shown).collect();
+        let options: Vec<String> = missing.iter().map(|key| format!("--{}", key.replace('_', "-"))).collect();
+        return Err(format!(
+            "the optimiser {new} needs values of its own: {} {} for {old}; give {}",
+            values.join(" and "),
+            if values.len() > 1 { "are" } else { "is" },
+            options.join(" and ")
+        ));
+    }
+    remove(under, "optimiser", &["momentum", "nesterov", "trust_coefficient"]);
+    Ok(())
+}
+
+/// A head without nesting does without the dims below, and one without a hidden layer without what is said of it there. Equal weights
+/// are those of any nesting.
+fn for_heads(under: &mut Table, over: &Table) {
+    let (head, nesting) = (text(over, "model", "head"), value(over, "model", "nesting"));
+    if head == Some("fixed") && nesting.is_none() {
+        remove(under, "model", &["nesting"]);
+    }
+    let is_one = |weight: &Value| weight.as_float() == Some(1.0) || weight.as_integer() == Some(1);
+    let weights = value(under, "objective", "dim_weights").and_then(Value::as_array);
+    if (head.is_some() || nesting.is_some()) && weights.is_some_and(|weights| weights.iter().all(is_one)) {
+        remove(under, "objective", &["dim_weights"]);
+    }
+    if value(over, "model", "head_hidden").and_then(Value::as_integer) == Some(0) {
+        set(under, "model", "head_nest_hidden", true);
+        set(under, "model", "head_batch_norm", false);
+    }
+}
+
+/// A share of 0 holds nothing out, and there is nothing to judge by.
+fn for_no_holdout(under: &mut Table, over: &mut Table) {
+    let share = value(over, "data", "holdout");
+    if share.and_then(Value::as_float) == Some(0.0) || share.and_then(Value::as_integer) == Some(0) {
+        remove(over, "data", &["holdout"]);
+        remove(under, "data", &["holdout"]);
+        remove(under, "run", &["eval_every"]);
+    }
+}
+
+/// The name of an augmentation is all of it; a setting of both views is also that of each.
+fn for_augmentation(under: &mut Table, over: &Table) {
+    let (Some(Value::Table(over)), Some(below)) = (over.get("augmentation"), under.get_mut("augmentation"))
+    else {
+        return;
+    };
+    let Some(below) = below.as_table_mut() else { return };
+    if over.contains_key("preset") {
+        below.clear();
+        return;
+    }
+    for view in ["first", "second"] {
+        if let Some(view) = section(below, view) {
+            view.retain(|key, _| !over.contains_key(key));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+use mrl_data::AugmentationPreset;
+
+use super::*;
+use crate::{BarlowTwins, Byol, FoldChoice, Head, Lars, Relic, SimClr, Supervised, VicReg, Warmup};
+
+/// The settings of a file over these.
+fn over(base: Settings, text: &str) -> Result<Config, ConfigError> {
+    Settings::parse(text)?.over(base)?.config()
+}
+
+/// The same over the default preset.
+fn default_with(text: &str) -> Config {
+    over(Settings::default(), text).unwrap()
+}
+
+/// What `mrl train --preset` makes of a file with this text.
+fn of_file(text: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::preset(path.to_str().unwrap()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_preset_is_valid() {
+    for (name, _) in PRESETS {
+        let config = Config::preset(name).unwrap();
+        let is_of_any = [DEFAULT, "reference"].contains(&name);
+        assert_eq!(config.data.dataset.is_none(), is_of_any, "{name} names its data set");
+        let is_reference = name.starts_with("reference");
+        assert_eq!(config.model.head_hidden == Some(0), is_reference, "{name}");
+        assert_eq!(config.run.fold == FoldChoice::None, is_reference, "{name}");
+        config.check().unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let error = Config::preset("nosuch").unwrap_err().to_string();
+    assert!(error.starts_with("there is no preset \"nosuch\"; use default, reference, demo"), "{error}");
+}
+
+#[test]
+fn a_file_of_two_lines_changes_the_default_preset() {
+    let mut expected = Config::default();
+    expected.run.epochs = Some(50);
+    assert_eq!(of_file("[run]\nepochs = 50\n").unwrap(), expected);
+    let mut expected = Config::preset("reference").unwrap();
+    expected.run.epochs = Some(50);
+    assert_eq!(of_file("extends = \"reference\"\n[run]\nepochs = 50\n").unwrap(), expected);
+    let error = of_file("extends = \"other\"\n").unwrap_err();
+    assert!(
+        error.contains("mine.toml: extends = \"other\": there is no such preset; use default"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_examples_in_the_presets_readme_are_valid() {
+    let page = include_str!("../../../../presets/README.md");
+    let example_of = |section: &str| -> Vec<String> {
+        section.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect()
+    };
+    let examples = page.split("\n## ").skip(1).map(example_of).filter(|example| !example.is_empty());
+    let examples: Vec<String> = examples.map(|example| example.join("\n")).collect();
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        let config = of_file(&example).unwrap();
+        assert_ne!(config, Config::default(), "{example}");
+        config.check().unwrap();
+    }
+}
+
+#[test]
+fn an_error_names_the_line_and_what_may_be_there() {
+    for (text, parts) in [
+        ("[run]\nbatchsize = 3\n", ["line 2", "unknown field `batchsize`", "`batch_size`"]),
+        ("[run]\nseed = 1\nbatch_size = \"x\"\n", ["line 3", "run.batch_size", "string \"x\""]),
+        ("[augmentation]\nhue = 0.1\nblur = 1.0\n", ["line ", "unknown field `blur`", "`blur_p`"]),
+        ("[modell]\n", ["line 1", "unknown field `modell`", "`model`"]),
+        ("[run]\nepochs = \n", ["line 2", "epochs", "mine.toml"]),
+        ("[objective]\nname = \"simclr\"\nalpha = 1.0\n", ["line 1", "relic", "not of simclr"]),
+    ] {
+        let error = of_file(text).unwrap_err();
+        assert!(
+            error.contains("mine.toml") && parts.iter().all(|part| error.contains(part)),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
+fn settings_over_others_exclude_them() {
+    let config = default_with("[run]\nmax_steps = 3\n[optimiser]\nwarmup_steps = 2");
+    assert_eq!((config.run.epochs, config.run.max_steps), (None, Some(3)));
+    assert_eq!(config.optimiser.warmup, Warmup::Steps(2));
+    let held_out = Settings::parse("[data]\nholdout = 0.1\n[run]\neval_every = 5").unwrap();
+    let held_out = held_out.over(Settings::default()).unwrap();
+    assert_eq!(held_out.config().unwrap().run.eval_every, Some(5));
+    let none = over(held_out, "[data]\nholdout = 0").unwrap();
+    assert_eq!((none.data.holdout, none.run.eval_every), (None, None));
+    none.check().unwrap();
+}
+
+#[test]
+fn an_objective_comes_with_its_own_settings() {
+    let kept = default_with("[objective]\nname = \"vicreg\"\ndim_weights = [1, 2, 3, 4, 5, 6, 7]");
+    assert_eq!(kept.objective.loss, Config::default().objective.loss);
+    for (text, expected) in [
+        ("name = \"relic\"\nalpha = 0.5", Objective::Relic(Relic { alpha: 0.5 })),
+        ("name = \"simclr\"", Objective::Simclr(SimClr::default())),
+        ("name = \"byol\"\npredictor_hidden = 9", Objective::Byol(Byol { predictor_hidden: 9 })),
+        ("name = \"barlow-twins\"", Objective::BarlowTwins(BarlowTwins::default())),
+        ("covariance = 7", Objective::Vicreg(VicReg { covariance: 7.0, ..VicReg::default() })),
+    ] {
+        assert_eq!(default_with(&format!("[objective]\n{text}")).objective.loss, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_classifier_has_no_projector_and_what_follows_it_has_one_again() {
+    let supervised = Settings::parse("[objective]\nname = \"supervised\"").unwrap();
+    let supervised = supervised.over(Settings::default()).unwrap();
+    let config = supervised.config().unwrap();
+    assert_eq!(config.objective.loss, Objective::Supervised(Supervised::default()));
+    assert_eq!((config.model.head_hidden, config.model.projection_dim), (None, None));
+    config.check().unwrap();
+    let hidden =
+        over(supervised.clone(), "[model]\nhead_hidden = 8").unwrap().check().unwrap_err().to_string();
+    assert!(hidden.contains("leave head-hidden"), "{hidden}");
+    let again = over(supervised, "[objective]\nname = \"byol\"").unwrap();
+    assert_eq!(again.model, Config::default().model);
+}
+
+#[test]
+fn heads_with_less_do_without_the_settings_below() {
+    let base = "[model]\nnesting = [8, 512]\n[objective]\ndim_weights = [1, 1]";
+    let base = || Settings::parse(base).unwrap().over(Settings::default()).unwrap();
+    let fixed = over(base(), "[model]\nhead = \"fixed\"").unwrap();
+    assert_eq!(
+        (fixed.model.head, fixed.model.nesting, fixed.objective.dim_weights),
+        (Head::Fixed, None, None)
+    );
+    let linear = over(base(), "[model]\nhead_hidden = 0").unwrap();
+    assert_eq!((linear.model.head_nest_hidden, linear.model.head_batch_norm), (Some(true), Some(false)));
+    assert_eq!(linear.objective.dim_weights, Some(vec![1.0, 1.0]));
+    let weighted = Settings::parse("[objective]\ndim_weights = [1, 2]").unwrap().over(base()).unwrap();
+    let weighted = over(weighted, "[model]\nnesting = [8, 64, 512]").unwrap();
+    assert_eq!(weighted.objective.dim_weights, Some(vec![1.0, 2.0]), "which `check` refuses");
+}
+
+#[test]
+fn another_optimiser_needs_values_of_its_own() {
+    let error =
+        |text: &str| over(Settings::default(), &format!("[optimiser]\n{text}")).unwrap_err().to_string();
+    assert_eq!(
+        error("kind = \"lars\""),
+        "preset settings: the optimiser lars needs values of its own: lr 0.002 and weight_decay 0.1 are for adamw; give --lr and \
+         --weight-decay"
+    );
+    assert!(error("kind = \"adam\"").contains("weight_decay 0.1 is for adamw; give --weight-decay"));
+    let lars = "kind = \"lars\"\nlr = 1\nweight_decay = 0\ntrust_coefficient = 0.002";
+    let lars = Settings::parse(&format!("[optimiser]\n{lars}")).unwrap().over(Settings::default()).unwrap();
+    let rule = lars.config().unwrap().optimiser.rule;
+    assert_eq!(rule, Rule::Lars(Lars { trust_coefficient: 0.002, ..Lars::default() }));
+    let adam = over(lars, "[optimiser]\nkind = \"adam\"\nlr = 1\nweight_decay = 0").unwrap();
+    assert_eq!(adam.optimiser.rule, Rule::Adam);
+}
+
+#[test]
+fn the_name_of_an_augmentation_is_all_of_it_and_a_setting_holds_for_both_views() {
+    let demo = Settings::preset("demo").unwrap();
+    let byol = over(demo.clone(), "[augmentation]\npreset = \"byol\"").unwrap();
+    assert_eq!(byol.augmentation, AugmentationPreset::Byol.augmentations());
+    let second = Settings::parse("[augmentation.second]\nblur_p = 0.3").unwrap().over(demo).unwrap();
+    assert_eq!(second.config().unwrap().augmentation.second.blur_p, 0.3);
+    let both = over(second, "[augmentation]\nblur_p = 0.7").unwrap().augmentation;
+    assert_eq!((both.first.blur_p, both.second.blur_p), (0.7, 0.7));
+}
+
+#[test]
+fn defaults_are_those_of_the_default_preset_or_of_what_has_the_setting() {
+    let of = |key: &str| Settings::default_of(key).unwrap();
+    assert_eq!([of("lr"), of("view_scales"), of("encoder")], ["0.002", "0.5,0.5,0.5,1.0", "resnet18"]);
+    assert_eq!([of("temperature"), of("trust_coefficient"), of("momentum")], ["0.5", "0.001", "0.9"]);
+    assert_eq!(Settings::default_of("holdout"), None);
+}
