@@ -63,8 +63,8 @@ const NUMERICAL: [(&str, &[&str]); 4] = [
     ("mrl-train", &["adapt::", "fold::", "loss_scale::", "model::", "optimiser::", "parity::", "trainer::"]),
 ];
 
-/// Cases of a property, where its test does not say how many.
-const PROPERTY_CASES: (&str, &str) = ("PROPTEST_CASES", "32");
+/// Cases of a property, where its test does not say how many; and one thread for each test, as in other stages.
+const SHORT_FORM: [(&str, &str); 2] = [("PROPTEST_CASES", "32"), ("OMP_NUM_THREADS", "1")];
 
 /// Runs the numerical tests at each level that the processor has.
 pub(crate) fn run_tests(workspace: &Workspace, stages: &mut Stages) {
@@ -72,7 +72,7 @@ pub(crate) fn run_tests(workspace: &Workspace, stages: &mut Stages) {
     let args: Vec<&str> = TARGETS.into_iter().chain(["--"]).chain(filters).collect();
     for cap in CAPS {
         if (cap.is_available)() {
-            let environment = [&cap.environment[..], &[PROPERTY_CASES]].concat();
+            let environment = [&cap.environment[..], &SHORT_FORM].concat();
             stages.run(&format!("tests at {}", cap.name), || workspace.cargo_test(&args, &environment));
         } else {
             println!("skipped: tests at {}, which this processor lacks", cap.name);

@@ -3,18 +3,38 @@
 use anyhow::Result;
 
 use crate::caps;
+use crate::nextest;
 use crate::python;
 use crate::setup;
 use crate::stages::Stages;
 use crate::workspace::Workspace;
 
-/// Everything that can fail: unit and integration tests, examples, benchmarks in test mode, then doctests, then the
-/// Python module.
+/// How many of the tests run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What a change is tested with every time: few of the random cases, and none of the tests that are marked `#[ignore = "long: …"]`.
+    Quick,
+    /// All, before a release.
+    Long,
+}
+
+impl Extent {
+    /// What test programs are told: the cases of properties that do not say how many they ask for, the share of those that do
+    /// (`mrl_testing::scaled`), and how many threads libtorch has. With one, tests that run side by side do not wait for each other's.
+    fn environment(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Quick => &[("PROPTEST_CASES", "32"), ("OMP_NUM_THREADS", "1")],
+            Self::Long => &[("MRL_TEST_SCALE", "1"), ("OMP_WAIT_POLICY", "passive")],
+        }
+    }
+}
+
+/// Unit and integration tests, benchmarks in test mode, then doctests, then the Python module.
 ///
 /// # Errors
 /// Set-up fails, or a test does.
-pub(crate) fn test(workspace: &Workspace) -> Result<()> {
-    after_setup(workspace, Stages::default(), |stages| run_tests(workspace, stages))
+pub(crate) fn test(workspace: &Workspace, extent: Extent) -> Result<()> {
+    after_setup(workspace, Stages::default(), |stages| run_tests(workspace, extent, stages))
 }
 
 /// The numerical tests as a processor with fewer vector instructions computes.
@@ -37,7 +57,7 @@ pub(crate) fn ci(workspace: &Workspace) -> Result<()> {
         stages.run("clippy", || workspace.cargo(&clippy, &[]));
         let doc = ["doc", "--workspace", "--no-deps"];
         stages.run("documentation", || workspace.cargo(&doc, &[("RUSTDOCFLAGS", "--deny warnings")]));
-        run_tests(workspace, stages);
+        run_tests(workspace, Extent::Quick, stages);
         caps::run_tests(workspace, stages);
     })
 }
@@ -50,13 +70,24 @@ fn after_setup(workspace: &Workspace, mut stages: Stages, more: impl FnOnce(&mut
     stages.finish()
 }
 
-fn run_tests(workspace: &Workspace, stages: &mut Stages) {
+fn run_tests(workspace: &Workspace, extent: Extent, stages: &mut Stages) {
+    let environment = extent.environment();
+    // Apart, so that its time is not that of the tests.
+    stages.run("build", || workspace.cargo(&["test", "--workspace", "--all-targets", "--no-run"], &[]));
     stages.run("tests", || {
         let server = setup::server()?;
         let server =
             server.as_ref().and_then(|folder| folder.to_str()).map(|folder| ("MRL_POSTGRES", folder));
-        workspace.cargo_test(&["--all-targets"], server.as_slice())
+        let environment = [environment, server.as_slice()].concat();
+        if nextest::is_installed(workspace) {
+            return nextest::run(workspace, extent, &environment);
+        }
+        println!("cargo-nextest is not installed: the slowest tests will not be named");
+        let ignored: &[&str] = if extent == Extent::Long { &["--", "--include-ignored"] } else { &[] };
+        let kinds = ["--lib", "--bins", "--tests"];
+        workspace.cargo_test(&[&kinds[..], ignored].concat(), &environment)
     });
-    stages.run("doctests", || workspace.cargo_test(&["--doc"], &[]));
-    stages.run("Python", || python::test(workspace));
+    stages.run("benchmarks", || workspace.cargo_test(&["--bench", "*"], environment));
+    stages.run("doctests", || workspace.cargo_test(&["--doc"], environment));
+    stages.run("Python", || python::test(workspace, extent));
 }

@@ -9,6 +9,7 @@ mod chosen;
 mod demo;
 mod environment;
 mod failures;
+mod nextest;
 mod pip;
 mod python;
 mod setup;
@@ -21,6 +22,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
+use checks::Extent;
 use unpack::Variant;
 use workspace::Workspace;
 
@@ -29,9 +31,10 @@ Usage: cargo xtask COMMAND
 
   setup [--cuda]  Prepare libtorch in the user's cache and link this clone to it
   demo [--seed N] Set up, build, train on the shipped images, embed, evaluate, search
-  test            Set up, then run all tests
+  test            Set up, then run the tests
+  test --long     Set up, then run all tests: those that take long too, and all random cases
   test --capped   Set up, then run the numerical tests with fewer vector instructions
-  ci              Set up, then formatting, clippy, documentation, all tests and those of --capped
+  ci              Set up, then formatting, clippy, documentation, the tests and those of --capped
   bench eval [OPTIONS]        mrl eval beside scikit-learn; see bench/README.md
   bench eval-large [OPTIONS]  How mrl eval grows with the set
   bench train [OPTIONS]       mrl train beside PyTorch
@@ -53,7 +56,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::setup(&workspace, Variant::Cpu),
         ["setup", "--cuda"] => setup::setup(&workspace, Variant::Cuda),
         ["demo", ref options @ ..] => demo::demo(&workspace, options),
-        ["test"] => checks::test(&workspace),
+        ["test"] => checks::test(&workspace, Extent::Quick),
+        ["test", "--long"] => checks::test(&workspace, Extent::Long),
         ["test", "--capped"] => checks::test_capped(&workspace),
         ["ci"] => checks::ci(&workspace),
         ["bench", "eval", ref options @ ..] => bench::eval(&workspace, "compare.py", options),

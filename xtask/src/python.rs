@@ -1,4 +1,5 @@
-//! The tests of `bindings/python`: its wheel is built and installed as users do, and pytest runs on that.
+//! The tests of `bindings/python` with pytest: on the library that is built with the other crates, and for long tests on the wheel, built and
+//! installed as users do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::checks::Extent;
 use crate::environment::Environment;
 use crate::failures::Failures;
 use crate::workspace::{Workspace, run, run_read, target_folder};
@@ -23,7 +25,7 @@ const NEEDS: &str = "the tests of bindings/python need Python 3.11 or later with
 ///
 /// # Errors
 /// The build, pip or a test fails; its messages are above.
-pub(crate) fn test(workspace: &Workspace) -> Result<()> {
+pub(crate) fn test(workspace: &Workspace, extent: Extent) -> Result<()> {
     if !has_venv() {
         if std::env::var_os("MRL_REQUIRE_PYTHON").is_some() {
             bail!(NEEDS);
@@ -32,10 +34,16 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     let python = TESTS.python(workspace)?;
-    let wheel = build(workspace, &python)?;
-    let mut install = workspace.command(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"]).arg(&wheel);
-    run(&mut install, &format!("pip install {}", wheel.display()))?;
+    let module = match extent {
+        Extent::Quick => Some(lay_out(workspace)?),
+        Extent::Long => {
+            let wheel = build(workspace, &python)?;
+            let mut install = workspace.command(&python);
+            install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"]).arg(&wheel);
+            run(&mut install, &format!("pip install {}", wheel.display()))?;
+            None
+        }
+    };
     let mut pytest = workspace.command(&python);
     pytest.args([
         "-m",
@@ -45,7 +53,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         "--continue-on-collection-errors",
         "bindings/python",
     ]);
-    pytest.env("PYTHONDONTWRITEBYTECODE", "1");
+    pytest.env("PYTHONDONTWRITEBYTECODE", "1").envs(module.map(|folder| ("PYTHONPATH", folder)));
     let mut failures = Failures::default();
     let result = run_read(pytest, "pytest bindings/python", |line| failures.read_pytest(line));
     failures.or(result)
@@ -54,6 +62,27 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
 fn has_venv() -> bool {
     let program = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
     Command::new("python3").args(["-c", program]).output().is_ok_and(|output| output.status.success())
+}
+
+/// Builds the library with the other tests' crates and lays the module out as its wheel does; the folder to import it from.
+fn lay_out(workspace: &Workspace) -> Result<PathBuf> {
+    workspace.cargo(&["build", "--workspace", "--lib"], &[])?;
+    let target = target_folder(workspace)?;
+    let folder = target.join("python-module");
+    let module = folder.join("mrl");
+    fs::create_dir_all(&module).with_context(|| format!("making {}", module.display()))?;
+    let library = if cfg!(target_os = "macos") { "libmrl_python.dylib" } else { "libmrl_python.so" };
+    let sources = workspace.root().join("bindings/python/python/mrl");
+    let sources =
+        ["__init__.py", "__init__.pyi", "py.typed"].map(|name| (sources.join(name), module.join(name)));
+    for (from, to) in
+        sources.into_iter().chain([(target.join("debug").join(library), module.join("_mrl.abi3.so"))])
+    {
+        // A module that a program has loaded keeps its old file.
+        let _ = fs::remove_file(&to);
+        fs::copy(&from, &to).with_context(|| format!("copying {}", from.display()))?;
+    }
+    Ok(folder)
 }
 
 /// Builds the wheel with the profile of the other tests, so that most of it is compiled already.

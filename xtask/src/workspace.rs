@@ -72,7 +72,8 @@ impl Workspace {
         failures.or(result)
     }
 
-    fn cargo_command(&self, args: &[&str]) -> Command {
+    /// Cargo with these arguments, to be changed and run.
+    pub(crate) fn cargo_command(&self, args: &[&str]) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = self.command(cargo);
         command.args(args);

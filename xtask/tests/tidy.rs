@@ -89,6 +89,16 @@ fn only_mrl_train_knows_tch() {
     assert_eq!(code_with(&["tch::", "torch_sys::"], &["crates/mrl-train", "xtask"]), [""; 0]);
 }
 
+/// Else `mrl` would load it.
+#[test]
+fn only_the_program_mrl_torch_uses_mrl_train() {
+    let used = code_with(&["mrl_train::"], &["crates/mrl-train", "xtask"]);
+    let of_mrl_torch =
+        |line: &String| line.contains("mrl-cli/src/torch/") || line.contains("mrl-cli/benches/");
+    let elsewhere: Vec<String> = used.into_iter().filter(|line| !of_mrl_torch(line)).collect();
+    assert_eq!(elsewhere, [""; 0]);
+}
+
 #[test]
 fn only_mrl_cli_knows_clap() {
     assert_eq!(members_with("clap"), ["crates/mrl-cli"]);
@@ -118,7 +128,7 @@ fn only_programs_print() {
 fn only_programs_read_the_environment() {
     // Test programs are compiled with this file, others never: see the next test.
     let for_tests = "crates/mrl-linalg/src/test_env.rs";
-    let programs = ["crates/mrl-cli", "xtask", for_tests];
+    let programs = ["crates/mrl-cli", "crates/mrl-testing", "xtask", for_tests];
     assert_eq!(code_with(&["env::var", "env::var_os", "env::vars"], &programs), [""; 0]);
 }
 
@@ -144,6 +154,7 @@ fn only_tests_take_the_simd_level_from_the_environment() {
 #[test]
 fn only_mrl_linalg_chooses_vector_instructions() {
     assert_eq!(members_with("pulp"), ["crates/mrl-linalg"]);
+    assert_eq!(members_with("faer"), ["crates/mrl-linalg"]);
 }
 
 #[test]

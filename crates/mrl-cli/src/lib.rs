@@ -1,5 +1,11 @@
-//! The command lines: what was typed ([`args`], [`reference`]), what it means ([`settings`]), and a function for each command that
+//! The command lines: what was typed ([`args`], [`mod@reference`]), what it means ([`settings`]), and a function for each command that
 //! needs no libtorch ([`commands`]). The others are those of the program `mrl-torch`, in `src/torch`.
+
+#![allow(
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    reason = "this library is for the two programs alone: their functions end with an error that is shown to the user"
+)]
 
 pub mod args;
 pub mod commands;

@@ -53,6 +53,9 @@ pub struct Progress {
 
 impl Progress {
     /// Of this thing; nothing is shown yet.
+    ///
+    /// # Panics
+    /// Never: the bar's template is well-formed.
     pub fn new(what: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} (eta {eta})");

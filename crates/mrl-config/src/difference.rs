@@ -59,8 +59,8 @@ mod tests {
     use crate::{Config, DeviceChoice, Facts, Precision};
 
     fn resolved(change: impl Fn(&mut Config)) -> ResolvedConfig {
-        let mut config = Config::default();
-        config.augmentation = AugmentationPreset::Byol.augmentations();
+        let augmentation = AugmentationPreset::Byol.augmentations();
+        let mut config = Config { augmentation, ..Config::default() };
         change(&mut config);
         let facts =
             Facts { image_size: 32, classes: None, device: DeviceChoice::Cpu, precision: Precision::F32 };

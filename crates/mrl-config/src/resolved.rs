@@ -293,8 +293,8 @@ mod tests {
 
     #[test]
     fn views_that_differ_are_stored() {
-        let mut config = Config::default();
-        config.augmentation = AugmentationPreset::Byol.augmentations();
+        let augmentation = AugmentationPreset::Byol.augmentations();
+        let mut config = Config { augmentation, ..Config::default() };
         config.augmentation.second.blur_p = 0.3;
         let config = resolve(config, 32).unwrap();
         assert_eq!(parse_run_config(&config.to_toml()).unwrap(), config);

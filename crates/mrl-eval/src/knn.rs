@@ -378,11 +378,10 @@ mod tests {
         };
         let nearest = |index: usize| {
             let query = queries.row(index);
-            let mut rows: Vec<usize> =
-                (0..database.len()).filter(|&row| among == Among::All || row != index).collect();
-            rows.sort_by(|&a, &b| cosine(query, b).total_cmp(&cosine(query, a)));
-            rows.truncate(k);
-            rows
+            let rows = (0..database.len()).filter(|&row| among == Among::All || row != index);
+            let mut scored: Vec<(usize, f64)> = rows.map(|row| (row, cosine(query, row))).collect();
+            scored.sort_by(|a, b| b.1.total_cmp(&a.1));
+            scored.into_iter().take(k).map(|(row, _)| row).collect()
         };
         (0..queries.len()).map(nearest).collect()
     }

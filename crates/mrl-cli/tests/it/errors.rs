@@ -23,27 +23,14 @@ fn an_existing_run_is_never_overwritten() {
 #[test]
 fn wrong_usage_ends_with_2() {
     let world = World::new();
-    let train = "train --dataset fashion-mnist --data-dir data --out run";
     for (words, parts) in [
         ("train --dataset cifar11 --data-dir data --out run", vec!["cifar11", "cifar10"]),
         ("train --data-dir data --out run", vec!["--dataset is missing"]),
-        ("train --dataset mnist --out run", vec!["--data-dir is missing"]),
         (
-            &format!("{train} --nesting 8,1024"),
-            vec!["nesting dim 1024 exceeds the width 512; use dims up to 512"],
+            "train --dataset mnist --data-dir data --out run --device cuda:99",
+            vec!["device cuda:99", "--device cpu"],
         ),
-        (&format!("{train} --nesting 16,8,512"), vec!["nesting dim 8 follows 16"]),
-        (&format!("{train} --nesting 8,8,512"), vec!["nesting dim 8 follows 8"]),
-        (&format!("{train} --epochs 1 --max-steps 1"), vec!["cannot be used with"]),
-        (&format!("{train} --preset nosuch"), vec!["there is no preset \"nosuch\"", "demo", "file.toml"]),
-        (&format!("{train} --device gpu"), vec!["unknown device"]),
-        (&format!("{train} --lr 0"), vec!["lr must be a positive number"]),
-        (
-            &format!("{train} --seed 18446744073709551615"),
-            vec!["a number is too large; use at most 9223372036854775807"],
-        ),
-        (&format!("{train} --image-size 0"), vec!["image-size 0 must be between 1 and 4096"]),
-        (&format!("{train} --device cuda:99"), vec!["device cuda:99", "--device cpu"]),
+        ("train --dataset mnist --data-dir data --out run --lr 0", vec!["lr must be a positive number"]),
         (
             "embed --pixels --image-size 0 --dataset fashion-mnist --data-dir data --out x.npy",
             vec!["image-size 0"],
@@ -54,6 +41,23 @@ fn wrong_usage_ends_with_2() {
         says(&fail(world.mrl(words), 2), &parts);
     }
     assert!(!world.path("run").exists(), "wrong usage leaves no folder");
+}
+
+#[test]
+fn wrong_options_of_a_training_are_refused_with_a_cure() {
+    let world = World::new();
+    for (options, parts) in [
+        ("--nesting 8,1024", &["nesting dim 1024 exceeds the width 64; use dims up to 64"][..]),
+        ("--nesting 16,8,64", &["nesting dim 8 follows 16"]),
+        ("--nesting 8,8,64", &["nesting dim 8 follows 8"]),
+        ("--epochs 1 --max-steps 1", &["cannot be used with"]),
+        ("--preset nosuch", &["there is no preset \"nosuch\"", "demo", "file.toml"]),
+        ("--device gpu", &["unknown device"]),
+        ("--seed 18446744073709551615", &["a number is too large; use at most 9223372036854775807"]),
+        ("--image-size 0", &["image-size 0 must be between 1 and 4096"]),
+    ] {
+        says(&world.refused(options), parts);
+    }
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn a_run_ends_with_the_rotation_that_mrl_fold_finds() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn a_run_that_is_cut_before_its_encoders_ends_as_if_it_had_not_been() {
     let world = World::new();
     succeed(train(&world, "run", "--fold learned"));
@@ -194,6 +195,7 @@ fn images_of_another_size_are_scaled_as_for_embedding() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn what_cannot_be_folded_is_named_and_stays() {
     let world = World::new();
     succeed(train(&world, "run", "--fold none"));

@@ -17,6 +17,7 @@ mod pipeline;
 mod places;
 #[cfg(unix)]
 mod postgres;
+mod programs;
 mod recipe;
 mod reference;
 mod resume;

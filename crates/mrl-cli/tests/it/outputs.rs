@@ -20,6 +20,7 @@ pub(crate) const REPORT: &str = "eval --train train.safetensors --test test.safe
 pub(crate) const UNTRAINED: &str = "train --dataset fashion-mnist --data-dir data --width 0.125 --head-hidden 64 --batch-size 8 --max-steps 0 --out";
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn a_file_of_another_kind_is_replaced_by_force_alone() {
     let world = world();
     succeed(world.mrl("index build --input train.safetensors --dims 16 --out an.index"));

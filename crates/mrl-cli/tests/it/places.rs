@@ -10,6 +10,7 @@ use crate::{
 };
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn an_output_that_cannot_be_written_is_told_before_anything_is_read() {
     let world = World::new();
     fs::write(world.path("file"), "mine").unwrap();

@@ -1,6 +1,8 @@
 mod bounds;
 mod tuning;
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -94,7 +96,8 @@ impl Rows {
             };
             if norms == 0.0 { 0.0 } else { dot(query, row) / norms }
         };
-        let live = (0..self.len()).filter(|row| !self.removed.contains(row));
+        let removed: HashSet<usize> = self.removed.iter().copied().collect();
+        let live = (0..self.len()).filter(|row| !removed.contains(row));
         let mut scored: Vec<(usize, f64)> = live.map(|row| (row, score(row))).collect();
         scored.sort_by(|a, b| b.1.total_cmp(&a.1));
         scored
@@ -102,13 +105,15 @@ impl Rows {
 
     /// Asserts that `schedule` finds what plain loops do.
     fn agrees(&self, queries: &[f32], k: usize, schedule: &str) {
+        self.searched(|searcher| self.agrees_by(searcher, queries, k, schedule));
+    }
+
+    /// The same by a searcher of these rows.
+    fn agrees_by(&self, searcher: &Searcher<'_>, queries: &[f32], k: usize, schedule: &str) {
         let schedule: Schedule = schedule.parse().unwrap();
-        let found = self.searched(|searcher| {
-            // What a search has learned must not change what the next finds.
-            let first = searcher.search(queries, k, &schedule).unwrap();
-            assert_eq!(searcher.search(queries, k, &schedule).unwrap(), first);
-            first
-        });
+        let found = searcher.search(queries, k, &schedule).unwrap();
+        // What a search has learned must not change what the next finds.
+        assert_eq!(searcher.search(queries, k, &schedule).unwrap(), found);
         let rank = schedule.rank().unwrap_or(self.width());
         let plain = |query| self.plain(query, rank).into_iter().take(k);
         let expected: Vec<(usize, f64)> = queries.chunks(self.width()).flat_map(plain).collect();
@@ -306,13 +311,15 @@ fn many_rows_and_queries_agree_with_plain_loops() {
             cuts: vec![1_111, 1_112, 4_000],
             removed: (0..5_000).step_by(7).collect(),
         };
-        for queries in [&queries[..], &queries[..width], &queries[..5 * width]] {
-            for (k, schedule) in
-                [(1, "exact"), (10, "exact"), (300, "exact"), (3, "8"), (10, "4:5000,8:4500")]
-            {
-                rows.agrees(queries, k, schedule);
+        rows.searched(|searcher| {
+            for queries in [&queries[..], &queries[..width], &queries[..5 * width]] {
+                for (k, schedule) in
+                    [(1, "exact"), (10, "exact"), (300, "exact"), (3, "8"), (10, "4:5000,8:4500")]
+                {
+                    rows.agrees_by(searcher, queries, k, schedule);
+                }
             }
-        }
+        });
     }
 }
 

@@ -126,24 +126,32 @@ fn pixels(split: mrl_data::Split, n: usize) -> EmbeddingSet {
 
 #[test]
 fn a_rotation_keeps_more_neighbours_than_principal_components() {
+    keeps_more_than_principal_components(0);
+}
+
+#[test]
+#[ignore = "long: cargo xtask test --long"]
+fn a_rotation_keeps_more_neighbours_whatever_the_seed() {
+    [1, 2].into_iter().for_each(keeps_more_than_principal_components);
+}
+
+fn keeps_more_than_principal_components(seed: u64) {
     let dims = [8, 16, 32];
     let (train, test) = (pixels(mrl_data::Split::Train, 4_000), pixels(mrl_data::Split::Test, 500));
     let principal = Adapter::principal(&train, &dims).unwrap().apply(&test).unwrap();
     let before = kept(&test, &principal, &dims);
-    for seed in 0..3 {
-        let options = AdaptOptions {
-            dims: dims.to_vec(),
-            batch_size: 256,
-            seed,
-            device: DeviceChoice::Cpu,
-            ..AdaptOptions::default()
-        };
-        let adapted = Adapter::fit(&train, &options, &mut |_| {}).unwrap().apply(&test).unwrap();
-        let after = kept(&test, &adapted, &dims);
-        assert!(after[0] > before[0] + 0.01, "{seed}: {before:?} {after:?}");
-        for (before, after) in before.iter().zip(&after) {
-            assert!(after > &(before - 0.01), "{seed}: {before} {after}");
-        }
+    let options = AdaptOptions {
+        dims: dims.to_vec(),
+        batch_size: 256,
+        seed,
+        device: DeviceChoice::Cpu,
+        ..AdaptOptions::default()
+    };
+    let adapted = Adapter::fit(&train, &options, &mut |_| {}).unwrap().apply(&test).unwrap();
+    let after = kept(&test, &adapted, &dims);
+    assert!(after[0] > before[0] + 0.01, "{seed}: {before:?} {after:?}");
+    for (before, after) in before.iter().zip(&after) {
+        assert!(after > &(before - 0.01), "{seed}: {before} {after}");
     }
 }
 

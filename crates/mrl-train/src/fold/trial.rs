@@ -16,6 +16,9 @@ const KEPT_OUT: usize = 11;
 /// The smallest number of images: 22 give 20 to fit to, which is more than the ten neighbours that are searched for, and 2 to judge by.
 const FEWEST: usize = 2 * KEPT_OUT;
 
+/// Nearest images that a prefix is to find of each.
+const NEIGHBOURS: usize = 10;
+
 /// A rise of the mean that is no larger is no reason to fold, so that rounding decides nothing.
 const LEAST_RISE: f64 = 1e-3;
 
@@ -119,11 +122,14 @@ impl FoldRecord {
         [&self.before, &self.after].map(|shares| shares.iter().sum::<f64>() / shares.len().max(1) as f64)
     }
 
-    /// True when the mean with the rotation is higher by more than 0.001.
+    /// True when the mean with the rotation is higher by more than 0.001, and by more than chance: two standard errors of a share of as many
+    /// neighbours as are looked for.
     #[must_use]
     pub fn helps(&self) -> bool {
         let [before, after] = self.means();
-        after > before + LEAST_RISE
+        let looked_for = (self.kept_out * NEIGHBOURS) as f64;
+        let chance = 2.0 * (before * (1.0 - before) / looked_for.max(1.0)).sqrt();
+        after > before + LEAST_RISE.max(chance)
     }
 }
 

@@ -45,6 +45,21 @@ fn configs() -> Vec<Config> {
     configs
 }
 
+/// One or two of them for each objective; together they have each head and form of the layers.
+fn few() -> Vec<Config> {
+    let configs = configs();
+    [0, 14, 28, 32, 46, 50, 60].map(|place| configs[place].clone()).to_vec()
+}
+
+#[test]
+fn the_few_configurations_have_every_objective_and_head() {
+    let kinds =
+        |of: fn(&Config) -> String| few().iter().map(of).collect::<std::collections::BTreeSet<_>>().len();
+    assert_eq!(kinds(|config| config.objective.loss.to_string()), Objective::VARIANTS.len());
+    assert_eq!(kinds(|config| config.model.head.to_string()), Head::VARIANTS.len());
+    assert_eq!(kinds(|config| format!("{:?}", config.model.head_hidden)), 4);
+}
+
 fn name(config: &Config) -> String {
     let ModelConfig { head, head_hidden, head_batch_norm, .. } = &config.model;
     format!("{} {head} {head_hidden:?} {head_batch_norm:?}", config.objective.loss)
@@ -63,52 +78,77 @@ fn loss_at(trainer: &Trainer, direction: &Tensor) -> f64 {
 
 #[test]
 fn the_gradient_is_the_slope_of_the_loss() {
-    for config in configs() {
-        let trainer = trainer(&config);
-        let gradient = gradient(&trainer, 0, 1.0);
-        let norm = gradient.norm().double_value(&[]);
-        // So that the loss changes by some ten-thousandths: above its rounding, and still nearly straight.
-        let step = 2e-4 * loss_at(&trainer, &gradient.zeros_like()) / norm;
-        let ends = [step, -step].map(|step| loss_at(&trainer, &(&gradient * (step / norm))));
-        let slope = (ends[0] - ends[1]) / (2.0 * step);
-        assert!((slope / norm - 1.0).abs() < 0.03, "{}: slope {slope}, norm {norm}", name(&config));
-    }
+    few().iter().for_each(slope_is_gradient);
+}
+
+#[test]
+#[ignore = "long: cargo xtask test --long"]
+fn the_gradient_is_the_slope_of_the_loss_with_all() {
+    configs().iter().for_each(slope_is_gradient);
+}
+
+fn slope_is_gradient(config: &Config) {
+    let trainer = trainer(config);
+    let gradient = gradient(&trainer, 0, 1.0);
+    let norm = gradient.norm().double_value(&[]);
+    // So that the loss changes by some ten-thousandths: above its rounding, and still nearly straight.
+    let step = 2e-4 * loss_at(&trainer, &gradient.zeros_like()) / norm;
+    let ends = [step, -step].map(|step| loss_at(&trainer, &(&gradient * (step / norm))));
+    let slope = (ends[0] - ends[1]) / (2.0 * step);
+    assert!((slope / norm - 1.0).abs() < 0.03, "{}: slope {slope}, norm {norm}", name(config));
 }
 
 #[test]
 fn every_objective_learns_with_every_head() {
-    for mut config in configs() {
-        config.optimiser.lr = 3e-3;
-        let mut trainer = trainer(&config);
-        let records: Vec<StepRecord> = (0..10).map(|_| step_on(&mut trainer, 0)).collect();
-        let dims = trainer.config.model.nesting.dims().len();
-        for dim in 0..dims {
-            let losses: Vec<f64> = records.iter().filter_map(|record| record.loss_per_dim[dim]).collect();
-            let (first, last) = (losses[0], losses[losses.len() - 1]);
-            assert!(last < first, "{}: dim {dim} has {losses:?}", name(&config));
-            assert_eq!(losses.len() < 10, config.model.head == Head::RandomPrefix);
-        }
+    few().iter().for_each(learns);
+}
+
+#[test]
+#[ignore = "long: cargo xtask test --long"]
+fn every_objective_learns_with_every_head_with_all() {
+    configs().iter().for_each(learns);
+}
+
+fn learns(config: &Config) {
+    let mut config = config.clone();
+    config.optimiser.lr = 3e-3;
+    let mut trainer = trainer(&config);
+    let records: Vec<StepRecord> = (0..10).map(|_| step_on(&mut trainer, 0)).collect();
+    let dims = trainer.config.model.nesting.dims().len();
+    for dim in 0..dims {
+        let losses: Vec<f64> = records.iter().filter_map(|record| record.loss_per_dim[dim]).collect();
+        let (first, last) = (losses[0], losses[losses.len() - 1]);
+        assert!(last < first, "{}: dim {dim} has {losses:?}", name(&config));
+        assert_eq!(losses.len() < 10, config.model.head == Head::RandomPrefix);
     }
 }
 
 #[test]
 fn a_resumed_trainer_goes_on_to_the_same_bits() {
-    for config in configs() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(folder.path().to_owned());
-        let mut whole = trainer(&config);
-        let resolved = whole.config.clone();
-        (0..2).for_each(|step| drop(step_on(&mut whole, step)));
-        checkpoints.save(&whole, 6, &resolved.to_toml()).unwrap();
-        let mut resumed = trainer(&config);
-        assert!(state(&resumed) != state(&whole));
-        checkpoints.restore(&mut resumed, 6, &resolved).unwrap().unwrap();
-        assert!(state(&resumed) == state(&whole), "{} is not restored", name(&config));
-        for step in 2..4 {
-            assert_eq!(step_on(&mut resumed, step), step_on(&mut whole, step), "{}", name(&config));
-        }
-        assert!(state(&resumed) == state(&whole), "{} goes on differently", name(&config));
+    few().iter().for_each(resumes_to_the_same_bits);
+}
+
+#[test]
+#[ignore = "long: cargo xtask test --long"]
+fn a_resumed_trainer_goes_on_to_the_same_bits_with_all() {
+    configs().iter().for_each(resumes_to_the_same_bits);
+}
+
+fn resumes_to_the_same_bits(config: &Config) {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = Checkpoints::new(folder.path().to_owned());
+    let mut whole = trainer(config);
+    let resolved = whole.config.clone();
+    (0..2).for_each(|step| drop(step_on(&mut whole, step)));
+    checkpoints.save(&whole, 6, &resolved.to_toml()).unwrap();
+    let mut resumed = trainer(config);
+    assert!(state(&resumed) != state(&whole));
+    checkpoints.restore(&mut resumed, 6, &resolved).unwrap().unwrap();
+    assert!(state(&resumed) == state(&whole), "{} is not restored", name(config));
+    for step in 2..4 {
+        assert_eq!(step_on(&mut resumed, step), step_on(&mut whole, step), "{}", name(config));
     }
+    assert!(state(&resumed) == state(&whole), "{} goes on differently", name(config));
 }
 
 /// The running statistics of a network, to the bit, and how many passes they are of.

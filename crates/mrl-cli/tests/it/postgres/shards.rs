@@ -25,6 +25,7 @@ fn attach(front: &Postgres, server: &Postgres, remainder: usize) {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn one_statement_searches_two_servers() {
     let (Some(front), Some(other)) = (Postgres::start(), Postgres::start()) else { return };
     let (_folder, _, index) = numbered(2000);

@@ -49,6 +49,7 @@ fn tuning_finds_schedules_that_find_enough() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn what_tuning_promises_holds_for_other_queries() {
     let other = many(2_000, 64, 6);
     let tuned = EmbeddingSet::new(many(300, 64, 4), 64).unwrap();
@@ -76,6 +77,7 @@ fn what_tuning_promises_holds_for_other_queries() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn tuning_tries_the_graph_that_is_asked_for() {
     tunable().searched(|searcher| {
         let tuning = searcher.tune(None, &TuneOptions { graph: GraphChoice::On(16), ..UNTUNED }).unwrap();
