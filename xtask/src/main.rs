@@ -7,6 +7,7 @@ mod caps;
 mod checks;
 mod chosen;
 mod demo;
+mod dist;
 mod environment;
 mod failures;
 mod nextest;
@@ -35,6 +36,7 @@ Usage: cargo xtask COMMAND
   test --long     Set up, then run all tests: those that take long too, and all random cases
   test --capped   Set up, then run the numerical tests with fewer vector instructions
   ci              Set up, then formatting, clippy, documentation, the tests and those of --capped
+  dist            Build the programs and lay them out with all they need: a folder that can be moved, and an archive
   bench eval [OPTIONS]        mrl eval beside scikit-learn; see bench/README.md
   bench eval-large [OPTIONS]  How mrl eval grows with the set
   bench train [OPTIONS]       mrl train beside PyTorch
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         ["test", "--long"] => checks::test(&workspace, Extent::Long),
         ["test", "--capped"] => checks::test_capped(&workspace),
         ["ci"] => checks::ci(&workspace),
+        ["dist"] => dist::dist(&workspace),
         ["bench", "eval", ref options @ ..] => bench::eval(&workspace, "compare.py", options),
         ["bench", "train", ref options @ ..] => bench::train(&workspace, options),
         ["bench", "search", ref options @ ..] => bench::search(&workspace, options),

@@ -19,7 +19,8 @@ pub(crate) fn is_installed(workspace: &Workspace) -> bool {
 /// # Errors
 /// It cannot be run, or tests fail, which the error names.
 pub(crate) fn run(workspace: &Workspace, extent: Extent, environment: &[(&str, &str)]) -> Result<()> {
-    let mut args = vec!["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "pass"];
+    let mut args =
+        vec!["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--status-level", "pass"];
     args.extend(["--color", "never", "--no-tests", "fail"]);
     if extent == Extent::Long {
         args.extend(["--run-ignored", "all"]);

@@ -92,7 +92,7 @@ fn build(workspace: &Workspace, python: &Path) -> Result<PathBuf> {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
     let mut maturin = workspace.command(python);
-    maturin.args(["-m", "maturin", "build", "--profile", "dev"]);
+    maturin.args(["-m", "maturin", "build", "--locked", "--profile", "dev"]);
     maturin.args(["--manifest-path", "bindings/python/Cargo.toml"]);
     maturin.arg("--interpreter").arg(python).arg("--out").arg(&folder);
     run(&mut maturin, "maturin build")?;

@@ -76,7 +76,12 @@ impl Workspace {
     pub(crate) fn cargo_command(&self, args: &[&str]) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = self.command(cargo);
-        command.args(args);
+        command.args(args.get(..1).unwrap_or_default());
+        // The versions that were tested, not newer ones.
+        if args.first().is_some_and(|first| ["build", "clippy", "doc", "test"].contains(first)) {
+            command.arg("--locked");
+        }
+        command.args(args.get(1..).unwrap_or_default());
         command
     }
 

@@ -32,6 +32,7 @@ pub(crate) fn demo(workspace: &Workspace, options: &[&str]) -> Result<()> {
         _ => bail!("`cargo xtask demo {}`: the only option is --seed N", options.join(" ")),
     };
     setup::ensure(workspace)?;
+    println!("building mrl, which takes 5 to 10 minutes on 2 cores the first time");
     workspace.cargo(&["build", "--release", "--package", "mrl-cli"], &[])?;
     let mrl = target_folder(workspace)?.join("release/mrl");
     let root = workspace.root();
