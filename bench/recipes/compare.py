@@ -57,17 +57,22 @@ def lengths(width):
 
 def preset(args, recipe, scratch):
     """The recipe as a whole. An objective is not changed but replaced, for the settings of another are not its own."""
-    if recipe.resolve().parent not in BASES:
+    if recipe.resolve().parent not in BASES and recipe.resolve() not in BASES.values():
         return recipe
-    base, changes = (tomllib.loads(path.read_text()) for path in (BASES[recipe.resolve().parent], recipe))
+    base, changes = (tomllib.loads(path.read_text()) for path in (BASES.get(recipe.resolve().parent, recipe), recipe))
+    extends = base.pop("extends")
+    changes.pop("extends", None)
     whole = {name: changes[name] if name == "objective" and name in changes else base.get(name, {}) | changes.get(name, {})
              for name in base | changes}
+    # The width of the encoder, as it was when the recipes were compared.
+    features = int(512 * (args.width or 1))
+    whole.setdefault("model", {}).setdefault("head_hidden", features)
     if "dim_weights" in whole["objective"]:
         # A narrow encoder has fewer lengths.
-        whole["objective"]["dim_weights"] = whole["objective"]["dim_weights"][:len(lengths(int(512 * (args.width or 1))))]
+        whole["objective"]["dim_weights"] = whole["objective"]["dim_weights"][:len(lengths(features))]
     lines = [f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items()) for name, table in whole.items()]
     out = scratch / "recipe.toml"
-    out.write_text("\n".join(lines))
+    out.write_text(f"extends = {json.dumps(extends)}\n" + "\n".join(lines))
     return out
 
 

@@ -19,8 +19,8 @@ pub(crate) enum Extent {
 }
 
 impl Extent {
-    /// What test programs are told: the cases of properties that do not say how many they ask for, the share of those that do
-    /// (`mrl_testing::scaled`), and how many threads libtorch has. With one, tests that run side by side do not wait for each other's.
+    /// Environment variables for the tests: the number of cases for properties that do not set one, the share of cases for properties that
+    /// do (`mrl_testing::scaled`), and the threads of libtorch. With one thread each, parallel tests do not wait for each other's threads.
     fn environment(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Quick => &[("PROPTEST_CASES", "32"), ("OMP_NUM_THREADS", "1")],

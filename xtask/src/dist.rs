@@ -15,8 +15,19 @@ use crate::workspace::{Workspace, run, target_folder};
 const PROGRAMS: [&str; 3] = ["mrl", "mrl-torch", "mrl_train"];
 
 /// Libraries that every system with glibc has, and that must be its own.
-const GLIBC: [&str; 8] =
-    ["ld-linux", "libc.so", "libdl.so", "libm.so", "libpthread.so", "libresolv.so", "librt.so", "linux-vdso"];
+const GLIBC: [&str; 11] = [
+    "ld-linux",
+    "libanl.so",
+    "libc.so",
+    "libdl.so",
+    "libm.so",
+    "libmvec.so",
+    "libpthread.so",
+    "libresolv.so",
+    "librt.so",
+    "libutil.so",
+    "linux-vdso",
+];
 
 /// Builds the programs and lays them out in `target/dist`: `bin`, `lib`, licences; and packs that folder.
 ///
@@ -48,7 +59,7 @@ pub(crate) fn dist(workspace: &Workspace) -> Result<()> {
         copy(path, &folder.join("lib").join(library))?;
     }
     copy(&workspace.root().join("LICENSE"), &folder.join("LICENSE"))?;
-    copy_licences_of_libtorch(workspace, &folder.join("licences"))?;
+    copy_licences_of_libtorch(&libraries, &folder.join("licences"))?;
     let notices = folder.join("licences/THIRD-PARTY.txt");
     fs::write(&notices, third_party(workspace)?).with_context(|| format!("writing {}", notices.display()))?;
     let archive = format!("{name}.tar.zst");
@@ -90,19 +101,30 @@ fn library(line: &str) -> Option<Result<(String, PathBuf)>> {
     Some(Ok((name.to_owned(), place.into())))
 }
 
-/// The texts that its wheels bring along.
-fn copy_licences_of_libtorch(workspace: &Workspace, folder: &Path) -> Result<()> {
-    let Ok(torch) = fs::canonicalize(workspace.root().join(".libtorch")) else { return Ok(()) };
-    let Some(wheels) = torch.parent() else { return Ok(()) };
+/// The texts that the wheels of libtorch bring along.
+fn copy_licences_of_libtorch(libraries: &BTreeMap<String, PathBuf>, folder: &Path) -> Result<()> {
+    let torch =
+        libraries.get("libtorch_cpu.so").ok_or_else(|| anyhow!("mrl-torch needs no libtorch_cpu.so"))?;
+    let torch = fs::canonicalize(torch).with_context(|| torch.display().to_string())?;
+    if torch.with_file_name("libtorch_cuda.so").exists() {
+        bail!(
+            "the libraries of CUDA load others by name, which a folder would lack; prepare libtorch for the CPU: cargo xtask setup"
+        );
+    }
+    let wheels = torch.ancestors().nth(3).ok_or_else(|| anyhow!("{} has no folder", torch.display()))?;
+    let mut found = 0;
     for entry in fs::read_dir(wheels).with_context(|| format!("reading {}", wheels.display()))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if let Some(package) = name.strip_suffix(".dist-info") {
             for (place, text) in texts_in(&entry.path(), 2) {
-                let place = place.replace('/', "-");
-                fs::write(folder.join(format!("{package}-{place}")), text)?;
+                fs::write(folder.join(format!("{package}-{}", place.replace('/', "-"))), text)?;
+                found += 1;
             }
         }
+    }
+    if found == 0 {
+        bail!("{} has no licences of libtorch; use the libtorch of `cargo xtask setup`", wheels.display());
     }
     Ok(())
 }

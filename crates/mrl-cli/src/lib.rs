@@ -52,10 +52,10 @@ impl std::error::Error for UsageError {}
 pub fn run(cli: &Cli) -> ExitCode {
     let result = limit_simd().and_then(|()| match &cli.command {
         Command::Train(_) | Command::Embed(_) | Command::Fold(_) | Command::Adapt(_) => {
-            Err(torch_program::become_it())
+            Err(torch_program::become_it("mrl"))
         }
         Command::Eval(args) => commands::eval(args),
-        Command::Index(command) => commands::index(command, |_, _| Err(torch_program::become_it())),
+        Command::Index(command) => commands::index(command, |_, _| Err(torch_program::become_it("mrl"))),
     });
     exit_code(result, |_| false)
 }

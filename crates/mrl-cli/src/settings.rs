@@ -25,6 +25,8 @@ pub fn train_config(args: &TrainArgs) -> Result<CheckedConfig> {
         },
         None => Settings::preset(DEFAULT)?,
     };
+    // First alone, so that what is wrong with a preset is not said of the options.
+    below.config()?;
     Ok(Settings::typed(&args.sections)?.over(below)?.config()?.check()?)
 }
 

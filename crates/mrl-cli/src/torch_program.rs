@@ -8,23 +8,21 @@ use anyhow::anyhow;
 /// The program's name; it lies beside `mrl`.
 const NAME: &str = "mrl-torch";
 
-/// Becomes `mrl-torch` with the same arguments. It is the same process, so that signals, job managers and `mpirun` see one.
+/// Becomes `mrl-torch` with the same arguments, of the command line of the program `called`: `mrl` or `mrl_train`. It is the same process, so that signals, job managers and `mpirun` see one.
 /// Returns only where that fails.
-pub fn become_it() -> anyhow::Error {
+pub fn become_it(called: &str) -> anyhow::Error {
     let place = match place() {
         Ok(place) => place,
-        Err(error) => return anyhow!("{NAME} cannot be looked for beside mrl: {error}"),
+        Err(error) => return anyhow!("cannot find the folder of mrl, where {NAME} must be: {error}"),
     };
-    let mut args = env::args_os();
     let mut command = Command::new(&place);
-    // `mrl` or `mrl_train`: whose command line it is.
-    command.arg0(args.next().unwrap_or_else(|| NAME.into())).args(args);
+    command.arg0(called).args(env::args_os().skip(1));
     wait_asleep(&mut command);
     follow_quota(&mut command);
     let error = command.exec();
     if error.kind() == io::ErrorKind::NotFound {
         return anyhow!(
-            "{}: is not there, and this command needs it; keep both programs in one folder, or build them: cargo build --release",
+            "{}: does not exist, and this command needs it; keep both programs in one folder, or build them: cargo build --release",
             place.display()
         );
     }
@@ -35,7 +33,7 @@ fn place() -> io::Result<PathBuf> {
     Ok(env::current_exe()?.canonicalize()?.with_file_name(NAME))
 }
 
-/// Gives libtorch no more threads than a control group's quota of processor time allows: it counts processors alone.
+/// Gives libtorch at most as many threads as the cgroup's CPU quota allows. By itself, libtorch counts only the processors.
 fn follow_quota(command: &mut Command) {
     const THREADS: &str = "OMP_NUM_THREADS";
     let Ok(allowed) = thread::available_parallelism().map(usize::from) else { return };

@@ -19,10 +19,10 @@ use strum::{Display, EnumString, VariantNames};
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum AdapterForm {
-    /// Rotate it: an orthogonal map, by which all products of whole vectors stay what they are.
+    /// Rotate it: an orthogonal map, which changes no dot product of full vectors.
     #[default]
     Rotation,
-    /// Rotate it onto the principal components, and add what a network with one hidden layer says of it (Yoon et al., arXiv
+    /// Rotate it onto the principal components, and add the output of a network with one hidden layer (Yoon et al., arXiv
     /// 2407.12243, Matryoshka-Adaptor).
     Residual,
 }

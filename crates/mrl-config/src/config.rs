@@ -124,8 +124,8 @@ pub struct RunConfig {
     pub max_steps: Option<u64>,
     /// Images that are compared with each other; the epoch's incomplete last batch is dropped.
     pub batch_size: usize,
-    /// Batches whose gradients make one step. The loss compares the images of a batch alone, so that more of them make the
-    /// gradient steadier, and not what a larger batch would make of it: the images to compare with stay as few.
+    /// Batches whose gradients are averaged into one step. More batches make the gradient less noisy. They do not replace a larger batch,
+    /// because each image is still compared with the same number of images.
     pub grad_accum: usize,
     /// The sides of the views in equal parts of the run, in parts of `data.image_size`: small ones are trained on faster.
     pub view_scales: Vec<f64>,
@@ -141,7 +141,7 @@ pub struct RunConfig {
     pub checkpoint_every: Option<u64>,
     /// Every so many epochs, and at the end, the held-out images look for their nearest neighbours.
     pub eval_every: Option<u64>,
-    /// The rotation that is folded into the encoders at the end, where images that it was not fitted to say that it helps.
+    /// The rotation that is folded into the encoders at the end, if it helps on images that it was not fitted to.
     pub fold: FoldChoice,
     /// From this step on, batch norm of both networks uses its running statistics and no longer updates them.
     /// Default: never.
@@ -179,7 +179,7 @@ impl Config {
     ///
     /// # Errors
     /// When they do not fit.
-    pub fn nesting(&self) -> Result<Nesting, ConfigError> {
+    pub(crate) fn nesting(&self) -> Result<Nesting, ConfigError> {
         let width = self.model.features();
         let nesting = match &self.model.nesting {
             Some(dims) => Nesting::new(dims.clone(), width)?,
@@ -208,13 +208,13 @@ impl Encoder {
     /// Channels of the first stage at the factor `width`: 64 times it, in steps of 8, which vector units like.
     #[must_use]
     pub fn base_channels(width: f64) -> usize {
-        ((64.0 * width / 8.0).round() as usize).max(1) * 8
+        ((64.0 * width / 8.0).round() as usize).max(1).saturating_mul(8)
     }
 
     /// The output width at the factor `width`.
     #[must_use]
     pub fn features(self, width: f64) -> usize {
-        Self::base_channels(width) * 8 * self.expansion()
+        Self::base_channels(width).saturating_mul(8 * self.expansion())
     }
 
     /// The number of blocks in each stage.

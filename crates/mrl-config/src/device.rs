@@ -25,7 +25,7 @@ pub enum DeviceChoice {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Precision {
-    /// `bf16` where the processor computes in it, `f32` elsewhere.
+    /// `bf16` where the device computes in it, `f32` elsewhere.
     #[default]
     Auto,
     /// 32 bits.

@@ -231,9 +231,12 @@ mod tests {
         for (text, parts) in [
             (
                 "name = \"simclr\"\nalpha = 1.0",
-                ["alpha is a setting of the objective relic", "not of simclr"],
+                ["alpha is a setting of relic", "not of the objective simclr"],
             ),
-            ("name = \"supervised\"\nlambda = 1.0", ["of the objective barlow-twins", "not of supervised"]),
+            (
+                "name = \"supervised\"\nlambda = 1.0",
+                ["a setting of barlow-twins", "not of the objective supervised"],
+            ),
             ("name = \"relic\"\nlamda = 1.0", ["unknown field `lamda`", "`alpha`"]),
             ("name = \"moco\"", ["`relic`", "`barlow-twins`"]),
             ("name = \"relic\"\ndim_weights = [1, \"x\"]", ["\"relic\": invalid type: string \"x\"", "f64"]),

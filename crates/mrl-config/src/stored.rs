@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use crate::{
     Config, ConfigError, DeviceChoice, Facts, Precision, ResolvedConfig, Settings, Stem, config::Encoder,
-    head::PROJECTOR_KEYS, presets::REFERENCE,
+    head::PROJECTOR_KEYS, presets::REFERENCE, settings::rename_views,
 };
 
 /// The start of what `mrl train` writes to `config.toml`.
@@ -74,9 +74,7 @@ fn facts(config: &Config) -> Result<Facts, ConfigError> {
 /// When the text is not TOML.
 pub(crate) fn settings(text: &str) -> Result<Table, String> {
     let mut stored: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-    if let Some(views) = stored.remove("views") {
-        stored.entry("augmentation").or_insert(views);
-    }
+    rename_views(&mut stored);
     if let Some(Value::Table(objective)) = stored.get_mut("objective") {
         objective.entry("name").or_insert("relic".into());
     }

@@ -27,7 +27,7 @@ pub(crate) fn foreign_setting<T: VariantNames + FromStr + Serialize>(
             .collect();
         let first = owners.first()?;
         Some(format!(
-            "{key} is a setting of the {section} {}, and not of {name}; leave it out, or choose --{section} {first}",
+            "{key} is a setting of {}, not of the {section} {name}; leave it out, or choose --{section} {first}",
             owners.join(" and ")
         ))
     })

@@ -29,7 +29,7 @@ mod test_env;
 pub use dispatch::{dispatch, limit_simd, vectorised};
 pub use level::{Level, SimdError};
 pub use matrix::{
-    Eigen, EigenError, Matrix, Parallel, Real, add_second_moment, eigen, eigenvalues, multiply, multiply_add,
+    Eigen, EigenError, Matrix, Real, add_second_moment, eigen, eigenvalues, multiply, multiply_add,
     multiply_add_parallel,
 };
 pub use pulp::{Simd, WithSimd};

@@ -18,7 +18,7 @@ use faer::{
 /// A row-major matrix, read as it is or transposed.
 pub struct Matrix<'a, T>(MatRef<'a, T>);
 
-// Derived, these would ask the same of `T`.
+// `derive` would require `T: Clone` and `T: Copy`.
 impl<T> Clone for Matrix<'_, T> {
     fn clone(&self) -> Self {
         *self
@@ -170,8 +170,8 @@ pub fn eigen(matrix: &[f64], d: usize) -> Result<Eigen, EigenError> {
     Ok(Eigen { values, vectors })
 }
 
-/// Eigenvalues from the smallest, and their eigenvectors as columns where they are wanted. On this thread: on several, faer
-/// adds up what each has, and the last bits would depend on their number.
+/// Eigenvalues from the smallest, and their eigenvectors as columns where they are wanted. Runs on one thread: with several, faer adds
+/// partial sums, so the last bits would depend on the number of threads.
 fn decompose(
     matrix: &[f64],
     d: usize,

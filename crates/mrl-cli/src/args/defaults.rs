@@ -11,6 +11,8 @@ pub(super) fn shown(option: Arg) -> Arg {
 fn default_of(option: &str) -> Option<String> {
     let of = Settings::default_of;
     match option {
+        // The augmentation's key, and the option that names a preset file.
+        "preset" => None,
         "objective" => of("name"),
         "optimiser" => of("kind"),
         "vicreg_weights" => {

@@ -16,8 +16,8 @@ use super::choice;
 #[derive(Clone, Debug, Default, Args)]
 #[command(allow_negative_numbers = true)]
 pub struct TrainArgs {
-    /// Start from a preset: a name (demo, reference, reference-cifar10-resnet18, …) or a file.toml; other options override it [default:
-    /// default, whose values are the defaults below]
+    /// Start from a preset: a name (demo, reference, reference-cifar10-resnet18, …) or a file.toml; other options override it
+    /// [default: default, whose values are the defaults below]
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub preset: Option<String>,
     /// The folder of the run; it must be new or empty, unless --resume is given, and lie outside of the folder of the images
@@ -85,10 +85,12 @@ pub struct DataArgs {
     /// Skip up to N corrupt images of a folder
     #[arg(long, value_name = "N")]
     pub max_corrupt: Option<usize>,
-    /// Never train on this share of each class: always the same images, whatever the seed; 0 for none, where the preset has some
+    /// Hold out this share of each class from training. The held-out images are the same for every seed. Use 0 to turn off a preset's
+    /// holdout
     #[arg(long, value_name = "SHARE")]
     pub holdout: Option<f64>,
-    /// The side at which images are embedded, and the largest of views, in pixels [default: that of the images, 224 where they differ]
+    /// The side in pixels of embedded images and of the largest training views [default: the side of the images, or 224 if the images have
+    /// different sides]
     #[arg(long, value_name = "N")]
     pub image_size: Option<usize>,
 }
@@ -130,7 +132,7 @@ pub struct ModelArgs {
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct ObjectiveArgs {
     /// The loss, nested over the prefixes; supervised needs labels, the others look at none
-    #[arg(long = "objective", id = "objective", value_parser = PossibleValuesParser::new(Objective::VARIANTS))]
+    #[arg(long = "objective", id = "objective", value_name = "OBJECTIVE", value_parser = PossibleValuesParser::new(Objective::VARIANTS))]
     pub name: Option<String>,
     /// What the loss of each prefix weighs in the sum [default: 1 for each]
     #[arg(long, value_name = "1,2,…", value_delimiter = ',')]
@@ -168,10 +170,11 @@ pub struct RunArgs {
     /// Images that the loss compares with each other
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
-    /// Batches whose gradients make one step. The loss compares images within a batch alone: this is no larger batch
+    /// Batches whose gradients are averaged into one step. The loss compares only images of the same batch, so this does not have the effect
+    /// of a larger batch
     #[arg(long, value_name = "N")]
     pub grad_accum: Option<usize>,
-    /// The sides of the views in equal parts of the run, in parts of --image-size: small ones are trained on faster
+    /// The side of the views as a share of --image-size, one value for each equal part of the run. Training on small views is faster
     #[arg(long, value_name = "0.5,…,1", value_delimiter = ',')]
     pub view_scales: Option<Vec<f64>>,
     /// The number format of the activations; auto is bf16 where the device computes in it
@@ -196,8 +199,8 @@ pub struct RunArgs {
     /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained dim of both networks
     #[arg(long, value_name = "N")]
     pub eval_every: Option<u64>,
-    /// The rotation to fold into the encoders at the end, where images kept out of its fit say that prefixes find more of the nearest
-    /// neighbours with it
+    /// The rotation to fold into the encoders at the end of the run. It is folded only if prefixes find more of the nearest neighbours with
+    /// it, measured on images that the fit did not see
     #[arg(long, value_parser = choice::<FoldChoice>())]
     pub fold: Option<FoldChoice>,
 }
@@ -205,13 +208,14 @@ pub struct RunArgs {
 /// How gradients change weights, and how fast.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct OptimiserArgs {
-    /// The rule by which gradients change weights; another one than the preset's needs --lr and --weight-decay
-    #[arg(long = "optimiser", id = "optimiser", value_parser = PossibleValuesParser::new(Rule::VARIANTS))]
+    /// The rule by which gradients change weights. If it differs from the preset's, give --lr and --weight-decay; between adam and adamw,
+    /// only --weight-decay
+    #[arg(long = "optimiser", id = "optimiser", value_name = "OPTIMISER", value_parser = PossibleValuesParser::new(Rule::VARIANTS))]
     pub kind: Option<String>,
     /// The learning rate, at its highest
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f64>,
-    /// Weight decay: L2; for adamw decoupled from the gradient
+    /// Weight decay. For adamw it is decoupled from the gradient. For the other optimisers it is an L2 term added to the gradient
     #[arg(long, value_name = "FACTOR")]
     pub weight_decay: Option<f64>,
     /// Whether scales and biases of norms, biases and the temperature decay too
@@ -223,7 +227,7 @@ pub struct OptimiserArgs {
     /// For sgd and lars: look one step of momentum ahead
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub nesterov: Option<bool>,
-    /// For lars: how far a tensor moves in a step, as a share of its norm, at a rate of 1
+    /// For lars: the size of a step relative to the tensor's norm, at a learning rate of 1
     #[arg(long, value_name = "SHARE")]
     pub trust_coefficient: Option<f64>,
     /// The learning rate over time
@@ -248,7 +252,7 @@ pub struct OptimiserArgs {
 pub struct AugmentationArgs {
     /// How the two views of an image are made, all of it; a preset's augmentation section can also change parts of one of
     /// these
-    #[arg(long = "augmentation", id = "augmentation", value_parser = choice::<AugmentationPreset>())]
+    #[arg(long = "augmentation", id = "augmentation", value_name = "AUGMENTATION", value_parser = choice::<AugmentationPreset>())]
     pub preset: Option<AugmentationPreset>,
 }
 

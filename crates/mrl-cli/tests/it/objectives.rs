@@ -135,9 +135,9 @@ fn options_that_do_not_go_together_are_refused() {
     let world = World::new();
     for (options, part) in [
         ("--objective moco", "possible values: relic, simclr, byol, vicreg, barlow-twins, supervised"),
-        ("--objective simclr --alpha 1", "alpha is a setting of the objective relic, and not of simclr"),
-        ("--objective byol --decoupled", "decoupled is a setting of the objective simclr, and not of byol"),
-        ("--lambda 0.1", "lambda is a setting of the objective barlow-twins, and not of vicreg"),
+        ("--objective simclr --alpha 1", "alpha is a setting of relic, not of the objective simclr"),
+        ("--objective byol --decoupled", "decoupled is a setting of simclr, not of the objective byol"),
+        ("--lambda 0.1", "lambda is a setting of barlow-twins, not of the objective vicreg"),
         ("--objective simclr --temperature 0", "temperature must be a positive number"),
         (
             "--objective supervised --head-batch-norm=false",
@@ -165,7 +165,7 @@ fn options_that_do_not_go_together_are_refused() {
     let message = fail(world.mrl("train --preset mine.toml --dataset mnist --data-dir data --out run"), 2);
     says(
         &message,
-        &["preset mine.toml, line 1", "lambda is a setting of the objective barlow-twins, and not of simclr"],
+        &["preset mine.toml, line 1", "lambda is a setting of barlow-twins, not of the objective simclr"],
     );
     assert!(!world.path("run").exists());
 }

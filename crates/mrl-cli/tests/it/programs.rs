@@ -26,12 +26,19 @@ fn without_mrl_torch_beside_it_mrl_says_what_to_do() {
     let alone = alone.to_str().unwrap();
     succeed(world.command(alone, "--version"));
     let message = fail(world.command(alone, "train --dataset mnist --data-dir data --out run"), 1);
-    says(&message, &["mrl-torch: is not there", "keep both programs in one folder", "cargo build --release"]);
+    says(
+        &message,
+        &["mrl-torch: does not exist", "keep both programs in one folder", "cargo build --release"],
+    );
     // From any place, by a link, and under any name.
     let link = world.path("my-mrl");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_mrl"), &link).unwrap();
     let message = fail(world.command(link.to_str().unwrap(), "embed --run nowhere --out x.npy"), 1);
     says(&message, &["nowhere"]);
+    let link = world.path("train-like-the-reference");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_mrl_train"), &link).unwrap();
+    let message = fail(world.command(link.to_str().unwrap(), "--ckpt_path nowhere"), 2);
+    says(&message, &["--ckpt_path nowhere: give the folder of a run"]);
 }
 
 #[test]

@@ -1,23 +1,29 @@
 //! What settings below give way to when others go over them.
 
+use strum::VariantNames;
 use toml::{Table, Value};
 
 use super::Settings;
-use crate::{head::PROJECTOR_KEYS, optimiser::WARMUP_KEYS};
+use crate::{Rule, head::PROJECTOR_KEYS, optimiser::WARMUP_KEYS};
 
-/// Removes of `under` what `over` excludes.
+/// Settings that have no meaning without others beside them.
+#[derive(Debug)]
+pub(super) struct Incomplete {
+    pub(super) problem: String,
+    /// The section of the missing settings.
+    pub(super) section: &'static str,
+    pub(super) missing: Vec<&'static str>,
+}
+
+/// Removes from `under` the settings that `over` excludes.
 ///
 /// # Errors
-/// What `over` has to give as well.
-pub(super) fn give_way(under: &mut Table, over: &mut Table) -> Result<(), String> {
-    // Earlier versions call the section `views`.
-    if let Some(views) = over.remove("views") {
-        over.entry("augmentation").or_insert(views);
-    }
+/// Names the settings that `over` must also give.
+pub(super) fn give_way(under: &mut Table, over: &mut Table) -> Result<(), Incomplete> {
     for_objective(under, over);
     for_optimiser(under, over)?;
     for_heads(under, over);
-    // Of each of these, one is the whole setting.
+    // Only one key of each group may be set.
     replace_any(under, over, "run", &["epochs", "max_steps"]);
     replace_any(under, over, "optimiser", &WARMUP_KEYS);
     for_no_holdout(under, over);
@@ -50,7 +56,7 @@ fn set(table: &mut Table, name: &str, key: &str, value: impl Into<Value>) {
     }
 }
 
-/// Where `over` gives one of `keys`, none of those below is left.
+/// Removes all `keys` from `under` if `over` gives one of them.
 fn replace_any(under: &mut Table, over: &Table, section: &str, keys: &[&str]) {
     if keys.iter().any(|key| value(over, section, key).is_some()) {
         remove(under, section, keys);
@@ -84,18 +90,19 @@ fn for_objective(under: &mut Table, over: &Table) {
 }
 
 /// Another optimiser comes with its own settings; a rate and a weight decay are for one rule, but Adam and `AdamW` share rates.
-fn for_optimiser(under: &mut Table, over: &Table) -> Result<(), String> {
+fn for_optimiser(under: &mut Table, over: &Table) -> Result<(), Incomplete> {
     let (Some(new), Some(old)) = (text(over, "optimiser", "kind"), text(under, "optimiser", "kind")) else {
         return Ok(());
     };
-    if new == old {
+    // What is no optimiser is refused by its name.
+    if new == old || !Rule::VARIANTS.contains(&new) {
         return Ok(());
     }
     let are_adams = [new, old].iter().all(|kind| kind.starts_with("adam"));
-    let needs = |key: &str| value(over, "optimiser", key).is_none();
+    let is_missing = |key: &str| value(over, "optimiser", key).is_none();
     let missing: Vec<&str> = [("lr", !are_adams), ("weight_decay", true)]
         .into_iter()
-        .filter(|(key, is_needed)| *is_needed && needs(key))
+        .filter(|(key, is_needed)| *is_needed && is_missing(key))
         .map(|(key, _)| key)
         .collect();
     if !missing.is_empty() {
@@ -103,20 +110,17 @@ fn for_optimiser(under: &mut Table, over: &Table) -> Result<(), String> {
             format!("{key} {}", value(under, "optimiser", key).map(ToString::to_string).unwrap_or_default())
         };
         let values: Vec<String> = missing.iter().map(shown).collect();
-        let options: Vec<String> = missing.iter().map(|key| format!("--{}", key.replace('_', "-"))).collect();
-        return Err(format!(
-            "the optimiser {new} needs values of its own: {} {} for {old}; give {}",
-            values.join(" and "),
-            if values.len() > 1 { "are" } else { "is" },
-            options.join(" and ")
-        ));
+        let are = if values.len() > 1 { "are" } else { "is" };
+        let problem =
+            format!("the optimiser {new} needs values of its own: {} {are} for {old}", values.join(" and "));
+        return Err(Incomplete { problem, section: "optimiser", missing });
     }
     remove(under, "optimiser", &["momentum", "nesterov", "trust_coefficient"]);
     Ok(())
 }
 
-/// A head without nesting does without the dims below, and one without a hidden layer without what is said of it there. Equal weights
-/// are those of any nesting.
+/// `fixed` trains no nesting, so it drops the nesting dims of `under`. `head_hidden = 0` resets the settings of the hidden layer. Weights
+/// that are all 1 are dropped if the head or the nesting changes, because they fit any nesting.
 fn for_heads(under: &mut Table, over: &Table) {
     let (head, nesting) = (text(over, "model", "head"), value(over, "model", "nesting"));
     if head == Some("fixed") && nesting.is_none() {
@@ -133,7 +137,7 @@ fn for_heads(under: &mut Table, over: &Table) {
     }
 }
 
-/// A share of 0 holds nothing out, and there is nothing to judge by.
+/// A share of 0 holds nothing out, so there are no images for `eval_every`.
 fn for_no_holdout(under: &mut Table, over: &mut Table) {
     let share = value(over, "data", "holdout");
     if share.and_then(Value::as_float) == Some(0.0) || share.and_then(Value::as_integer) == Some(0) {
@@ -143,7 +147,7 @@ fn for_no_holdout(under: &mut Table, over: &mut Table) {
     }
 }
 
-/// The name of an augmentation is all of it; a setting of both views is also that of each.
+/// The `preset` of an augmentation replaces the whole section; a setting for both views replaces that of each view.
 fn for_augmentation(under: &mut Table, over: &Table) {
     let (Some(Value::Table(over)), Some(below)) = (over.get("augmentation"), under.get_mut("augmentation"))
     else {
@@ -154,9 +158,32 @@ fn for_augmentation(under: &mut Table, over: &Table) {
         below.clear();
         return;
     }
-    for view in ["first", "second"] {
+    let names_preset = |view: &str| value_of_view(over, view, "preset").is_some();
+    if VIEWS.into_iter().any(names_preset) {
+        // The settings of both views stay those of the view that names no preset.
+        let both: Table = below
+            .iter()
+            .filter(|(_, value)| !value.is_table())
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let views = VIEWS.map(|view| {
+            let mut settings = both.clone();
+            settings.extend(below.get(view).and_then(Value::as_table).cloned().unwrap_or_default());
+            (view.to_owned(), Value::Table(if names_preset(view) { Table::new() } else { settings }))
+        });
+        *below = views.into_iter().collect();
+        return;
+    }
+    for view in VIEWS {
         if let Some(view) = section(below, view) {
             view.retain(|key, _| !over.contains_key(key));
         }
     }
+}
+
+/// The subsections of an augmentation.
+const VIEWS: [&str; 2] = ["first", "second"];
+
+fn value_of_view<'a>(augmentation: &'a Table, view: &str, key: &str) -> Option<&'a Value> {
+    augmentation.get(view)?.get(key)
 }

@@ -5,7 +5,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
 
 use serde::Serialize;
 use toml::{Table, Value};
@@ -31,8 +31,11 @@ const EXTENDS: &str = "extends";
 impl Default for Settings {
     /// All settings of the default preset.
     fn default() -> Self {
-        let text = presets::text(DEFAULT).expect("there is a default preset");
-        Self { sections: text.parse().expect("the default preset is TOML"), source: Source::default() }
+        static DEFAULTS: LazyLock<Settings> = LazyLock::new(|| {
+            let text = presets::text(DEFAULT).expect("there is a default preset");
+            Settings::read(DEFAULT, text).expect("the default preset is TOML")
+        });
+        DEFAULTS.clone()
     }
 }
 
@@ -40,7 +43,7 @@ impl From<&ResolvedConfig> for Settings {
     /// All settings of a run.
     fn from(config: &ResolvedConfig) -> Self {
         let sections = Table::try_from(config).expect("a resolved configuration is plain TOML");
-        Self { sections, source: Source::default() }
+        Self { sections, source: Source::Run }
     }
 }
 
@@ -59,7 +62,7 @@ impl Settings {
     /// When a number is too large for a file.
     pub fn typed(sections: &impl Serialize) -> Result<Self, ConfigError> {
         let too_large = |_| ConfigError::Setting(format!("a number is too large; use at most {}", i64::MAX));
-        Ok(Self { sections: Table::try_from(sections).map_err(too_large)?, source: Source::default() })
+        Ok(Self { sections: Table::try_from(sections).map_err(too_large)?, source: Source::Options })
     }
 
     /// All settings of a preset: a name, or a `file.toml` whose settings go over those of the preset that it `extends`, or else of the
@@ -80,14 +83,14 @@ impl Settings {
         let text = std::fs::read_to_string(path).map_err(ConfigError::io(path))?;
         if is_run_config(&text) {
             let sections = stored::settings(&text).map_err(|problem| preset_error(name, &problem))?;
-            return Ok(Self { sections, source: Source::new(name, &text) });
+            return Ok(Self { sections, source: Source::preset(name, &text) });
         }
         Self::read(name, &text)?.over_its_base(name)
     }
 
     /// Those of a run.
     pub(crate) fn from_sections(sections: Table) -> Self {
-        Self { sections, source: Source::default() }
+        Self { sections, source: Source::Run }
     }
 
     pub(crate) fn into_sections(self) -> Table {
@@ -96,9 +99,10 @@ impl Settings {
 
     fn read(name: &str, text: &str) -> Result<Self, ConfigError> {
         // toml's message shows the line.
-        let sections =
+        let mut sections =
             text.parse().map_err(|error: toml::de::Error| preset_error(name, &error.to_string()))?;
-        Ok(Self { sections, source: Source::new(name, text) })
+        rename_views(&mut sections);
+        Ok(Self { sections, source: Source::preset(name, text) })
     }
 
     /// Over the preset that the file names, or else the default one.
@@ -124,9 +128,9 @@ impl Settings {
     /// When a setting of `base` that must stay has no meaning with these.
     pub fn over(self, base: Self) -> Result<Self, ConfigError> {
         let (mut under, mut sections) = (base.sections, self.sections);
-        give_way(&mut under, &mut sections).map_err(|problem| self.source.error(&problem))?;
+        give_way(&mut under, &mut sections).map_err(|incomplete| self.source.incomplete(&incomplete))?;
         put_over(&mut under, sections);
-        Ok(Self { sections: under, source: self.source.or(base.source) })
+        Ok(Self { sections: under, source: self.source })
     }
 
     /// The configuration that they are, when they are all there are.
@@ -174,6 +178,15 @@ fn put_over(under: &mut Table, over: Table) {
                 under.insert(key, value);
             }
         }
+    }
+}
+
+/// Files of earlier versions call the section `augmentation` `views`.
+pub(crate) fn rename_views(sections: &mut Table) {
+    if !sections.contains_key("augmentation")
+        && let Some(views) = sections.remove("views")
+    {
+        sections.insert("augmentation".to_owned(), views);
     }
 }
 

@@ -4,45 +4,67 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::give_way::Incomplete;
 use crate::ConfigError;
 
-/// A preset's name and its text; nothing for a command line.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Source(Option<(String, String)>);
+/// What gave the settings.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Source {
+    /// A run, whose settings are whole.
+    Run,
+    /// The options of a command line.
+    Options,
+    /// A preset of this name and text.
+    Preset { name: String, text: String },
+}
 
 impl Source {
-    pub(super) fn new(name: &str, text: &str) -> Self {
-        Self(Some((name.to_owned(), text.to_owned())))
+    pub(super) fn preset(name: &str, text: &str) -> Self {
+        Self::Preset { name: name.to_owned(), text: text.to_owned() }
     }
 
-    /// Of settings over others: a line of the file above is named, or else one of that below.
-    pub(super) fn or(self, below: Self) -> Self {
-        if self.0.is_some() { self } else { below }
-    }
-
-    pub(super) fn error(&self, problem: &str) -> ConfigError {
-        ConfigError::Setting(match &self.0 {
-            None => problem.to_owned(),
-            Some((name, _)) => format!("preset {name}: {problem}"),
+    /// An error of settings that need others beside them.
+    pub(super) fn incomplete(&self, Incomplete { problem, section, missing }: &Incomplete) -> ConfigError {
+        ConfigError::Setting(match self {
+            Self::Preset { name, .. } => {
+                format!("preset {name}: {problem}; give {} in its section [{section}]", missing.join(" and "))
+            }
+            Self::Options | Self::Run => {
+                let options: Vec<String> = missing.iter().map(|key| option(key)).collect();
+                format!("{problem}; give {}", options.join(" and "))
+            }
         })
     }
 
-    /// An error of the setting at `path`, with its line.
+    /// An error of the setting at `path`; in a preset with its line.
     pub(super) fn error_at(&self, path: &[String], problem: &str) -> ConfigError {
         let setting = path.join(".");
-        let place = self.0.as_ref().and_then(|(name, text)| {
-            let before = text.get(..position(text, path)?.start)?;
-            Some(format!("preset {name}, line {}: ", before.matches('\n').count() + 1))
-        });
-        match (place, &self.0) {
-            (Some(place), _) => ConfigError::Setting(format!("{place}{setting}: {problem}")),
-            (None, Some((name, _))) => ConfigError::Setting(format!("preset {name}: {setting}: {problem}")),
-            (None, None) => ConfigError::Setting(format!("{setting}: {problem}")),
-        }
+        ConfigError::Setting(match self {
+            Self::Preset { name, text } => {
+                let line = position(text, path).and_then(|place| text.get(..place.start));
+                let line = line.map_or_else(String::new, |before| {
+                    format!(", line {}", before.matches('\n').count() + 1)
+                });
+                format!("preset {name}{line}: {setting}: {problem}")
+            }
+            Self::Options => match problem.split_once(" is a setting of ") {
+                Some((key, rest)) => format!("{} is a setting of {rest}", option(key)),
+                None => problem.to_owned(),
+            },
+            Self::Run => format!("{setting}: {problem}"),
+        })
     }
 }
 
-/// Where the last part of `path` that stands in the text stands there.
+/// The option that gives the setting `key`.
+fn option(key: &str) -> String {
+    match key {
+        "invariance" | "variance" | "covariance" => "--vicreg-weights".to_owned(),
+        key => format!("--{}", key.replace('_', "-")),
+    }
+}
+
+/// The position in the text of the last part of `path` that the text contains.
 fn position(text: &str, path: &[String]) -> Option<Range<usize>> {
     let table = DeTable::parse(text).ok()?;
     let mut at = None;

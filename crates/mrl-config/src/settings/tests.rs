@@ -13,6 +13,11 @@ fn default_with(text: &str) -> Config {
     over(Settings::default(), text).unwrap()
 }
 
+/// The same settings as options of a command line.
+fn typed(text: &str) -> Settings {
+    Settings::typed(&text.parse::<Table>().unwrap()).unwrap()
+}
+
 /// What `mrl train --preset` makes of a file with this text.
 fn of_file(text: &str) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -75,7 +80,7 @@ fn an_error_names_the_line_and_what_may_be_there() {
         ("[augmentation]\nhue = 0.1\nblur = 1.0\n", ["line ", "unknown field `blur`", "`blur_p`"]),
         ("[modell]\n", ["line 1", "unknown field `modell`", "`model`"]),
         ("[run]\nepochs = \n", ["line 2", "epochs", "mine.toml"]),
-        ("[objective]\nname = \"simclr\"\nalpha = 1.0\n", ["line 1", "relic", "not of simclr"]),
+        ("[objective]\nname = \"simclr\"\nalpha = 1.0\n", ["line 1", "relic", "not of the objective simclr"]),
     ] {
         let error = of_file(text).unwrap_err();
         assert!(
@@ -151,10 +156,16 @@ fn another_optimiser_needs_values_of_its_own() {
         |text: &str| over(Settings::default(), &format!("[optimiser]\n{text}")).unwrap_err().to_string();
     assert_eq!(
         error("kind = \"lars\""),
-        "preset settings: the optimiser lars needs values of its own: lr 0.002 and weight_decay 0.1 are for adamw; give --lr and \
-         --weight-decay"
+        "preset settings: the optimiser lars needs values of its own: lr 0.002 and weight_decay 0.1 are for adamw; give lr and \
+         weight_decay in its section [optimiser]"
     );
-    assert!(error("kind = \"adam\"").contains("weight_decay 0.1 is for adamw; give --weight-decay"));
+    assert!(
+        error("kind = \"adam\"").contains("weight_decay 0.1 is for adamw; give weight_decay in its section")
+    );
+    assert!(error("kind = \"adm\"").contains("unknown variant `adm`"), "{}", error("kind = \"adm\""));
+    let typed = typed("[optimiser]\nkind = \"lars\"");
+    let error = typed.over(Settings::default()).unwrap_err().to_string();
+    assert!(error.ends_with("are for adamw; give --lr and --weight-decay"), "{error}");
     let lars = "kind = \"lars\"\nlr = 1\nweight_decay = 0\ntrust_coefficient = 0.002";
     let lars = Settings::parse(&format!("[optimiser]\n{lars}")).unwrap().over(Settings::default()).unwrap();
     let rule = lars.config().unwrap().optimiser.rule;
@@ -170,6 +181,9 @@ fn the_name_of_an_augmentation_is_all_of_it_and_a_setting_holds_for_both_views()
     assert_eq!(byol.augmentation, AugmentationPreset::Byol.augmentations());
     let second = Settings::parse("[augmentation.second]\nblur_p = 0.3").unwrap().over(demo).unwrap();
     assert_eq!(second.config().unwrap().augmentation.second.blur_p, 0.3);
+    let byol = over(second.clone(), "[augmentation.second]\npreset = \"byol\"").unwrap().augmentation;
+    assert_eq!(byol.first, Config::preset("demo").unwrap().augmentation.first);
+    assert_eq!(byol.second, AugmentationPreset::Byol.augmentations().second);
     let both = over(second, "[augmentation]\nblur_p = 0.7").unwrap().augmentation;
     assert_eq!((both.first.blur_p, both.second.blur_p), (0.7, 0.7));
 }
@@ -180,4 +194,27 @@ fn defaults_are_those_of_the_default_preset_or_of_what_has_the_setting() {
     assert_eq!([of("lr"), of("view_scales"), of("encoder")], ["0.002", "0.5,0.5,0.5,1.0", "resnet18"]);
     assert_eq!([of("temperature"), of("trust_coefficient"), of("momentum")], ["0.5", "0.001", "0.9"]);
     assert_eq!(Settings::default_of("holdout"), None);
+}
+
+#[test]
+fn options_that_are_wrong_are_named_and_not_the_preset() {
+    let refused =
+        |text: &str| typed(text).over(Settings::default()).unwrap().config().unwrap_err().to_string();
+    assert_eq!(
+        refused("[objective]\nalpha = 1.0"),
+        "--alpha is a setting of relic, not of the objective vicreg; leave it out, or choose --objective relic"
+    );
+    let trust = refused("[optimiser]\ntrust_coefficient = 1.0");
+    assert!(
+        trust.starts_with("--trust-coefficient is a setting of lars, not of the optimiser adamw"),
+        "{trust}"
+    );
+}
+
+#[test]
+fn a_damaged_width_is_an_error() {
+    for width in ["1e300", "-1", "nan", "0"] {
+        let text = format!("[model]\nwidth = {width}\n[objective]\nname = \"relic\"\n");
+        assert!(crate::parse_run_config(&text).is_err(), "{width}");
+    }
 }

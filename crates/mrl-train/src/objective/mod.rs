@@ -55,8 +55,8 @@ pub(crate) fn loss_of(
     }
 }
 
-/// How often, in %, the right answer has the highest score of the widest prefix, and is among the highest five, `[2]`: the
-/// label of an image, else which image of the batch the partner's view is of. Outputs and partner are those of the loss.
+/// Top-1 and top-5 accuracy in % of the widest prefix, `[2]`. The right answer is the image's label. For objectives without labels, it is
+/// the place in the batch of the image whose view is the partner. Outputs and partner are those of the loss.
 pub(crate) fn accuracy_of(objective: &Objective, outputs: &Tensor, partner: &Tensor) -> Tensor {
     let outputs = outputs.select(0, -1);
     if objective.needs_labels() {

@@ -67,8 +67,8 @@ fn of_stored<T>(args: &SearchArgs, found: Result<T, Error>) -> Result<Result<T, 
         (Some(index), Err(Error::KeepsTooFew { stage, k })) if args.schedule.is_none() => {
             let index = index.display();
             let problem = format!(
-                "{index}: its schedule was tuned for fewer hits: the stage {stage} keeps fewer rows than --k {k}; add --schedule exact, or \
-                 tune it again: mrl index tune {index} --k {k}"
+                "{index}: its search schedule was tuned for fewer hits: stage {stage} keeps fewer rows than --k {k}; add --schedule exact, or \
+                 tune the index again: mrl index tune {index} --k {k}"
             );
             Err(UsageError(problem).into())
         }
