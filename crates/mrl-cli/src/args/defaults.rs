@@ -21,7 +21,7 @@ fn default_of(option: &str) -> Option<String> {
             Some(weights?.join(","))
         }
         // A part of the default differs from its preset.
-        "augmentation" => Some(format!("{} with crops of {}", of("preset")?, of("crop_scale")?)),
+        "augmentation" => Some(format!("{} with crop_scale {}", of("preset")?, of("crop_scale")?)),
         other => of(other),
     }
 }

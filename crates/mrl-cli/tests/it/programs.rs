@@ -41,9 +41,15 @@ fn without_mrl_torch_beside_it_mrl_says_what_to_do() {
     says(&message, &["--ckpt_path nowhere: give the folder of a run"]);
 }
 
+#[cfg(unix)]
 #[test]
 fn both_programs_say_the_same_of_themselves() {
-    let said = |program: &str, words: &str| text(&succeed(World::new().command(program, words)).stdout);
+    use std::os::unix::process::CommandExt;
+    let said = |program: &str, words: &str| {
+        let mut command = World::new().command(program, words);
+        command.arg0("mrl");
+        text(&succeed(command).stdout)
+    };
     for words in ["--version", "train --help", "index search --help"] {
         let both = [env!("CARGO_BIN_EXE_mrl"), env!("CARGO_BIN_EXE_mrl-torch")];
         let [mrl, torch] = both.map(|program| said(program, words));

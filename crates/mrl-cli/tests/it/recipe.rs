@@ -50,10 +50,10 @@ fn wrong_optimisers_end_with_2() {
     let world = World::new();
     for (options, part) in [
         ("--optimiser adagrad", "[possible values: adam, adamw, sgd, lars]"),
-        ("--momentum 0.9", "momentum is a setting of sgd and lars, not of the optimiser adamw"),
+        ("--momentum 0.9", "--momentum is a setting of sgd and lars, not of the optimiser adamw"),
         (
             "--optimiser sgd --lr 0.1 --weight-decay 0 --trust-coefficient 0.1",
-            "trust_coefficient is a setting of lars",
+            "--trust-coefficient is a setting of lars",
         ),
         ("--optimiser sgd --lr 0.1 --weight-decay 0 --momentum 1", "momentum must be from 0 to below 1"),
         ("--decay-norms-and-biases=maybe", "[possible values: true, false]"),
