@@ -46,7 +46,8 @@ fn without_mrl_torch_beside_it_mrl_says_what_to_do() {
 fn both_programs_say_the_same_of_themselves() {
     use std::os::unix::process::CommandExt;
     let said = |program: &str, words: &str| {
-        let mut command = World::new().command(program, words);
+        let world = World::new();
+        let mut command = world.command(program, words);
         command.arg0("mrl");
         text(&succeed(command).stdout)
     };
