@@ -95,3 +95,25 @@ fn what_cannot_be_meant_is_said_with_its_cure() {
         says(&fail(world.mrl(words), code), parts);
     }
 }
+
+#[test]
+fn adapters_are_fitted_to_npy_and_parquet() {
+    let world = world();
+    let rows = EmbeddingSet::read(world.path("train.safetensors")).unwrap();
+    EmbeddingSet::new(rows.embeddings().to_vec(), rows.width())
+        .unwrap()
+        .write(world.path("rows.npy"))
+        .unwrap();
+    let goldens = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/parquet");
+    fs::copy(goldens.join("lists-snappy.parquet"), world.path("rows.parquet")).unwrap();
+    for input in ["rows.npy", "rows.parquet"] {
+        succeed(world.mrl(&format!(
+            "adapt fit --input {input} --epochs 1 --batch-size 4 --holdout 0 --dims 1 --out adapter.safetensors"
+        )));
+        succeed(world.mrl(&format!(
+            "adapt apply --adapter adapter.safetensors --input {input} --out adapted.safetensors --force"
+        )));
+        let adapted = EmbeddingSet::read(world.path("adapted.safetensors")).unwrap();
+        assert!(adapted.len() > 1, "{input}");
+    }
+}

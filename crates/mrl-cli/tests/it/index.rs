@@ -343,3 +343,32 @@ fn a_damaged_index_is_an_error_and_no_answer() {
         }
     }
 }
+
+#[test]
+fn ids_to_remove_may_come_from_a_file() {
+    let world = indexed("");
+    fs::write(world.path("ids.txt"), "3\n17\n\n").unwrap();
+    let said = text(&succeed(world.mrl("index remove pixels.index --ids-from ids.txt")).stdout);
+    assert_eq!(said.trim_end(), "pixels.index: 38 vectors of 144 numbers, 2 removed");
+    let all = "index search pixels.index --queries test.safetensors --k 38 --schedule exact --out all.json";
+    succeed(world.mrl(all));
+    let hits: Value = serde_json::from_slice(&world.read("all.json")).unwrap();
+    let first: Vec<u64> = hits["ids"][0].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
+    assert!(first.len() == 38 && !first.contains(&3) && !first.contains(&17), "{first:?}");
+}
+
+#[test]
+fn the_largest_dot_products_are_found() {
+    let world = indexed("--metric dot");
+    let [train, test] = ["train", "test"]
+        .map(|split| EmbeddingSet::read(world.path(&format!("{split}.safetensors"))).unwrap());
+    let dot =
+        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum() };
+    let hits = search(&world, "");
+    for query in 0..test.len() {
+        let products = (0..train.len()).map(|row| dot(test.row(query), train.row(row)));
+        let largest = products.fold(f64::NEG_INFINITY, f64::max);
+        let score = hits["scores"][query][0].as_f64().unwrap();
+        assert!((score - largest).abs() < 1e-9 * largest.abs().max(1.0), "query {query}: {score} {largest}");
+    }
+}

@@ -163,3 +163,14 @@ fn a_cache_that_does_not_fit_on_the_disk_is_done_without() {
     assert!(left.is_empty(), "{left:?}");
     assert!(world.results("limited") == world.results("whole"));
 }
+
+#[test]
+fn the_larger_encoders_train_and_embed() {
+    let world = World::new();
+    for (encoder, width) in [("resnet34", 64), ("resnet50", 256)] {
+        succeed(world.train(encoder, &format!("--encoder {encoder} --max-steps 1 --fold none")));
+        succeed(world.mrl(&format!("embed --run {encoder} --split test --out {encoder}.safetensors")));
+        let set = EmbeddingSet::read(world.path(&format!("{encoder}.safetensors"))).unwrap();
+        assert_eq!((set.len(), set.width()), (20, width), "{encoder}");
+    }
+}

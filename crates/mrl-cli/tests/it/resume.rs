@@ -192,3 +192,14 @@ fn a_damaged_checkpoint_is_named_with_the_cure() {
     );
     assert!(world.results("run") == whole);
 }
+
+#[test]
+fn the_last_two_checkpoints_are_kept() {
+    let world = World::new();
+    succeed(world.train("run", ""));
+    let entries = fs::read_dir(world.path("run/checkpoints")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["step-000000008.safetensors", "step-000000009.safetensors"]);
+}

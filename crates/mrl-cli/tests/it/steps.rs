@@ -141,3 +141,18 @@ fn a_profile_replaces_no_file_that_is_none_and_none_before_all_is_checked() {
     );
     assert_eq!(fs::read_dir(world.path("run")).unwrap().count(), 1);
 }
+
+/// The default on processors and GPUs that compute in it; others emulate it.
+#[test]
+fn a_step_in_bf16_is_close_to_one_in_f32() {
+    let world = World::new();
+    let steps = |run: &str, precision: &str| {
+        succeed(world.train(run, &format!("--max-steps 2 --fold none --precision {precision}")));
+        world.results(run).2
+    };
+    let (single, half) = (steps("f32", "f32"), steps("bf16", "bf16"));
+    let loss = |lines: &[Value]| lines[0]["loss"].as_f64().unwrap();
+    assert!((loss(&half) / loss(&single) - 1.0).abs() < 0.05, "{half:?} {single:?}");
+    assert!(half != single);
+    assert!(text(&world.read("bf16/config.toml")).contains("precision = \"bf16\""));
+}

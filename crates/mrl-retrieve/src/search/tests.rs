@@ -293,15 +293,25 @@ fn many(n: usize, width: usize, seed: u32) -> Vec<f32> {
 
 #[test]
 fn many_rows_and_queries_agree_with_plain_loops() {
-    let width = 40;
-    let queries = many(70, width, 2);
-    for (metric, dtype, rotated) in [
-        (Metric::Cosine, Some(Dtype::Int8), true),
+    many_agree(&[(Metric::Cosine, Some(Dtype::Int8), true)]);
+}
+
+#[test]
+#[ignore = "long: cargo xtask test --long"]
+fn many_rows_of_every_kind_agree_with_plain_loops() {
+    many_agree(&[
         (Metric::Cosine, Some(Dtype::Bf16), false),
         (Metric::Cosine, None, false),
         (Metric::Dot, Some(Dtype::F32), true),
         (Metric::Dot, None, false),
-    ] {
+    ]);
+}
+
+/// Rows of a metric, with or without a shortlist of a type, which may be rotated.
+fn many_agree(kinds: &[(Metric, Option<Dtype>, bool)]) {
+    let width = 40;
+    let queries = many(70, width, 2);
+    for &(metric, dtype, rotated) in kinds {
         let rows = Rows {
             values: many(5_000, width, 1),
             dims: vec![4, 8, 19, width],

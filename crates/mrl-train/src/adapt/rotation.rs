@@ -114,8 +114,12 @@ impl Block {
         let square = gradient.square().sum(Kind::Float).double_value(&[]) / entries;
         self.gradient = &self.gradient * MEAN + gradient * (1.0 - MEAN);
         self.square = self.square * SQUARE + square * (1.0 - SQUARE);
+        // Where prefixes lose nothing, as of rows that lie in a plane, there is no gradient, and nothing to divide by.
+        if self.square == 0.0 {
+            return;
+        }
         let [mean, scale] = [MEAN, SQUARE].map(|kept| 1.0 - kept.powi(self.steps));
-        let length = rate / mean / ((self.square / scale).sqrt() + f64::MIN_POSITIVE);
+        let length = rate / mean / (self.square / scale).sqrt();
         let _ = self.skew.g_sub_(&(&self.gradient * length));
     }
 }

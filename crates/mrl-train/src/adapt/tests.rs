@@ -169,6 +169,24 @@ fn a_rotation_is_not_below_principal_components_where_these_mislead() {
     }
 }
 
+/// Two numbers hold all of them, so that no rotation loses anything by the first two dims.
+#[test]
+fn rows_in_a_plane_are_no_error() {
+    let values = (0..50 * 4).map(|number| number as f32 / 8.0 - 3.0).collect();
+    let set = EmbeddingSet::new(values, 4).unwrap();
+    for dims in [vec![1], vec![2], vec![3]] {
+        let options = AdaptOptions {
+            dims,
+            batch_size: 8,
+            epochs: 3,
+            device: DeviceChoice::Cpu,
+            ..AdaptOptions::default()
+        };
+        let adapted = Adapter::fit(&set, &options, &mut |_| {}).unwrap().apply(&set).unwrap();
+        assert!(adapted.embeddings().iter().all(|value| value.is_finite()));
+    }
+}
+
 /// Another processor rounds otherwise. Rows that are changed by as much as rounding in `f32` does must give an adapter that is worth the
 /// same. What is left is what a few neighbours at nearly equal distances change.
 #[test]
