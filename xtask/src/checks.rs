@@ -70,10 +70,13 @@ fn after_setup(workspace: &Workspace, mut stages: Stages, more: impl FnOnce(&mut
     stages.finish()
 }
 
+/// Builds all that the stages after it run. One set of features serves them: another would build half of the crates again.
+pub(crate) const BUILD: [&str; 3] = ["build", "--workspace", "--all-targets"];
+
 fn run_tests(workspace: &Workspace, extent: Extent, stages: &mut Stages) {
     let environment = extent.environment();
     // Apart, so that its time is not that of the tests.
-    stages.run("build", || workspace.cargo(&["test", "--workspace", "--all-targets", "--no-run"], &[]));
+    stages.run("build", || workspace.cargo(&BUILD, &[]));
     stages.run("tests", || {
         let server = setup::server()?;
         let server =

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::checks::Extent;
+use crate::checks::{BUILD, Extent};
 use crate::environment::Environment;
 use crate::failures::Failures;
 use crate::workspace::{Workspace, run, run_read, target_folder};
@@ -66,7 +66,7 @@ fn has_venv() -> bool {
 
 /// Builds the library with the other tests' crates and lays the module out as its wheel does; the folder to import it from.
 fn lay_out(workspace: &Workspace) -> Result<PathBuf> {
-    workspace.cargo(&["build", "--workspace", "--lib"], &[])?;
+    workspace.cargo(&BUILD, &[])?;
     let target = target_folder(workspace)?;
     let folder = target.join("python-module");
     let module = folder.join("mrl");
