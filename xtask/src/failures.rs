@@ -14,6 +14,11 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
+    /// Those of these tests.
+    pub(crate) fn of(names: Vec<String>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
     /// Takes the next line of `cargo test --no-fail-fast`. A test is named by what Cargo says runs its program again, and its name there;
     /// a program that ends without a list, as one that crashes does, by the former alone.
     pub(crate) fn read_cargo(&mut self, line: &str) {

@@ -1,9 +1,10 @@
 //! Tests by cargo-nextest: test programs run side by side, and each test has its time.
 
-use anyhow::{Error, Result};
+use anyhow::Result;
 
 use crate::checks::Extent;
-use crate::workspace::{Workspace, run_read};
+use crate::failures::Failures;
+use crate::workspace::{Workspace, as_typed, run_read};
 
 /// How many of the slowest tests are named.
 const SLOWEST: usize = 10;
@@ -27,15 +28,10 @@ pub(crate) fn run(workspace: &Workspace, extent: Extent, environment: &[(&str, &
     }
     let mut command = workspace.cargo_command(&args);
     command.envs(environment.iter().copied()).env("NEXTEST_HIDE_PROGRESS_BAR", "1");
-    let settings = environment.iter().map(|(name, value)| format!("{name}={value}"));
-    let words: Vec<String> = settings.chain([format!("cargo {}", args.join(" "))]).collect();
     let mut outcomes = Outcomes::default();
-    let result = run_read(command, &words.join(" "), |line| outcomes.read(line));
+    let result = run_read(command, &as_typed(&args, environment), |line| outcomes.read(line));
     print!("{}", outcomes.slowest());
-    match outcomes.failed() {
-        failed if failed.is_empty() => result,
-        failed => Err(Error::msg(format!("{} failed:\n    {}", failed.len(), failed.join("\n    ")))),
-    }
+    Failures::of(outcomes.failed()).or(result)
 }
 
 /// How tests ended.
@@ -62,11 +58,10 @@ impl Outcomes {
             let counted = rest.strip_prefix('(').and_then(|rest| rest.split_once(") "));
             let name = counted.map_or(rest, |(_, name)| name);
             let has_passed = ["PASS", "LEAK"].contains(&word);
-            let is_of_test = has_passed
-                || word == "SLOW"
-                || ["FAIL", "ABORT", "TIMEOUT", "SIG"].iter().any(|start| word.starts_with(start));
-            let elapsed_s = seconds.trim_start_matches('>').trim().parse().ok()?;
-            (is_of_test && word != "SLOW").then(|| Outcome { name: name.to_owned(), elapsed_s, has_passed })
+            let has_ended =
+                has_passed || ["FAIL", "ABORT", "TIMEOUT", "SIG"].iter().any(|start| word.starts_with(start));
+            let elapsed_s = seconds.trim().parse().ok()?;
+            has_ended.then(|| Outcome { name: name.to_owned(), elapsed_s, has_passed })
         };
         if let Some(outcome) = outcome()
             && self.0.iter().all(|known| known.name != outcome.name)

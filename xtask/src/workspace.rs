@@ -65,10 +65,8 @@ impl Workspace {
         let mut command = self.cargo_command(&args);
         // Colours would hide the names of tests.
         command.envs(environment.iter().copied()).env("CARGO_TERM_COLOR", "never");
-        let settings = environment.iter().map(|(name, value)| format!("{name}={value}"));
-        let words: Vec<String> = settings.chain([format!("cargo {}", args.join(" "))]).collect();
         let mut failures = Failures::default();
-        let result = run_read(command, &words.join(" "), |line| failures.read_cargo(line));
+        let result = run_read(command, &as_typed(&args, environment), |line| failures.read_cargo(line));
         failures.or(result)
     }
 
@@ -98,6 +96,13 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+/// A call of Cargo as it is typed in a shell.
+pub(crate) fn as_typed(args: &[&str], environment: &[(&str, &str)]) -> String {
+    let settings = environment.iter().map(|(name, value)| format!("{name}={value}"));
+    let words: Vec<String> = settings.chain([format!("cargo {}", args.join(" "))]).collect();
+    words.join(" ")
 }
 
 /// Says what is run, runs it, and fails if it does.

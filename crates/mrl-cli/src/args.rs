@@ -42,7 +42,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What was typed; ends the process where that is wrong, or asks for help.
+    /// Parses the arguments of the process. If they are wrong or ask for help, it prints that and ends the process.
     #[must_use]
     pub fn of_process() -> Self {
         Self::from_arg_matches(&Self::described().get_matches()).unwrap_or_else(|error| error.exit())

@@ -103,7 +103,7 @@ fn double_dash(arg: OsString) -> OsString {
 }
 
 impl ReferenceArgs {
-    /// What was typed; ends the process where that is wrong, or asks for help.
+    /// Parses the arguments of the process. If they are wrong or ask for help, it prints that and ends the process.
     #[must_use]
     pub fn of_process() -> Self {
         Self::parse_from(std::env::args_os().map(double_dash))

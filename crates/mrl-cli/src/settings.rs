@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mrl_config::{CheckedConfig, Settings, read_run_config};
+use mrl_config::{CheckedConfig, RUN_CONFIG, Settings, read_run_config};
 
 use crate::{UsageError, args::TrainArgs};
 
@@ -18,7 +18,7 @@ pub fn train_config(args: &TrainArgs) -> Result<CheckedConfig> {
     let below = match &args.preset {
         Some(preset) => Settings::preset(preset)?,
         // Without a preset the run's own configuration is meant; options over it are compared to it later.
-        None if args.resume => match read_run_config(&args.out.join("config.toml"))? {
+        None if args.resume => match read_run_config(&args.out.join(RUN_CONFIG))? {
             Some(stored) => Settings::from(&stored),
             None if args.sections.data.dataset.is_some() => Settings::preset(DEFAULT)?,
             None => return Err(no_run(&args.out)),

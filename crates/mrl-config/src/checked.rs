@@ -4,6 +4,7 @@ use mrl_embedding::Nesting;
 use crate::{
     Config, ConfigError, DeviceChoice, HeadLayers, Objective, Precision, ResolvedConfig, ResolvedData,
     ResolvedModel, ResolvedObjective, ResolvedRun, RunConfig, RunLength, Stem, Supervised, error::refuse,
+    settings::to_table,
 };
 
 /// The widest view: beyond it, one batch fills the memory.
@@ -205,7 +206,6 @@ impl CheckedConfig {
             },
             augmentation,
         };
-        let too_large = |_| ConfigError::Setting(format!("a number is too large; use at most {}", i64::MAX));
-        toml::Table::try_from(&resolved).map(|_| resolved).map_err(too_large)
+        to_table(&resolved).map(|_| resolved)
     }
 }

@@ -46,4 +46,4 @@ pub use resolved::{
     HeadLayers, ResolvedConfig, ResolvedData, ResolvedModel, ResolvedObjective, ResolvedRun, RunLength,
 };
 pub use settings::Settings;
-pub use stored::{parse_run_config, read_run_config};
+pub use stored::{RUN_CONFIG, parse_run_config, read_run_config};

@@ -1,4 +1,4 @@
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use strum::{Display, EnumString, VariantNames};
 
 use crate::{
@@ -8,7 +8,9 @@ use crate::{
 };
 
 /// The optimiser and its learning rate.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+// The derived functions are called by the implementations below, which check more.
+#[serde(remote = "Self")]
 pub struct OptimiserConfig {
     /// The rule by which gradients change weights, `kind` and its own settings in a file.
     #[serde(flatten)]
@@ -106,21 +108,15 @@ impl Default for Lars {
     }
 }
 
+impl Serialize for OptimiserConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
 impl<'de> Deserialize<'de> for OptimiserConfig {
     /// Each rule knows its own settings alone.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Form {
-            #[serde(flatten)]
-            rule: Rule,
-            lr: f64,
-            weight_decay: f64,
-            decay_norms_and_biases: bool,
-            schedule: Schedule,
-            min_lr: f64,
-            #[serde(flatten)]
-            warmup: Warmup,
-        }
         let given = toml::Table::deserialize(deserializer)?;
         let kind = given.get("kind").and_then(toml::Value::as_str).unwrap_or_default();
         if let Some(problem) = foreign_setting::<Rule>("optimiser", "kind", kind, &given) {
@@ -130,12 +126,8 @@ impl<'de> Deserialize<'de> for OptimiserConfig {
             let problem = "warmup-epochs, warmup-steps and warmup-share exclude each other; choose one";
             return Err(D::Error::custom(problem));
         }
-        let form: Form = given
-            .clone()
-            .try_into()
-            .map_err(|error: toml::de::Error| D::Error::custom(error.message().trim_end()))?;
-        let Form { rule, lr, weight_decay, decay_norms_and_biases, schedule, min_lr, warmup } = form;
-        let read = Self { rule, lr, weight_decay, decay_norms_and_biases, schedule, min_lr, warmup };
+        let read =
+            Self::deserialize(given.clone()).map_err(|error| D::Error::custom(error.message().trim_end()))?;
         unknown_setting(&given, &read).map_or(Ok(read), |problem| Err(D::Error::custom(problem)))
     }
 }

@@ -15,6 +15,11 @@ pub(crate) const PRESETS: [(&str, &str); 6] = [
     ("reference-stl10-resnet50", include_str!("../../../presets/reference-stl10-resnet50.toml")),
 ];
 
+/// The names of the presets, for errors.
+pub(crate) fn names() -> String {
+    PRESETS.map(|(name, _)| name).join(", ")
+}
+
 /// The text of a preset.
 pub(crate) fn text(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(preset, _)| *preset == name).map(|(_, text)| *text)

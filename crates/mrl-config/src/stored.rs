@@ -9,6 +9,9 @@ use crate::{
     head::PROJECTOR_KEYS, presets::REFERENCE, settings::rename_views,
 };
 
+/// The file of a run's folder that holds its configuration.
+pub const RUN_CONFIG: &str = "config.toml";
+
 /// The start of what `mrl train` writes to `config.toml`.
 pub(crate) const HEADER: &str = "# The resolved configuration of this run";
 

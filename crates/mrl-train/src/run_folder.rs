@@ -4,14 +4,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mrl_config::{CheckedConfig, HeadLayers, NetworkChoice, ResolvedConfig, check_same, read_run_config};
+use mrl_config::{
+    CheckedConfig, HeadLayers, NetworkChoice, RUN_CONFIG, ResolvedConfig, check_same, read_run_config,
+};
 use mrl_embedding::{is_unfinished, remove_unfinished, write_atomically};
 
 use crate::{
     EvalRecord, StepRecord, TrainError, checkpoint::Checkpoints, device::resolve_for, run_images::RunImages,
 };
 
-const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const LOCK: &str = ".lock";
 
@@ -39,7 +40,7 @@ impl RunFolder {
     /// # Errors
     /// When `config.toml` cannot be read, or is not that of a run.
     pub fn stored_config(path: &Path) -> Result<Option<ResolvedConfig>, TrainError> {
-        Ok(read_run_config(&path.join(CONFIG))?)
+        Ok(read_run_config(&path.join(RUN_CONFIG))?)
     }
 
     /// Checks that a run can have the folder `path`, before anything is computed for it.
@@ -70,7 +71,7 @@ impl RunFolder {
             HeadLayers::Projector(_) => None,
         };
         let given = resolve_for(config.clone(), stored.data.image_size, classes)?;
-        Ok(check_same(&path.join(CONFIG), &stored, &given)?)
+        Ok(check_same(&path.join(RUN_CONFIG), &stored, &given)?)
     }
 
     /// Opens `path` for the run of `config`.
@@ -87,7 +88,7 @@ impl RunFolder {
         Self::check_free(path, resume)?;
         fs::create_dir_all(path).map_err(TrainError::io(path))?;
         let lock = lock(path)?;
-        let file = path.join(CONFIG);
+        let file = path.join(RUN_CONFIG);
         let stored = Self::stored_config(path)?;
         stored.as_ref().map_or(Ok(()), |stored| check_same(&file, stored, config))?;
         let known = stored.as_ref().map_or(Ok(None), |_| RunImages::read(path))?;

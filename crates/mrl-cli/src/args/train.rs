@@ -39,7 +39,7 @@ pub struct TrainArgs {
     /// Replace the file of --profile even if it is not a profile that mrl wrote. A run is never replaced
     #[arg(long, requires = "profile")]
     pub force: bool,
-    /// What goes over the preset.
+    /// The settings that override the preset's.
     #[command(flatten)]
     pub sections: Sections,
 }
@@ -53,7 +53,7 @@ pub struct Sections {
     /// The encoder and its heads.
     #[command(flatten)]
     pub model: ModelArgs,
-    /// What to minimise.
+    /// The loss and its parameters.
     #[command(flatten)]
     pub objective: ObjectiveArgs,
     /// How long, in which batches, on what.
@@ -117,7 +117,7 @@ pub struct ModelArgs {
     /// Hidden units of the widest prefix's projector; 0: no hidden layer, one linear map as in the reference
     #[arg(long, value_name = "N")]
     pub head_hidden: Option<usize>,
-    /// Whether shorter prefixes have their share of the hidden units, or all of them
+    /// Give a shorter prefix only its share of the hidden units; otherwise it uses all of them
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub head_nest_hidden: Option<bool>,
     /// Batch norm in projectors and predictors
@@ -128,13 +128,13 @@ pub struct ModelArgs {
     pub projection_dim: Option<usize>,
 }
 
-/// What is minimised.
+/// The loss and its parameters.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct ObjectiveArgs {
     /// The loss, nested over the prefixes; supervised needs labels, the others look at none
     #[arg(long = "objective", id = "objective", value_name = "OBJECTIVE", value_parser = PossibleValuesParser::new(Objective::VARIANTS))]
     pub name: Option<String>,
-    /// What the loss of each prefix weighs in the sum [default: 1 for each]
+    /// The weight of each prefix's loss in the sum [default: 1 for each]
     #[arg(long, value_name = "1,2,…", value_delimiter = ',')]
     pub dim_weights: Option<Vec<f64>>,
     /// For relic: weight of the invariance term
@@ -218,7 +218,7 @@ pub struct OptimiserArgs {
     /// Weight decay. For adamw it is decoupled from the gradient. For the other optimisers it is an L2 term added to the gradient
     #[arg(long, value_name = "FACTOR")]
     pub weight_decay: Option<f64>,
-    /// Whether scales and biases of norms, biases and the temperature decay too
+    /// Apply weight decay also to the scales and biases of norms, to other biases and to the temperature
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub decay_norms_and_biases: Option<bool>,
     /// For sgd and lars: momentum

@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use self::{give_way::give_way, source::Source};
 use crate::{
     Config, ConfigError, Objective, ResolvedConfig, Rule,
-    presets::{self, DEFAULT, PRESETS},
+    presets::{self, DEFAULT},
     stored::{self, is_run_config},
     tagged::default_settings,
 };
@@ -61,8 +61,7 @@ impl Settings {
     /// # Errors
     /// When a number is too large for a file.
     pub fn typed(sections: &impl Serialize) -> Result<Self, ConfigError> {
-        let too_large = |_| ConfigError::Setting(format!("a number is too large; use at most {}", i64::MAX));
-        Ok(Self { sections: Table::try_from(sections).map_err(too_large)?, source: Source::Options })
+        Ok(Self { sections: to_table(sections)?, source: Source::Options })
     }
 
     /// All settings of a preset: a name, or a `file.toml` whose settings go over those of the preset that it `extends`, or else of the
@@ -75,8 +74,7 @@ impl Settings {
             return Self::read(name, text)?.over_its_base(name);
         }
         if Path::new(name).extension().is_none_or(|extension| extension != "toml") {
-            let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-            let problem = format!("there is no preset {name:?}; use {}, or a file.toml", names.join(", "));
+            let problem = format!("there is no preset {name:?}; use {}, or a file.toml", presets::names());
             return Err(ConfigError::Setting(problem));
         }
         let path = Path::new(name);
@@ -113,8 +111,7 @@ impl Settings {
                 Self::preset(&base)?
             }
             Some(other) => {
-                let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-                let problem = format!("extends = {other}: there is no such preset; use {}", names.join(", "));
+                let problem = format!("extends = {other}: there is no such preset; use {}", presets::names());
                 return Err(preset_error(name, &problem));
             }
         };
@@ -167,6 +164,15 @@ fn shown(value: &Value) -> String {
         Value::Array(values) => values.iter().map(bare).collect::<Vec<_>>().join(","),
         value => bare(value),
     }
+}
+
+/// What a file would hold.
+///
+/// # Errors
+/// When a number is too large for TOML.
+pub(crate) fn to_table(settings: &impl Serialize) -> Result<Table, ConfigError> {
+    let too_large = |_| ConfigError::Setting(format!("a number is too large; use at most {}", i64::MAX));
+    Table::try_from(settings).map_err(too_large)
 }
 
 /// Each value of `over` over that of the same key of `under`.

@@ -1,6 +1,7 @@
 use mrl_data::AugmentationPreset;
 
 use super::*;
+use crate::presets::PRESETS;
 use crate::{BarlowTwins, Byol, FoldChoice, Head, Lars, Relic, SimClr, Supervised, VicReg, Warmup};
 
 /// The settings of a file over these.

@@ -31,7 +31,7 @@ pub(crate) type EmbedQuery = fn(&SearchArgs, &Path) -> Result<EmbeddingSet>;
 /// `mrl index`. `embed` embeds the image that is searched for, by a run.
 ///
 /// # Errors
-/// What goes wrong, with its cure.
+/// Those of the command. Each is one sentence that says what is wrong and how to mend it.
 pub fn index(command: &IndexCommand, embed: EmbedQuery) -> Result<Ending> {
     match command {
         IndexCommand::Build(args) => change::build(args),
