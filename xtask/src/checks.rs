@@ -3,6 +3,9 @@
 use anyhow::Result;
 
 use crate::caps;
+use crate::demo;
+use crate::deny;
+use crate::dist;
 use crate::nextest;
 use crate::python;
 use crate::setup;
@@ -57,6 +60,7 @@ pub(crate) fn ci(workspace: &Workspace) -> Result<()> {
         stages.run("clippy", || workspace.cargo(&clippy, &[]));
         let doc = ["doc", "--workspace", "--no-deps"];
         stages.run("documentation", || workspace.cargo(&doc, &[("RUSTDOCFLAGS", "--deny warnings")]));
+        stages.run("dependencies", || deny::check(workspace));
         run_tests(workspace, Extent::Quick, stages);
         caps::run_tests(workspace, stages);
     })
@@ -93,4 +97,8 @@ fn run_tests(workspace: &Workspace, extent: Extent, stages: &mut Stages) {
     stages.run("benchmarks", || workspace.cargo_test(&["--bench", "*"], environment));
     stages.run("doctests", || workspace.cargo_test(&["--doc"], environment));
     stages.run("Python", || python::test(workspace, extent));
+    if extent == Extent::Long {
+        stages.run("demo", || demo::test(workspace));
+        stages.run("the moved folder", || dist::test_moved(workspace));
+    }
 }

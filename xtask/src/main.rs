@@ -7,6 +7,7 @@ mod caps;
 mod checks;
 mod chosen;
 mod demo;
+mod deny;
 mod dist;
 mod environment;
 mod failures;
@@ -35,8 +36,8 @@ Usage: cargo xtask COMMAND
   test            Set up, then run the tests
   test --long     Set up, then run all tests: those that take long too, and all random cases
   test --capped   Set up, then run the numerical tests with fewer vector instructions
-  ci              Set up, then formatting, clippy, documentation, the tests and those of --capped
-  dist            Build the programs and lay them out with all they need: a folder that can be moved, and an archive
+  ci              Set up, then formatting, clippy, documentation, dependencies, the tests and those of --capped
+  dist            Build the programs and the wheel, and lay them out with all they need: a folder that can be moved, and an archive
   bench eval [OPTIONS]        mrl eval beside scikit-learn; see bench/README.md
   bench eval-large [OPTIONS]  How mrl eval grows with the set
   bench train [OPTIONS]       mrl train beside PyTorch

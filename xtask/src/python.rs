@@ -37,7 +37,7 @@ pub(crate) fn test(workspace: &Workspace, extent: Extent) -> Result<()> {
     let module = match extent {
         Extent::Quick => Some(lay_out(workspace)?),
         Extent::Long => {
-            let wheel = build(workspace, &python)?;
+            let wheel = build(workspace, "dev", &target_folder(workspace)?.join("wheels"))?;
             let mut install = workspace.command(&python);
             install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"]).arg(&wheel);
             run(&mut install, &format!("pip install {}", wheel.display()))?;
@@ -85,17 +85,26 @@ fn lay_out(workspace: &Workspace) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Builds the wheel with the profile of the other tests, so that most of it is compiled already.
-fn build(workspace: &Workspace, python: &Path) -> Result<PathBuf> {
-    let folder = target_folder(workspace)?.join("wheels");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+/// Builds the wheel with a profile of Cargo's into `folder`, where it replaces what was there. With the profile of the other tests most of it is
+/// compiled already.
+///
+/// # Errors
+/// Python has no venv, or the build fails; its messages are above.
+pub(crate) fn build(workspace: &Workspace, profile: &str, folder: &Path) -> Result<PathBuf> {
+    if !has_venv() {
+        bail!(
+            "building the wheel needs Python 3.11 or later with venv (on Debian: apt-get install python3-venv)"
+        );
     }
-    let mut maturin = workspace.command(python);
-    maturin.args(["-m", "maturin", "build", "--locked", "--profile", "dev"]);
+    let python = TESTS.python(workspace)?;
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    let mut maturin = workspace.command(&python);
+    maturin.args(["-m", "maturin", "build", "--locked", "--profile", profile]);
     maturin.args(["--manifest-path", "bindings/python/Cargo.toml"]);
-    maturin.arg("--interpreter").arg(python).arg("--out").arg(&folder);
+    maturin.arg("--interpreter").arg(&python).arg("--out").arg(folder);
     run(&mut maturin, "maturin build")?;
-    let wheel = fs::read_dir(&folder)?.next().transpose()?;
+    let wheel = fs::read_dir(folder)?.next().transpose()?;
     Ok(wheel.ok_or_else(|| anyhow!("maturin left no wheel in {}", folder.display()))?.path())
 }

@@ -1,6 +1,11 @@
-//! The command line reference is what the programs say of themselves.
+//! The command line reference is what the programs say of themselves, and the commands in the pages are commands.
 
 use std::{fmt::Write, fs, path::Path};
+
+use mrl_cli::{
+    args::{Cli, Command},
+    settings::train_config,
+};
 
 use crate::common::{World, succeed, text};
 
@@ -43,4 +48,40 @@ fn the_command_line_reference_is_up_to_date() {
     }
     let written = fs::read_to_string(&file).unwrap_or_default();
     assert!(written == page, "docs/cli.md is stale: UPDATE_DOCS=1 cargo test -p mrl-cli docs");
+}
+
+/// Each `mrl …` in an indented block is parsed, and the settings of `mrl train` are checked. `…` stands for options that are left out.
+#[test]
+fn commands_in_the_pages_are_commands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut seen = 0;
+    for page in ["README.md", "docs/objectives.md", "docs/postgres.md"] {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        for line in text.lines().filter_map(|line| line.strip_prefix("    mrl ")) {
+            check(line).unwrap_or_else(|problem| panic!("{page}: mrl {line}\n{problem}"));
+            seen += 1;
+        }
+    }
+    assert!(seen > 25, "only {seen} commands were found");
+}
+
+fn check(line: &str) -> Result<(), String> {
+    let line = line.split(" #").next().unwrap_or_default();
+    let is_whole = !line.contains('…');
+    let given = line.split_whitespace().filter(|&word| word != "…");
+    // `--head mrl-e|mrl` is each of them in turn.
+    let words: Vec<Vec<&str>> = given.map(|word| word.split('|').collect()).collect();
+    let most = words.iter().map(Vec::len).max().unwrap_or(0);
+    for turn in 0..most {
+        let chosen = words.iter().map(|choices| choices[turn.min(choices.len() - 1)].to_owned());
+        match Cli::parse_words(std::iter::once("mrl".to_owned()).chain(chosen)) {
+            Ok(Cli { command: Command::Train(args) }) => {
+                train_config(&args).map_err(|error| format!("{error:#}"))?;
+            }
+            Ok(_) => {}
+            Err(error) if !is_whole && error.kind() == clap::error::ErrorKind::MissingRequiredArgument => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
 }

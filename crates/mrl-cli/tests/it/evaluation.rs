@@ -183,6 +183,7 @@ fn what_cannot_be_compared_is_refused() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn baselines_come_from_sets_and_from_reports() {
     let world = world();
     succeed(world.mrl(

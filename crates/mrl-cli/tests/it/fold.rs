@@ -88,6 +88,7 @@ fn a_run_that_is_cut_before_its_encoders_ends_as_if_it_had_not_been() {
 
 /// As a run that was begun before there was such a setting.
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn a_run_that_does_not_say_whether_to_fold_goes_on_without() {
     let world = World::new();
     succeed(train(&world, "run", "--fold none"));
@@ -120,6 +121,7 @@ fn too_short_a_run_says_that_it_is_not_folded() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn the_file_of_one_encoder_is_folded_elsewhere_and_back() {
     let world = World::new();
     succeed(train(&world, "run", "--fold none"));
@@ -182,6 +184,7 @@ fn a_report_says_that_prefixes_are_folded() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn images_of_another_size_are_scaled_as_for_embedding() {
     let world = World::new();
     succeed(train(&world, "run", "--fold none"));

@@ -178,6 +178,7 @@ fn of_an_earlier_report_only_the_files_that_the_marker_lists_go() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn a_marker_that_was_changed_leads_to_no_file_outside() {
     let world = world();
     succeed(world.mrl(&format!("{REPORT} --out report")));
@@ -236,6 +237,7 @@ fn a_link_in_a_report_is_not_followed() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn a_folder_without_a_run_is_never_made_one() {
     let world = World::new();
     let of = |folder: &str, files: &[(&str, &str)]| {
@@ -347,6 +349,7 @@ fn a_run_on_a_part_of_a_folder_knows_its_images() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn the_commands_of_the_readme_may_be_repeated() {
     let world = World::new();
     let embed = |split: &str| format!("embed --run run --split {split} --out {split}.safetensors");

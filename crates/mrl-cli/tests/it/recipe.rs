@@ -13,6 +13,7 @@ fn config(world: &World, run: &str) -> String {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn every_optimiser_resumes_to_the_same_bits() {
     let world = World::new();
     succeed(world.train("plain", ""));

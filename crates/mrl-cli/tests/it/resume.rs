@@ -113,6 +113,23 @@ fn a_signal_saves_a_checkpoint_and_ends_with_130() {
     assert!(world.results("run") == world.results("whole"), "the interrupted run ends differently");
 }
 
+/// Both signals arrive while the run is stopped, so that it takes the second before it can act on the first.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_at_once_without_a_checkpoint() {
+    let world = World::new();
+    let run = world.path("run");
+    let mut child = started(world.train("run", "--max-steps 60 --checkpoint-every 1000"));
+    wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > 0);
+    for signal in ["STOP", "INT", "TERM", "CONT"] {
+        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "SIG{signal}");
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let saved = fs::read_dir(run.join("checkpoints")).map_or(0, Iterator::count);
+    assert_eq!(saved, 0, "the run saved a checkpoint before it ended");
+}
+
 #[test]
 fn another_configuration_is_refused_and_named() {
     let world = World::new();

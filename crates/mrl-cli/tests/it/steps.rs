@@ -31,6 +31,7 @@ fn batches_that_no_epoch_has_are_refused() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn frozen_batch_norm_trains_and_resumes_to_the_same_bits() {
     let world = World::new();
     succeed(world.train_reference("plain", ""));
@@ -56,6 +57,7 @@ fn frozen_batch_norm_trains_and_resumes_to_the_same_bits() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn growing_views_train_and_resume_to_the_same_bits() {
     let world = World::new();
     succeed(world.train("run", "--view-scales 0.7,1"));

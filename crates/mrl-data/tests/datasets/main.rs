@@ -7,4 +7,3 @@ mod folder;
 mod formats;
 mod golden;
 mod pixel_cache;
-mod real;

@@ -4,6 +4,7 @@ mod cut;
 mod errors;
 mod server;
 mod shards;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
