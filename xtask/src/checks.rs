@@ -81,7 +81,10 @@ fn run_tests(workspace: &Workspace, extent: Extent, stages: &mut Stages) {
     let environment = extent.environment();
     // Apart, so that its time is not that of the tests.
     stages.run("build", || workspace.cargo(&BUILD, &[]));
-    stages.run("tests", || {
+    let ignored: &[&str] = if extent == Extent::Long { &["--", "--include-ignored"] } else { &[] };
+    // Each crate's in one process: nextest starts one for each test, and loading libtorch takes 0.3 seconds.
+    stages.run("unit tests", || workspace.cargo_test(&[&["--lib"][..], ignored].concat(), environment));
+    stages.run("tests of programs", || {
         let server = setup::server()?;
         let server =
             server.as_ref().and_then(|folder| folder.to_str()).map(|folder| ("MRL_POSTGRES", folder));
@@ -90,8 +93,7 @@ fn run_tests(workspace: &Workspace, extent: Extent, stages: &mut Stages) {
             return nextest::run(workspace, extent, &environment);
         }
         println!("cargo-nextest is not installed: the slowest tests will not be named");
-        let ignored: &[&str] = if extent == Extent::Long { &["--", "--include-ignored"] } else { &[] };
-        let kinds = ["--lib", "--bins", "--tests"];
+        let kinds = ["--bins", "--test", "*"];
         workspace.cargo_test(&[&kinds[..], ignored].concat(), &environment)
     });
     stages.run("benchmarks", || workspace.cargo_test(&["--bench", "*"], environment));

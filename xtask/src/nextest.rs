@@ -1,4 +1,4 @@
-//! Tests by cargo-nextest: test programs run side by side, and each test has its time.
+//! Integration tests by cargo-nextest: test programs run side by side, and each test has its time.
 
 use anyhow::Result;
 
@@ -15,14 +15,14 @@ pub(crate) fn is_installed(workspace: &Workspace) -> bool {
     version.is_ok_and(|output| output.status.success())
 }
 
-/// Runs unit and integration tests, and names the slowest.
+/// Runs the tests of programs: all but the libraries' unit tests. Names the slowest.
 ///
 /// # Errors
 /// It cannot be run, or tests fail, which the error names.
 pub(crate) fn run(workspace: &Workspace, extent: Extent, environment: &[(&str, &str)]) -> Result<()> {
     let mut args =
         vec!["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--status-level", "pass"];
-    args.extend(["--color", "never", "--no-tests", "fail"]);
+    args.extend(["--color", "never", "--no-tests", "fail", "--filterset", "not kind(lib)"]);
     if extent == Extent::Long {
         args.extend(["--run-ignored", "all"]);
     }

@@ -18,8 +18,6 @@ pub mod settings;
 mod simd;
 pub mod torch_program;
 
-use std::process::ExitCode;
-
 use args::{Cli, Command};
 use mrl_config::ConfigError;
 use mrl_eval::EvalError;
@@ -49,7 +47,7 @@ impl std::error::Error for UsageError {}
 
 /// Runs a command: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving a checkpoint.
 #[must_use]
-pub fn run(cli: &Cli) -> ExitCode {
+pub fn run(cli: &Cli) -> u8 {
     let result = limit_simd().and_then(|()| match &cli.command {
         Command::Train(_) | Command::Embed(_) | Command::Fold(_) | Command::Adapt(_) => {
             Err(torch_program::become_it("mrl"))
@@ -61,17 +59,13 @@ pub fn run(cli: &Cli) -> ExitCode {
 }
 
 /// The exit code of a command, after its error is shown. `is_usage_of_other` tells of errors that [`is_usage`] does not know.
-pub fn exit_code(
-    result: anyhow::Result<Ending>,
-    is_usage_of_other: impl Fn(&anyhow::Error) -> bool,
-) -> ExitCode {
+pub fn exit_code(result: anyhow::Result<Ending>, is_usage_of_other: impl Fn(&anyhow::Error) -> bool) -> u8 {
     match result {
-        Ok(Ending::Done) if progress::lost_an_answer() => ExitCode::FAILURE,
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Ok(Ending::Done) => u8::from(progress::lost_an_answer()),
+        Ok(Ending::Interrupted) => 130,
         Err(error) => {
             progress::error(&error);
-            ExitCode::from(if is_usage_of_other(&error) || is_usage(&error) { 2 } else { 1 })
+            if is_usage_of_other(&error) || is_usage(&error) { 2 } else { 1 }
         }
     }
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mrl_cli::run(&mrl_cli::args::Cli::of_process())
+    mrl_cli::run(&mrl_cli::args::Cli::of_process()).into()
 }

@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let _ = mrl_cli::reference::ReferenceArgs::of_process();
-    mrl_cli::exit_code(Err(mrl_cli::torch_program::become_it("mrl_train")), |_| false)
+    mrl_cli::exit_code(Err(mrl_cli::torch_program::become_it("mrl_train")), |_| false).into()
 }

@@ -10,7 +10,11 @@ mod profile;
 mod signals;
 mod train;
 
-use std::{env, path::Path, process::ExitCode};
+use std::{
+    env,
+    io::{Write, stdout},
+    path::Path,
+};
 
 use mrl_cli::{
     args::{Cli, Command},
@@ -19,12 +23,21 @@ use mrl_cli::{
 };
 use mrl_train::TrainError;
 
-fn main() -> ExitCode {
+fn main() {
     memory::keep_freed_pages();
     leave_torch_panics_to_errors();
-    mrl_cli::exit_code(limit_simd().and_then(|()| run()), |error| {
+    let code = mrl_cli::exit_code(limit_simd().and_then(|()| run()), |error| {
         error.downcast_ref::<TrainError>().is_some_and(TrainError::is_usage)
-    })
+    });
+    end(code)
+}
+
+/// Ends the program without libtorch's destructors. They take 0.1 seconds, to free memory that the system takes back anyway.
+fn end(code: u8) -> ! {
+    // What a command prints goes through `progress`, which has said if that was lost.
+    let _ = stdout().flush();
+    // SAFETY: `_exit` only ends the process. What commands write is in its files, and their values are dropped.
+    unsafe { libc::_exit(code.into()) }
 }
 
 fn run() -> anyhow::Result<mrl_cli::Ending> {

@@ -157,6 +157,7 @@ fn the_file_of_one_encoder_is_folded_elsewhere_and_back() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn a_report_says_that_prefixes_are_folded() {
     let world = World::new();
     succeed(train(&world, "run", ""));

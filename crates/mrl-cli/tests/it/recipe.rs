@@ -75,6 +75,7 @@ fn wrong_optimisers_end_with_2() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask test --long"]
 fn an_augmentation_is_chosen_by_name_and_changed_by_key() {
     let world = World::new();
     let mine = "[augmentation]\npreset = \"byol\"\nhue = 0.05\nsecond.blur_p = 0.3\n";
