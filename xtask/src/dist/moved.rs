@@ -1,7 +1,7 @@
 //! Tests what `dist` makes as another machine would meet it: another user, a path with a space, a root with glibc and nothing else.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
@@ -15,6 +15,11 @@ const USER: u32 = 65534;
 
 /// Where the folder is unpacked, below the other root.
 const PLACE: &str = "a place";
+
+/// Enters the other root, its first argument, as the user that is the second, and runs the rest. The loader reads `/proc` to find where a program lies;
+/// it is mounted for this process alone.
+const ENTER: &str = r#"root="$1"; user="$2"; shift 2
+mount -t proc proc "$root/proc" && exec chroot --userspec="$user" "$root" "$@""#;
 
 /// The folder there that the other user may write in.
 const WORK: &str = "/work";
@@ -56,7 +61,10 @@ struct Moved<'a> {
 impl<'a> Moved<'a> {
     fn new(workspace: &Workspace, dist: &Dist, root: &'a Path) -> Result<Self> {
         let place = root.join(PLACE);
-        fs::create_dir(&place).context("making the other root")?;
+        fs::set_permissions(root, Permissions::from_mode(0o755)).context("opening the other root")?;
+        for folder in [&place, &root.join("proc")] {
+            fs::create_dir(folder).context("making the other root")?;
+        }
         let mut tar = Command::new("tar");
         tar.arg("-xf").arg(&dist.archive).arg("-C").arg(&place);
         run(&mut tar, &format!("tar -xf {}", dist.archive.display()))?;
@@ -76,10 +84,10 @@ impl<'a> Moved<'a> {
 
     /// Runs `mrl` there as another user, with nothing of the environment here.
     fn mrl(&self, words: &str) -> Result<()> {
-        let mut command = Command::new("chroot");
-        command.arg(format!("--userspec={USER}:{USER}")).arg(self.root);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", ENTER, "sh"]).arg(self.root).arg(format!("{USER}:{USER}"));
         command.arg(format!("{}/mrl", self.programs)).args(words.split_whitespace());
-        // `chroot` itself is found by the path here; the program gets none of it.
+        // `unshare` and `chroot` are found by the path here; the program finds nothing by it.
         let path = std::env::var_os("PATH").unwrap_or_default();
         command
             .env_clear()
