@@ -82,14 +82,14 @@ fn run_tests(workspace: &Workspace, extent: Extent, stages: &mut Stages) {
     // Apart, so that its time is not that of the tests.
     stages.run("build", || workspace.cargo(&BUILD, &[]));
     let ignored: &[&str] = if extent == Extent::Long { &["--", "--include-ignored"] } else { &[] };
-    // Each crate's in one process: nextest starts one for each test, and loading libtorch takes 0.3 seconds.
+    // `cargo test` runs the unit tests of a crate in one process. nextest starts a process for each test, and loading libtorch takes 0.3 seconds.
     stages.run("unit tests", || workspace.cargo_test(&[&["--lib"][..], ignored].concat(), environment));
-    stages.run("tests of programs", || {
+    stages.run("integration tests", || {
         let server = setup::server()?;
         let server =
             server.as_ref().and_then(|folder| folder.to_str()).map(|folder| ("MRL_POSTGRES", folder));
         let environment = [environment, server.as_slice()].concat();
-        if nextest::is_installed(workspace) {
+        if workspace.has_subcommand("nextest") {
             return nextest::run(workspace, extent, &environment);
         }
         println!("cargo-nextest is not installed: the slowest tests will not be named");

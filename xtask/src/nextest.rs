@@ -9,13 +9,7 @@ use crate::workspace::{Workspace, as_typed, run_read};
 /// How many of the slowest tests are named.
 const SLOWEST: usize = 10;
 
-/// Whether it can be called.
-pub(crate) fn is_installed(workspace: &Workspace) -> bool {
-    let version = workspace.cargo_command(&["nextest", "--version"]).output();
-    version.is_ok_and(|output| output.status.success())
-}
-
-/// Runs the tests of programs: all but the libraries' unit tests. Names the slowest.
+/// Runs the integration tests: all but the libraries' unit tests. Names the slowest.
 ///
 /// # Errors
 /// It cannot be run, or tests fail, which the error names.

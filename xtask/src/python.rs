@@ -18,7 +18,7 @@ const TESTS: Environment = Environment {
     folder: "python",
 };
 
-const NEEDS: &str = "the tests of bindings/python need Python 3.11 or later with venv \
+const NEEDS: &str = "bindings/python needs Python 3.11 or later with venv \
                      (on Debian: apt-get install python3-venv)";
 
 /// Tests the Python module. Without Python this says so and passes, unless `MRL_REQUIRE_PYTHON` is set, as in CI.
@@ -33,11 +33,11 @@ pub(crate) fn test(workspace: &Workspace, extent: Extent) -> Result<()> {
         println!("skipped: {NEEDS}");
         return Ok(());
     }
-    let python = TESTS.python(workspace)?;
+    let python = environment(workspace)?;
     let module = match extent {
         Extent::Quick => Some(lay_out(workspace)?),
         Extent::Long => {
-            let wheel = build(workspace, "dev", &target_folder(workspace)?.join("wheels"))?;
+            let wheel = build(workspace, &python, "dev", &target_folder(workspace)?.join("wheels"))?;
             let mut install = workspace.command(&python);
             install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"]).arg(&wheel);
             run(&mut install, &format!("pip install {}", wheel.display()))?;
@@ -57,6 +57,17 @@ pub(crate) fn test(workspace: &Workspace, extent: Extent) -> Result<()> {
     let mut failures = Failures::default();
     let result = run_read(pytest, "pytest bindings/python", |line| failures.read_pytest(line));
     failures.or(result)
+}
+
+/// The Python that builds and tests the module.
+///
+/// # Errors
+/// Python is missing or has no venv, or pip fails; its messages are above.
+pub(crate) fn environment(workspace: &Workspace) -> Result<PathBuf> {
+    if !has_venv() {
+        bail!(NEEDS);
+    }
+    TESTS.python(workspace)
 }
 
 fn has_venv() -> bool {
@@ -89,21 +100,15 @@ fn lay_out(workspace: &Workspace) -> Result<PathBuf> {
 /// compiled already.
 ///
 /// # Errors
-/// Python has no venv, or the build fails; its messages are above.
-pub(crate) fn build(workspace: &Workspace, profile: &str, folder: &Path) -> Result<PathBuf> {
-    if !has_venv() {
-        bail!(
-            "building the wheel needs Python 3.11 or later with venv (on Debian: apt-get install python3-venv)"
-        );
-    }
-    let python = TESTS.python(workspace)?;
+/// The build fails; its messages are above.
+pub(crate) fn build(workspace: &Workspace, python: &Path, profile: &str, folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
     }
-    let mut maturin = workspace.command(&python);
+    let mut maturin = workspace.command(python);
     maturin.args(["-m", "maturin", "build", "--locked", "--profile", profile]);
     maturin.args(["--manifest-path", "bindings/python/Cargo.toml"]);
-    maturin.arg("--interpreter").arg(&python).arg("--out").arg(folder);
+    maturin.arg("--interpreter").arg(python).arg("--out").arg(folder);
     run(&mut maturin, "maturin build")?;
     let wheel = fs::read_dir(folder)?.next().transpose()?;
     Ok(wheel.ok_or_else(|| anyhow!("maturin left no wheel in {}", folder.display()))?.path())

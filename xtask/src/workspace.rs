@@ -83,6 +83,12 @@ impl Workspace {
         command
     }
 
+    /// Whether `cargo NAME` can be called.
+    pub(crate) fn has_subcommand(&self, name: &str) -> bool {
+        let version = self.cargo_command(&[name, "--version"]).output();
+        version.is_ok_and(|output| output.status.success())
+    }
+
     /// Drops what Cargo has built of `packages`, in both usual profiles.
     ///
     /// # Errors

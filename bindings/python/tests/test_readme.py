@@ -1,5 +1,6 @@
 """The lines of Python in the project's README that use the index do what it says."""
 
+import itertools
 from pathlib import Path
 
 import mrl
@@ -9,12 +10,10 @@ README = Path(__file__).parents[3] / "README.md"
 
 def snippet(first):
     """The indented block of README.md whose first line starts with `first`."""
-    lines = iter(README.read_text(encoding="utf-8").splitlines())
-    block = [next(line for line in lines if line.startswith("    " + first))]
-    for line in lines:
-        if not line.startswith("    "):
-            break
-        block.append(line)
+    lines = README.read_text(encoding="utf-8").splitlines()
+    starts = [place for place, line in enumerate(lines) if line.startswith("    " + first)]
+    assert len(starts) == 1, f"README.md has {len(starts)} blocks that start with {first!r}"
+    block = itertools.takewhile(lambda line: line.startswith("    ") or not line, lines[starts[0] :])
     return "\n".join(line[4:] for line in block)
 
 

@@ -1,9 +1,9 @@
 //! A writer that is killed at any moment loses nothing that it has committed.
 
 use std::{
-    io::{BufRead, BufReader, IsTerminal, Read, Write, stdin},
+    io::{BufRead, BufReader, Read},
     path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -23,19 +23,13 @@ fn rows(start: usize) -> EmbeddingSet {
     EmbeddingSet::new(numbers.collect(), WIDTH).unwrap()
 }
 
-/// What is killed: adds rows and removes some of them, over and over, and says so each time; now and then it compacts. Does nothing where all
-/// ignored tests run, which name no index on stdin.
+/// What is killed: adds rows and removes some of them, over and over, and says so each time; now and then it compacts. Its index is
+/// an argument, which the other test gives. Where all ignored tests run there is none, and it does nothing.
 #[test]
 #[ignore = "runs until it is killed; the other test starts it"]
 fn writer() {
-    let mut path = String::new();
-    if !stdin().is_terminal() {
-        stdin().read_line(&mut path).unwrap();
-    }
-    if path.is_empty() {
-        return;
-    }
-    let mut writer = Writer::open(path.trim_end()).unwrap();
+    let Some(path) = std::env::args().skip(1).find(|argument| Path::new(argument).is_file()) else { return };
+    let mut writer = Writer::open(path).unwrap();
     for step in 1.. {
         writer.add(&rows(step * ADDED)).unwrap();
         println!("added {step}");
@@ -48,21 +42,20 @@ fn writer() {
     }
 }
 
-fn start(path: &Path) -> (Child, ChildStdin, BufReader<ChildStdout>) {
+fn start(path: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["writer", "--exact", "--ignored", "--nocapture"])
-        .stdin(Stdio::piped())
+        .arg(path)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let (mut stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-    writeln!(stdin, "{}", path.display()).unwrap();
-    (child, stdin, stdout)
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    (child, stdout)
 }
 
 /// What the writer says it has done before it is killed `after` its first commit: steps added, and removed from.
 fn kill(path: &Path, after: Duration) -> (usize, usize) {
-    let (mut child, _stdin, mut stdout) = start(path);
+    let (mut child, mut stdout) = start(path);
     let mut said = String::new();
     let begun = Instant::now();
     while !said.contains("added 1\n") {

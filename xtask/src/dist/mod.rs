@@ -57,6 +57,7 @@ fn make(workspace: &Workspace) -> Result<Dist> {
     if !cfg!(target_os = "linux") {
         bail!("`cargo xtask dist` makes folders for Linux, on Linux");
     }
+    let python = python::environment(workspace)?;
     setup::ensure(workspace)?;
     workspace.cargo(&["build", "--release", "--package", "mrl-cli"], &[])?;
     let target = target_folder(workspace)?;
@@ -66,11 +67,11 @@ fn make(workspace: &Workspace) -> Result<Dist> {
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
     }
-    for part in ["bin", "lib", "licences", "python"] {
+    for part in ["bin", "lib", "licences"] {
         fs::create_dir_all(folder.join(part)).with_context(|| format!("making {}", folder.display()))?;
     }
     let libraries = copy_programs(&target.join("release"), &folder)?;
-    let wheel = python::build(workspace, "release", &folder.join("python"))?;
+    let wheel = python::build(workspace, &python, "release", &folder.join("python"))?;
     copy(&workspace.root().join("LICENSE"), &folder.join("LICENSE"))?;
     copy_licences_of_libtorch(&libraries, &folder.join("licences"))?;
     let notices = folder.join("licences/THIRD-PARTY.txt");
@@ -109,14 +110,17 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// The libraries that the program at `path` loads, beside glibc's, by name.
 fn needed(path: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    let output = Command::new("ldd").arg(path).output().context("running ldd")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let libraries: Result<BTreeMap<String, PathBuf>> = text.lines().filter_map(library).collect();
-    let libraries = libraries.with_context(|| path.display().to_string())?;
+    let libraries: Result<BTreeMap<String, PathBuf>> = ldd(path)?.lines().filter_map(library).collect();
+    libraries.with_context(|| path.display().to_string())
+}
+
+/// What `ldd` prints of a program: a line for each library that it loads.
+fn ldd(program: &Path) -> Result<String> {
+    let output = Command::new("ldd").arg(program).output().context("running ldd")?;
     if !output.status.success() {
-        bail!("`ldd {}` failed: {}", path.display(), String::from_utf8_lossy(&output.stderr).trim_end());
+        bail!("`ldd {}` failed: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim_end());
     }
-    Ok(libraries)
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The name and the place of a library in a line of ldd's, unless it is glibc's: `libgomp.so.1 => /cache/libgomp.so.1 (0x7f…)`.

@@ -32,9 +32,9 @@ fn main() {
     end(code)
 }
 
-/// Ends the program without libtorch's destructors. They take 0.1 seconds, to free memory that the system takes back anyway.
+/// Ends the program without libtorch's destructors. They take 0.1 seconds and only free memory, which the system frees anyway.
 fn end(code: u8) -> ! {
-    // What a command prints goes through `progress`, which has said if that was lost.
+    // `progress` has already reported output that could not be written.
     let _ = stdout().flush();
     // SAFETY: `_exit` only ends the process. What commands write is in its files, and their values are dropped.
     unsafe { libc::_exit(code.into()) }

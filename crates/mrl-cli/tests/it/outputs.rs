@@ -178,7 +178,6 @@ fn of_an_earlier_report_only_the_files_that_the_marker_lists_go() {
 }
 
 #[test]
-#[ignore = "long: cargo xtask test --long"]
 fn a_marker_that_was_changed_leads_to_no_file_outside() {
     let world = world();
     succeed(world.mrl(&format!("{REPORT} --out report")));
