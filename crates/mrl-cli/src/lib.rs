@@ -49,9 +49,11 @@ impl std::error::Error for UsageError {}
 #[must_use]
 pub fn run(cli: &Cli) -> u8 {
     let result = limit_simd().and_then(|()| match &cli.command {
-        Command::Train(_) | Command::Embed(_) | Command::Fold(_) | Command::Adapt(_) => {
-            Err(torch_program::become_it("mrl"))
+        // Wrong settings are reported before libtorch is loaded.
+        Command::Train(args) => {
+            settings::train_config(args).and_then(|_| Err(torch_program::become_it("mrl")))
         }
+        Command::Embed(_) | Command::Fold(_) | Command::Adapt(_) => Err(torch_program::become_it("mrl")),
         Command::Eval(args) => commands::eval(args),
         Command::Index(command) => commands::index(command, |_, _| Err(torch_program::become_it("mrl"))),
     });

@@ -27,6 +27,9 @@ fn without_mrl_torch_beside_it_mrl_says_what_to_do() {
         &message,
         &["mrl-torch: does not exist", "keep both programs in one folder", "cargo build --release"],
     );
+    // Wrong settings are reported without it.
+    let wrong = "train --dataset mnist --data-dir data --out run --lr -1";
+    says(&fail(world.command(alone, wrong), 2), &["lr must be a positive number"]);
     // From any place, by a link, and under any name.
     let link = world.path("my-mrl");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_mrl"), &link).unwrap();
