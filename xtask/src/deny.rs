@@ -1,7 +1,8 @@
-//! Whether the dependencies may be used: their licences, their sources, and what is banned (`deny.toml`), by cargo-deny.
+//! Checks the licences and sources of dependencies, and that none is banned. cargo-deny does it, by the rules in `deny.toml`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
+use crate::stages::skip;
 use crate::workspace::Workspace;
 
 /// Checks the dependencies. Without cargo-deny this says so and passes, unless `MRL_REQUIRE_DENY` is set, as in CI.
@@ -11,11 +12,7 @@ use crate::workspace::Workspace;
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     if !workspace.has_subcommand("deny") {
         let missing = "checking the dependencies needs cargo-deny: cargo install --locked cargo-deny@0.20.2";
-        if std::env::var_os("MRL_REQUIRE_DENY").is_some() {
-            bail!(missing);
-        }
-        println!("skipped: {missing}");
-        return Ok(());
+        return skip(missing, "MRL_REQUIRE_DENY");
     }
     workspace.cargo(&["deny", "--locked", "--all-features", "check", "bans", "licenses", "sources"], &[])
 }

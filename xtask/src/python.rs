@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::checks::{BUILD, Extent};
 use crate::environment::Environment;
 use crate::failures::Failures;
+use crate::stages::skip;
 use crate::workspace::{Workspace, run, run_read, target_folder};
 
 const TESTS: Environment = Environment {
@@ -27,11 +28,7 @@ const NEEDS: &str = "bindings/python needs Python 3.11 or later with venv \
 /// The build, pip or a test fails; its messages are above.
 pub(crate) fn test(workspace: &Workspace, extent: Extent) -> Result<()> {
     if !has_venv() {
-        if std::env::var_os("MRL_REQUIRE_PYTHON").is_some() {
-            bail!(NEEDS);
-        }
-        println!("skipped: {NEEDS}");
-        return Ok(());
+        return skip(NEEDS, "MRL_REQUIRE_PYTHON");
     }
     let python = environment(workspace)?;
     let module = match extent {

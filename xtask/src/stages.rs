@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 /// Stages that have run.
 #[derive(Debug, Default)]
@@ -42,6 +42,18 @@ impl Stages {
         }
         Err(anyhow!("{} of {all} stages failed{}", failed.len(), failed.concat()))
     }
+}
+
+/// Says that a stage is skipped because of what is `missing`.
+///
+/// # Errors
+/// The environment variable `required` is set, as in CI: then the stage must run.
+pub(crate) fn skip(missing: &str, required: &str) -> Result<()> {
+    if std::env::var_os(required).is_some() {
+        bail!("{missing}");
+    }
+    println!("skipped: {missing}");
+    Ok(())
 }
 
 #[cfg(test)]

@@ -48,12 +48,11 @@ impl std::error::Error for UsageError {}
 /// Runs a command: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving a checkpoint.
 #[must_use]
 pub fn run(cli: &Cli) -> u8 {
+    let become_torch = || Err(torch_program::become_it("mrl"));
     let result = limit_simd().and_then(|()| match &cli.command {
         // Wrong settings are reported before libtorch is loaded.
-        Command::Train(args) => {
-            settings::train_config(args).and_then(|_| Err(torch_program::become_it("mrl")))
-        }
-        Command::Embed(_) | Command::Fold(_) | Command::Adapt(_) => Err(torch_program::become_it("mrl")),
+        Command::Train(args) => settings::train_config(args).and_then(|_| become_torch()),
+        Command::Embed(_) | Command::Fold(_) | Command::Adapt(_) => become_torch(),
         Command::Eval(args) => commands::eval(args),
         Command::Index(command) => commands::index(command, |_, _| Err(torch_program::become_it("mrl"))),
     });

@@ -23,8 +23,8 @@ fn rows(start: usize) -> EmbeddingSet {
     EmbeddingSet::new(numbers.collect(), WIDTH).unwrap()
 }
 
-/// What is killed: adds rows and removes some of them, over and over, and says so each time; now and then it compacts. Its index is
-/// an argument, which the other test gives. Where all ignored tests run there is none, and it does nothing.
+/// The process that the other test kills. It repeats three steps: it adds rows, removes some of them, and prints both; every tenth time it also compacts.
+/// The other test passes the index as an argument. Without that argument this test does nothing, so all ignored tests can run together.
 #[test]
 #[ignore = "runs until it is killed; the other test starts it"]
 fn writer() {

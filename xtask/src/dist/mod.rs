@@ -46,7 +46,7 @@ pub(crate) fn dist(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// What was made.
+/// The files that `cargo xtask dist` writes.
 struct Dist {
     folder: PathBuf,
     archive: PathBuf,

@@ -94,7 +94,7 @@ fn for_optimiser(under: &mut Table, over: &Table) -> Result<(), Incomplete> {
     let (Some(new), Some(old)) = (text(over, "optimiser", "kind"), text(under, "optimiser", "kind")) else {
         return Ok(());
     };
-    // What is no optimiser is refused by its name.
+    // Reading the configuration refuses an unknown optimiser and lists the known ones.
     if new == old || !Rule::VARIANTS.contains(&new) {
         return Ok(());
     }

@@ -166,7 +166,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// What a file would hold.
+/// The settings as a TOML table, as in a file.
 ///
 /// # Errors
 /// When a number is too large for TOML.

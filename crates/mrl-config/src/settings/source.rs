@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::give_way::Incomplete;
 use crate::ConfigError;
 
-/// What gave the settings.
+/// The origin of settings. Error messages name it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Source {
     /// A run, whose settings are whole.
