@@ -34,6 +34,12 @@ const RECIPES: Environment = Environment {
     folder: "bench-python-recipes",
 };
 
+const PROOF: Environment = Environment {
+    packages: &["numpy==2.4.*", "safetensors==0.*", "matplotlib==3.11.*"],
+    imports: "import matplotlib, safetensors.numpy",
+    folder: "bench-python-prove",
+};
+
 /// Benchmarks of evaluation: a script under `bench/eval`.
 ///
 /// # Errors
@@ -48,6 +54,14 @@ pub(crate) fn eval(workspace: &Workspace, script: &str, options: &[&str]) -> Res
 /// As [`eval`].
 pub(crate) fn recipes(workspace: &Workspace, options: &[&str]) -> Result<()> {
     beside_mrl(workspace, &RECIPES, "bench/recipes/compare.py", options)
+}
+
+/// Whether prefixes of a recipe's nested encoder beat principal components: `bench/prove/prove.py`.
+///
+/// # Errors
+/// As [`eval`], and when they do not.
+pub(crate) fn prove(workspace: &Workspace, options: &[&str]) -> Result<()> {
+    beside_mrl(workspace, &PROOF, "bench/prove/prove.py", options)
 }
 
 /// A script that starts the program itself.

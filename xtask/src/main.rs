@@ -38,6 +38,7 @@ Usage: cargo xtask COMMAND
   test --capped   Set up, then run the numerical tests with fewer vector instructions
   ci              Set up, then formatting, clippy, documentation, dependencies, the tests and those of --capped
   dist            Build the programs and the wheel, and lay them out with all they need: a folder that can be moved, and an archive
+  prove [RECIPE] [OPTIONS]    Train a recipe with and without nesting, and compare its prefixes with principal components
   bench eval [OPTIONS]        mrl eval beside scikit-learn; see bench/README.md
   bench eval-large [OPTIONS]  How mrl eval grows with the set
   bench train [OPTIONS]       mrl train beside PyTorch
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         ["test", "--capped"] => checks::test_capped(&workspace),
         ["ci"] => checks::ci(&workspace),
         ["dist"] => dist::dist(&workspace),
+        ["prove", ref options @ ..] => bench::prove(&workspace, options),
         ["bench", "eval", ref options @ ..] => bench::eval(&workspace, "compare.py", options),
         ["bench", "train", ref options @ ..] => bench::train(&workspace, options),
         ["bench", "search", ref options @ ..] => bench::search(&workspace, options),

@@ -1,5 +1,5 @@
-//! The tests of `bindings/python` with pytest: on the library that is built with the other crates, and for long tests on the wheel, built and
-//! installed as users do.
+//! The tests that are written in Python, with pytest: of `bench/prove`, and of `bindings/python` on the library that is built with the other
+//! crates, or for long tests on the wheel, built and installed as users do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,10 +49,11 @@ pub(crate) fn test(workspace: &Workspace, extent: Extent) -> Result<()> {
         "--color=no",
         "--continue-on-collection-errors",
         "bindings/python",
+        "bench/prove",
     ]);
     pytest.env("PYTHONDONTWRITEBYTECODE", "1").envs(module.map(|folder| ("PYTHONPATH", folder)));
     let mut failures = Failures::default();
-    let result = run_read(pytest, "pytest bindings/python", |line| failures.read_pytest(line));
+    let result = run_read(pytest, "pytest bindings/python bench/prove", |line| failures.read_pytest(line));
     failures.or(result)
 }
 

@@ -127,7 +127,7 @@ pub struct EvalArgs {
     /// Draw reports that are there already in one chart: folders that `mrl eval` wrote, or their report.json.
     #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with_all = [
         "train", "test", "baseline", "dims", "methods", "measures", "l2", "tolerance", "neighbours", "temperature", "database",
-        "hits", "resamples", "seed", "data_dir",
+        "hits", "resamples", "seed", "data_dir", "outcomes",
     ])]
     pub compare: Vec<PathBuf>,
     /// An encoder of fixed width to compare with, measured with its full width: the report of `mrl eval` on the same
@@ -137,7 +137,7 @@ pub struct EvalArgs {
     /// The lengths to measure [default: those that were trained].
     #[arg(long, value_name = "8,16,…", value_delimiter = ',')]
     pub dims: Option<Vec<usize>>,
-    /// Prefixes as they are, and what else makes short rows of long ones [default: all].
+    /// Prefixes as they are, and what else makes short rows of long ones [default: all but pca-uncentred].
     #[arg(long, value_delimiter = ',', value_parser = choice::<Method>())]
     pub methods: Option<Vec<Method>>,
     /// What to measure [default: all].
@@ -171,6 +171,10 @@ pub struct EvalArgs {
     /// The folder of the images that were embedded: the page then shows nearest neighbours.
     #[arg(long, value_name = "PATH")]
     pub data_dir: Option<PathBuf>,
+    /// Also write outcomes.safetensors: which test rows are classified correctly, by method, measure and dim. Two encoders can so be
+    /// compared row by row.
+    #[arg(long)]
+    pub outcomes: bool,
     /// The folder for report.json, report.html and the charts: new, empty, or written by an earlier `mrl eval`, whose files of the same
     /// kind are replaced.
     #[arg(long, value_name = "DIR")]

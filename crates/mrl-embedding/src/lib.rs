@@ -34,5 +34,5 @@ pub use atomic::{check_writable, is_unfinished, remove_unfinished, write_atomica
 pub use error::Error;
 pub use nesting::{Nesting, NestingError};
 pub use set::{EmbeddingSet, Metadata};
-pub use tensors::write_tensors;
+pub use tensors::{tensor_bytes, write_tensors};
 pub use values::narrow;

@@ -21,15 +21,34 @@ pub fn write_tensors<V: View>(
     tensors: impl IntoIterator<Item = (String, V)>,
     entries: &BTreeMap<String, String>,
 ) -> io::Result<()> {
+    write_atomically(path, |file| write_to(file, tensors, entries))
+}
+
+/// The bytes of such a file.
+///
+/// # Panics
+/// When there are more tensors than the memory holds.
+pub fn tensor_bytes<V: View>(
+    tensors: impl IntoIterator<Item = (String, V)>,
+    entries: &BTreeMap<String, String>,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_to(&mut bytes, tensors, entries).expect("memory takes what is written");
+    bytes
+}
+
+fn write_to<V: View>(
+    file: &mut impl Write,
+    tensors: impl IntoIterator<Item = (String, V)>,
+    entries: &BTreeMap<String, String>,
+) -> io::Result<()> {
     let mut tensors: Vec<(String, V)> = tensors.into_iter().collect();
     // The widest types first keeps every tensor aligned, for a reader that maps the file.
     tensors.sort_by(|(a, left), (b, right)| right.dtype().cmp(&left.dtype()).then_with(|| a.cmp(b)));
     let header = header(&tensors, entries)?;
-    write_atomically(path, |file| {
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(&header)?;
-        tensors.iter().try_for_each(|(_, tensor)| file.write_all(&tensor.data()))
-    })
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(&header)?;
+    tensors.iter().try_for_each(|(_, tensor)| file.write_all(&tensor.data()))
 }
 
 /// The header of the format: a JSON object of each tensor's type, shape and place, padded to a multiple of 8 bytes.

@@ -3,17 +3,17 @@ use std::collections::BTreeMap;
 use mrl_embedding::EmbeddingSet;
 
 use crate::{
-    EvalError, EvalOptions, Measures, Method, Report, Step,
+    EvalError, EvalOptions, Measures, Method, Outcomes, Report, Step,
     check::{Checked, check},
     error::Side,
     examples,
-    pca::principal_components,
+    pca::{Centring, principal_components},
     pieces::Pieces,
     projection::{Projection, pick, shuffled},
     report::Measured,
     rows::Rows,
     standardise::Moments,
-    sweep::Sweep,
+    sweep::{Found, Sweep},
 };
 
 /// Measures what `test` is worth at each length, given `train`: an [`Evaluation`] without baselines.
@@ -61,6 +61,17 @@ impl<'a> Evaluation<'a> {
     /// # Errors
     /// When the eigenvectors of a covariance are not found, or a method makes numbers that are too large.
     pub fn run(self, progress: &mut dyn FnMut(Step<'_>)) -> Result<Report, EvalError> {
+        Ok(self.run_with_outcomes(progress)?.0)
+    }
+
+    /// As [`Evaluation::run`], and returns which test rows were right.
+    ///
+    /// # Errors
+    /// As [`Evaluation::run`].
+    pub fn run_with_outcomes(
+        self,
+        progress: &mut dyn FnMut(Step<'_>),
+    ) -> Result<(Report, Outcomes), EvalError> {
         let Self { train, test, options, .. } = self;
         let sweep = Sweep::new(train, test, &self.checked, options);
         let finds_neighbours = options.finds_neighbours();
@@ -70,11 +81,14 @@ impl<'a> Evaluation<'a> {
         let moments = Moments::of(Rows::of(train));
 
         let mut methods = BTreeMap::new();
+        let mut outcomes = Outcomes::new(test.len(), &self.checked.dims);
         for (index, &method) in options.methods.iter().enumerate() {
             if index > 0 {
                 pieces.begin(&format!("{method}: features"));
             }
-            methods.insert(method, self.sweep(&sweep, method, &moments, &mut pieces)?);
+            let Found { measures, right } = self.sweep(&sweep, method, &moments, &mut pieces)?;
+            methods.insert(method, measures);
+            outcomes.insert(method, right);
         }
         let examples = if finds_neighbours {
             pieces.begin("neighbours to be shown");
@@ -85,7 +99,7 @@ impl<'a> Evaluation<'a> {
         pieces.end();
         let measured = Measured { methods, variance: moments.variance().to_vec(), examples };
         drop(sweep);
-        Ok(Report::new(train, test, options, self.checked, measured, self.baselines))
+        Ok((Report::new(train, test, options, self.checked, measured, self.baselines), outcomes))
     }
 
     /// `moments` are those of the training set.
@@ -95,7 +109,7 @@ impl<'a> Evaluation<'a> {
         method: Method,
         moments: &Moments<'_>,
         pieces: &mut Pieces<'_>,
-    ) -> Result<Measures, EvalError> {
+    ) -> Result<Found, EvalError> {
         let (train, test) = (Rows::of(self.train), Rows::of(self.test));
         let Some(shorten) = shortening(method, moments, self.options.seed)? else {
             return sweep.run(train, test, moments, method, pieces);
@@ -121,7 +135,8 @@ fn shortening(method: Method, moments: &Moments<'_>, seed: u64) -> Result<Option
     let project = |map: Projection| -> Shortening { Box::new(move |rows, dims| map.project(rows, dims)) };
     Ok(match method {
         Method::Prefix => None,
-        Method::Pca => Some(project(principal_components(moments)?.0)),
+        Method::Pca => Some(project(principal_components(moments, Centring::Mean)?.0)),
+        Method::PcaUncentred => Some(project(principal_components(moments, Centring::None)?.0)),
         Method::RandomProjection => Some(project(Projection::random(width, seed))),
         Method::RandomCoordinates => {
             let order = shuffled(width, seed);

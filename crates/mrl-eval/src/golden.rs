@@ -6,7 +6,7 @@ use crate::{
     EvalOptions, Method,
     calibration::Outcome,
     evaluate,
-    pca::principal_components,
+    pca::{Centring, principal_components},
     probe::{Part, ProbeOptions, Problem as Fit},
     rows::Rows,
     standardise::Moments,
@@ -99,7 +99,7 @@ fn components_are_scikit_learns() {
     for problem in problems() {
         let (name, d) = (&problem.name, problem.dims);
         let (train, test) = (Rows::new(&problem.train, d), Rows::new(&problem.test, d));
-        let (map, variances) = principal_components(&Moments::of(train)).unwrap();
+        let (map, variances) = principal_components(&Moments::of(train), Centring::Mean).unwrap();
         let rounding = 1e-11 * problem.variances[0];
         for (component, variance) in problem.variances.iter().enumerate() {
             let ours = variances[component];

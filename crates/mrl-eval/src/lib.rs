@@ -40,6 +40,7 @@ mod knn;
 mod measures;
 mod number;
 mod options;
+mod outcomes;
 mod pca;
 mod pieces;
 mod probe;
@@ -62,5 +63,6 @@ pub use measures::{
     Measures, ProbeScores, RetrievalAt, RetrievalScores,
 };
 pub use options::{Database, EvalOptions, Measure, Method, Step};
+pub use outcomes::{OUTCOMES, Outcomes};
 pub use report::{Report, SCHEMA};
 pub use show::{ComparedRun, Comparison, Document, Images, NamedFile, Spread, Spreads, Summary};

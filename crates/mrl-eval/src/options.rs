@@ -24,6 +24,8 @@ pub enum Method {
     Prefix,
     /// The first `d` principal components, fitted on the whole width of the training set.
     Pca,
+    /// The first `d` principal components without taking the mean away first. With all of them, cosines stay those of the whole rows.
+    PcaUncentred,
     /// `d` random directions, normally distributed; those of a shorter one are the first of a longer one.
     RandomProjection,
     /// `d` of the numbers, chosen at random; those of a shorter one are among a longer one's.

@@ -2,14 +2,29 @@ use mrl_linalg::eigen;
 
 use crate::{EvalError, projection::Projection, standardise::Moments};
 
-/// Principal components of a training set: centred, not standardised, as scikit-learn's `PCA`. The map onto them, where
-/// those without variance are zero columns, and the variance of each, `[d]`, from the largest.
+/// What is taken away before the components are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Centring {
+    /// The mean of the training set, as scikit-learn's `PCA` does.
+    Mean,
+    /// Nothing, as scikit-learn's `TruncatedSVD` does.
+    None,
+}
+
+/// Principal components of a training set, not standardised. Returns the map onto them, in which those without variance are zero columns,
+/// and the mean square of each component, `[d]`, from the largest: with [`Centring::Mean`] its variance.
 ///
 /// Components whose variance is lost in rounding against the largest are set to zero: the training set says nothing about
 /// them, and standardising them would blow rounding errors up to the size of features.
-pub(crate) fn principal_components(moments: &Moments<'_>) -> Result<(Projection, Vec<f64>), EvalError> {
+pub(crate) fn principal_components(
+    moments: &Moments<'_>,
+    centring: Centring,
+) -> Result<(Projection, Vec<f64>), EvalError> {
     let d = moments.mean().len();
-    let mut found = eigen(moments.covariance(), d)?;
+    let (mean, mut found) = match centring {
+        Centring::Mean => (moments.mean().to_vec(), eigen(moments.covariance(), d)?),
+        Centring::None => (vec![0.0; d], eigen(&moments.mean_products(), d)?),
+    };
     // numpy's rule for the rank of a matrix, but for at most 4096 rows: of millions it would give up too much.
     let rounding = found.values[0] * d.max(moments.rows()).min(1 << 12) as f64 * f64::EPSILON;
     let rank = found.values.iter().take_while(|&&value| value > rounding).count();
@@ -17,7 +32,7 @@ pub(crate) fn principal_components(moments: &Moments<'_>) -> Result<(Projection,
         row[rank..].fill(0.0);
     }
     found.values[rank..].fill(0.0);
-    Ok((Projection { mean: moments.mean().to_vec(), matrix: found.vectors }, found.values))
+    Ok((Projection { mean, matrix: found.vectors }, found.values))
 }
 
 #[cfg(test)]
@@ -51,10 +66,14 @@ mod tests {
             .prop_flat_map(|(d, n)| (proptest::collection::vec(-4.0f32..4.0, n * d), Just(d)))
     }
 
+    fn centring() -> impl Strategy<Value = Centring> {
+        prop_oneof![Just(Centring::Mean), Just(Centring::None)]
+    }
+
     proptest! {
         #[test]
-        fn components_are_orthonormal_or_zero((values, d) in matrix()) {
-            let (map, variances) = principal_components(&Moments::of(Rows::new(&values, d))).unwrap();
+        fn components_are_orthonormal_or_zero((values, d) in matrix(), centring in centring()) {
+            let (map, variances) = principal_components(&Moments::of(Rows::new(&values, d)), centring).unwrap();
             let column = |j: usize| (0..d).map(move |i| i * d + j);
             for (a, &variance) in variances.iter().enumerate() {
                 for b in 0..d {
@@ -66,9 +85,9 @@ mod tests {
         }
 
         #[test]
-        fn all_components_rebuild_the_rows((values, d) in matrix()) {
+        fn all_components_rebuild_the_rows((values, d) in matrix(), centring in centring()) {
             let rows = Rows::new(&values, d);
-            let (map, _) = principal_components(&Moments::of(rows)).unwrap();
+            let (map, _) = principal_components(&Moments::of(rows), centring).unwrap();
             let projected = map.project(rows, d);
             for (i, scores) in projected.chunks_exact(d).enumerate() {
                 for j in 0..d {
@@ -82,8 +101,24 @@ mod tests {
     #[test]
     fn the_largest_variance_is_that_of_plain_loops() {
         let values: Vec<f32> = (0..60).map(|i| ((i * 37 + i * i) % 23) as f32 / 7.0).collect();
-        let (_, variances) = principal_components(&Moments::of(Rows::new(&values, 5))).unwrap();
+        let (_, variances) =
+            principal_components(&Moments::of(Rows::new(&values, 5)), Centring::Mean).unwrap();
         assert!((variances[0] - largest_variance(&values, 5)).abs() < 1e-9);
         assert!(variances.is_sorted_by(|a, b| a >= b));
+    }
+
+    #[test]
+    fn without_centring_the_mean_square_of_each_component_is_its_value() {
+        let values: Vec<f32> = (0..60).map(|i| ((i * 37 + i * i) % 23) as f32 / 7.0).collect();
+        let rows = Rows::new(&values, 5);
+        let (map, squares) = principal_components(&Moments::of(rows), Centring::None).unwrap();
+        assert!(squares.is_sorted_by(|a, b| a >= b));
+        let projected = map.project(rows, 5);
+        for (j, &square) in squares.iter().enumerate() {
+            let column = projected.chunks_exact(5).map(|row| f64::from(row[j]).powi(2));
+            assert!((column.sum::<f64>() / 12.0 - square).abs() < 1e-4, "{j}");
+        }
+        let total: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
+        assert!((squares.iter().sum::<f64>() - total / 12.0).abs() < 1e-4);
     }
 }

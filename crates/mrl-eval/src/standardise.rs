@@ -86,6 +86,13 @@ impl<'a> Moments<'a> {
         self.covariance.get_or_init(|| self.products())
     }
 
+    /// The mean over the rows of the products of each two features, `[d, d]`: the covariance without taking the mean away.
+    pub(crate) fn mean_products(&self) -> Vec<f64> {
+        let (covariance, mean) = (self.covariance(), &self.mean);
+        let entries = covariance.chunks_exact(mean.len()).zip(mean);
+        entries.flat_map(|(row, a)| row.iter().zip(mean).map(move |(entry, b)| entry + a * b)).collect()
+    }
+
     /// Variance of each feature, `[d]`.
     pub(crate) fn variance(&self) -> &[f64] {
         &self.variance

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use mrl_embedding::EmbeddingSet;
 
 use crate::{
@@ -37,6 +39,20 @@ struct Shorter {
     fits: Option<FoldFits>,
     /// None where no cascade is made.
     stages: Option<Vec<Stage>>,
+}
+
+/// What a sweep finds.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) measures: Measures,
+    /// Whether each test row is classified correctly, `[dims, n]`, by each of the measures that classify.
+    pub(crate) right: BTreeMap<Measure, Vec<bool>>,
+}
+
+impl Found {
+    fn record(&mut self, measure: Measure, right: &[bool]) {
+        self.right.entry(measure).or_default().extend_from_slice(right);
+    }
 }
 
 /// What held-out rows say of a probe's probabilities.
@@ -83,26 +99,27 @@ impl<'a> Sweep<'a> {
         moments: &Moments<'_>,
         method: Method,
         pieces: &mut Pieces<'_>,
-    ) -> Result<Measures, EvalError> {
-        let mut measures = Measures { dims: self.checked.dims.clone(), ..Measures::default() };
+    ) -> Result<Found, EvalError> {
+        let measures = Measures { dims: self.checked.dims.clone(), ..Measures::default() };
+        let mut found = Found { measures, ..Found::default() };
         // The cascade is one of prefixes.
         let cascades = self.options.takes(Measure::Cascade) && method == Method::Prefix;
         let mut shorter = Shorter { stages: cascades.then(Vec::new), ..Shorter::default() };
         for &dim in &self.checked.dims {
             if self.options.fits_probes() {
                 pieces.begin(&format!("{method}: logistic probe on {dim} dims"));
-                self.probe(train.prefix(dim), test.prefix(dim), moments, &mut shorter, &mut measures)?;
+                self.probe(train.prefix(dim), test.prefix(dim), moments, &mut shorter, &mut found)?;
             }
             if self.options.takes(Measure::Geometry) {
-                measures.effective_rank.push(moments.effective_rank(dim)?);
+                found.measures.effective_rank.push(moments.effective_rank(dim)?);
             }
         }
         if self.options.finds_neighbours() {
             pieces.begin(&format!("{method}: nearest neighbours"));
-            self.neighbours(train, test, &mut measures);
+            self.neighbours(train, test, &mut found);
         }
-        measures.cascade = shorter.stages.map(|stages| cascade(&stages));
-        Ok(measures)
+        found.measures.cascade = shorter.stages.map(|stages| cascade(&stages));
+        Ok(found)
     }
 
     /// The interval of the fraction of rows that are `right`; none without resamples.
@@ -117,7 +134,7 @@ impl<'a> Sweep<'a> {
         test: Rows<'_>,
         moments: &Moments<'_>,
         shorter: &mut Shorter,
-        measures: &mut Measures,
+        found: &mut Found,
     ) -> Result<(), EvalError> {
         let Checked { classes, train: targets, .. } = self.checked;
         let problem = Problem::new(train, targets, classes.len(), moments)?;
@@ -136,8 +153,9 @@ impl<'a> Sweep<'a> {
         let probe = problem.fit(options, Part::All, shorter.probe.as_ref());
         let raw = self.outcomes(&probe, test, 1.0);
         let right: Vec<bool> = raw.iter().map(|outcome| outcome.right).collect();
-        measures.logreg.push(fraction(&right));
-        measures.logreg_interval.extend(self.interval(&right));
+        found.record(Measure::Probe, &right);
+        found.measures.logreg.push(fraction(&right));
+        found.measures.logreg_interval.extend(self.interval(&right));
 
         let scaled = fits.as_ref().filter(|_| self.options.takes(Measure::Cascade)).map(|fits| {
             let held_out = problem.held_out(&self.folds, fits);
@@ -148,7 +166,7 @@ impl<'a> Sweep<'a> {
             classes.len(),
             self.checked.test.iter().copied().zip(raw.iter().map(|outcome| outcome.class)),
         );
-        measures.probe.push(ProbeScores {
+        found.measures.probe.push(ProbeScores {
             l2,
             objective: probe.objective,
             gradient_norm: probe.gradient_norm,
@@ -175,26 +193,26 @@ impl<'a> Sweep<'a> {
         })
     }
 
-    fn neighbours(&self, train: Rows<'_>, test: Rows<'_>, measures: &mut Measures) {
+    fn neighbours(&self, train: Rows<'_>, test: Rows<'_>, found: &mut Found) {
         let (options, dims) = (self.options, &self.checked.dims);
         let most_hits = options.hits.iter().copied().max().unwrap_or_default();
         let hits = if options.takes(Measure::Retrieval) { most_hits } else { 0 };
         let voters = if options.takes(Measure::Knn) { options.neighbours } else { 1 };
         let in_test = options.database == Database::Test;
         let k = if in_test { voters } else { voters.max(hits) };
-        let found = if !in_test || options.takes(Measure::Knn1) || options.takes(Measure::Knn) {
+        let near = if !in_test || options.takes(Measure::Knn1) || options.takes(Measure::Knn) {
             Neighbours::search(train, test, dims, k, Among::All)
         } else {
             Vec::new()
         };
-        for found in &found {
-            self.classify(found, measures);
+        for near in &near {
+            self.classify(near, found);
         }
         if in_test && hits > 0 {
-            let found = Neighbours::search(test, test, dims, hits, Among::Others);
-            self.retrieve(&found, Among::Others.of(test.len()), measures);
+            let near = Neighbours::search(test, test, dims, hits, Among::Others);
+            self.retrieve(&near, Among::Others.of(test.len()), &mut found.measures);
         } else if hits > 0 {
-            self.retrieve(&found, train.len(), measures);
+            self.retrieve(&near, train.len(), &mut found.measures);
         }
     }
 
@@ -207,22 +225,24 @@ impl<'a> Sweep<'a> {
     }
 
     /// 1-NN and the weighted vote, from neighbours among the training rows.
-    fn classify(&self, found: &Neighbours, measures: &mut Measures) {
+    fn classify(&self, near: &Neighbours, found: &mut Found) {
         let Checked { classes, train, test, .. } = self.checked;
         let right = |class: &dyn Fn(usize) -> usize| -> Vec<bool> {
             (0..test.len()).map(|row| test[row] == Some(class(row))).collect()
         };
         if self.options.takes(Measure::Knn1) {
-            let right = right(&|row| train[found.of(row)[0].row]);
-            measures.knn1.push(fraction(&right));
-            measures.knn1_interval.extend(self.interval(&right));
+            let right = right(&|row| train[near.of(row)[0].row]);
+            found.record(Measure::Knn1, &right);
+            found.measures.knn1.push(fraction(&right));
+            found.measures.knn1_interval.extend(self.interval(&right));
         }
         if self.options.takes(Measure::Knn) {
-            let voters = self.options.neighbours.min(found.k());
+            let voters = self.options.neighbours.min(near.k());
             let temperature = self.options.temperature;
-            let right = right(&|row| vote(&found.of(row)[..voters], train, classes.len(), temperature));
-            measures.knn.push(fraction(&right));
-            measures.knn_interval.extend(self.interval(&right));
+            let right = right(&|row| vote(&near.of(row)[..voters], train, classes.len(), temperature));
+            found.record(Measure::Knn, &right);
+            found.measures.knn.push(fraction(&right));
+            found.measures.knn_interval.extend(self.interval(&right));
         }
     }
 }

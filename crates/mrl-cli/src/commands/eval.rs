@@ -2,7 +2,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use mrl_embedding::EmbeddingSet;
-use mrl_eval::{Comparison, Document, EvalOptions, Evaluation, Images, Measure, Method, Report, Summary};
+use mrl_eval::{
+    Comparison, Document, EvalOptions, Evaluation, Images, Measure, Method, Outcomes, Report, Summary,
+};
 
 use super::{of_file, thumbnails::Thumbnails};
 use crate::{
@@ -47,13 +49,15 @@ pub fn eval(args: &EvalArgs) -> Result<Ending> {
     summary.as_ref().map_or(Ok(()), OutputFolder::claim)?;
     let mut reports = Vec::new();
     for ((evaluation, (train, test)), folder) in evaluations.into_iter().zip(&sets).zip(&folders) {
-        let report = measure("evaluating", evaluation)?;
+        let (report, outcomes) = measure("evaluating", evaluation)?;
         if sets.len() == 1 {
             // First, so that it is there even if the folder cannot be written.
             answer(&report.table());
         }
         let images = args.data_dir.as_deref().and_then(|folder| thumbnails(folder, train, test));
-        name_files(folder.write(report.files(images.as_ref().map(|images| images as &dyn Images))?)?);
+        let mut files = report.files(images.as_ref().map(|images| images as &dyn Images))?;
+        files.extend(args.outcomes.then(|| outcomes.file()));
+        name_files(folder.write(files)?);
         reports.push(report);
     }
     if let Some(folder) = summary {
@@ -167,13 +171,13 @@ fn options(args: &EvalArgs) -> EvalOptions {
     }
 }
 
-fn measure(what: &str, evaluation: Evaluation<'_>) -> Result<Report> {
+fn measure(what: &str, evaluation: Evaluation<'_>) -> Result<(Report, Outcomes)> {
     let progress = Progress::new(what);
-    let report = evaluation.run(&mut |step| {
+    let measured = evaluation.run_with_outcomes(&mut |step| {
         progress.at(step.done as u64, step.total as u64, step.what);
     })?;
     progress.finish();
-    Ok(report)
+    Ok(measured)
 }
 
 /// The two embedding sets that `files` names; none where it is a report. A path may hold commas too: what is there decides.
@@ -200,7 +204,7 @@ fn baseline_report(baseline: &Baseline, options: &EvalOptions) -> Result<Report>
             };
             let evaluation =
                 of_file(files, Evaluation::new(&train, &test, &options), |error| !error.is_usage())?;
-            measure(&format!("evaluating {}", baseline.name), evaluation)
+            Ok(measure(&format!("evaluating {}", baseline.name), evaluation)?.0)
         }
     }
 }

@@ -84,6 +84,28 @@ fn charts_of_an_earlier_report_do_not_stay() {
 }
 
 #[test]
+fn outcomes_say_which_rows_were_right() {
+    let world = world();
+    succeed(
+        world.mrl(&format!("{EVAL} --methods pca-uncentred --measures probe,knn1 --outcomes --out report")),
+    );
+    let (report, bytes) = (json(&world, "report/report.json"), world.read("report/outcomes.safetensors"));
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let measures = &report["methods"]["pca-uncentred"];
+    for (name, accuracies) in [("probe", &measures["logreg"]), ("knn1", &measures["knn1"])] {
+        let right = file.tensor(&format!("pca-uncentred.{name}")).unwrap();
+        assert_eq!(right.shape(), [3, report["test_size"].as_u64().unwrap() as usize]);
+        for (right, accuracy) in right.data().chunks(right.shape()[1]).zip(accuracies.as_array().unwrap()) {
+            let share = right.iter().map(|&right| f64::from(right)).sum::<f64>() / right.len() as f64;
+            assert!((share - accuracy.as_f64().unwrap()).abs() < 1e-12, "{name} {share} {accuracy}");
+        }
+    }
+    // An earlier call's are removed with its other files.
+    succeed(world.mrl(&format!("{EVAL} --methods prefix --measures knn1 --out report")));
+    assert!(!world.path("report/outcomes.safetensors").exists());
+}
+
+#[test]
 fn several_tests_are_runs_with_mean_and_deviation() {
     let world = world();
     let output = succeed(world.mrl(&format!("{EVAL} --test train.safetensors --out runs")));

@@ -5,7 +5,7 @@ use super::{
     charts::{STEMS, charts},
     comparison, summary,
 };
-use crate::{EvalError, Report, Side};
+use crate::{EvalError, OUTCOMES, Report, Side};
 
 /// The images behind the rows of the two sets.
 pub trait Images {
@@ -48,10 +48,12 @@ impl Document {
         };
         let charts =
             stems.iter().flat_map(|stem| ["svg", "png"].map(|extension| format!("{stem}.{extension}")));
+        let outcomes = (self == Self::Report).then(|| OUTCOMES.to_owned());
         ["json", "html"]
             .map(|extension| format!("{}.{extension}", self.name()))
             .into_iter()
             .chain(charts)
+            .chain(outcomes)
             .collect()
     }
 

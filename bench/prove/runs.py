@@ -1,0 +1,102 @@
+"""Trains, embeds and evaluates one encoder by `mrl`, and goes on where an earlier call was interrupted."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+METHODS = ["prefix", "pca", "pca-uncentred", "random-projection"]
+MEASURES = ["probe", "knn1"]
+# Penalty of the probe: the same everywhere, so that none is chosen by luck.
+L2 = "1"
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is trained on, and what is judged."""
+
+    dataset: str
+    folder: Path
+    # Images of each class to train on; all of the training split if it is None.
+    per_class: int | None
+    # Whether the test split is judged, or as many images of each class after those that are trained on.
+    test: bool
+
+    def words(self):
+        return ["--dataset", self.dataset, "--data-dir", self.folder]
+
+
+class Runs:
+    def __init__(self, mrl, images, out):
+        self.mrl_program, self.images, self.out = mrl, images, out
+
+    def mrl(self, *words):
+        words = [str(word) for word in (self.mrl_program, *words)]
+        print("$", *words, file=sys.stderr, flush=True)
+        code = subprocess.run(words, check=False, stdout=subprocess.DEVNULL).returncode
+        if code:
+            sys.exit(f"`{' '.join(words)}` failed ({code}); its message is above")
+
+    def trained_dims(self, name, recipe):
+        """Trains, if that is not done yet; the dims that were trained."""
+        run = self.out / "runs" / name / "run"
+        subset = ["--subset-per-class", self.images.per_class] if self.images.per_class else []
+        self.mrl("train", *self.images.words(), *subset, *recipe, "--fold", "none", "--resume", "--out", run)
+        return tomllib.loads((run / "config.toml").read_text())["model"]["nesting"]
+
+    def right(self, name, dims):
+        """Which of the judged images a trained encoder classifies correctly: by `METHOD.MEASURE`, bool `[dims, images]`."""
+        folder = self.out / "runs" / name
+        judged = "test" if self.images.test else "held-out"
+        outcomes = folder / judged / "outcomes.safetensors"
+        if not outcomes.exists():
+            self.evaluate(folder, judged, dims)
+        found = load_file(outcomes)
+        if found.pop("dims").tolist() != dims:
+            sys.exit(f"{outcomes.parent} was measured at other dims; remove it and run this again")
+        return {key: rows.astype(bool) for key, rows in found.items()}
+
+    def evaluate(self, folder, judged, dims):
+        scratch = folder / "embeddings"
+        scratch.mkdir(exist_ok=True)
+        train, rows = self.embeddings(folder / "run", scratch)
+        self.mrl("eval", "--train", train, "--test", rows, "--dims", ",".join(map(str, dims)), "--methods", ",".join(METHODS), "--measures",
+                 ",".join(MEASURES), "--l2", L2, "--resamples", 0, "--outcomes", "--out", folder / judged)
+        shutil.rmtree(scratch)
+
+    def embeddings(self, run, scratch):
+        """The files of the images that are trained on and of those that are judged."""
+        def embed(split, *more):
+            path = scratch / f"{split}.safetensors"
+            self.mrl("embed", "--run", run, *self.images.words(), "--split", split, *more, "--out", path)
+            return path
+
+        per_class = self.images.per_class
+        if self.images.test:
+            return embed("train", *(["--subset-per-class", per_class] if per_class else [])), embed("test")
+        both = embed("train", "--subset-per-class", 2 * per_class)
+        return tuple(part(both, of_each_class(both, start, start + per_class), scratch / f"{start}.safetensors") for start in (0, per_class))
+
+
+def part(path, rows, out):
+    """Some of the rows of an embedding set, as a set of their own."""
+    with safe_open(path, "numpy") as file:
+        tensors = {name: file.get_slice(name)[:][rows].copy() for name in file.keys()}
+        save_file(tensors, out, file.metadata())
+    return out
+
+
+def of_each_class(path, start, end):
+    """The places of the images `start` to `end` of each class."""
+    with safe_open(path, "numpy") as file:
+        labels = file.get_tensor("labels")
+    places = [numpy.flatnonzero(labels == label)[start:end] for label in numpy.unique(labels)]
+    if any(len(found) < end - start for found in places):
+        sys.exit(f"a class has fewer than {end} images; choose a smaller --per-class, or give --test")
+    return numpy.sort(numpy.concatenate(places))
