@@ -2,7 +2,7 @@ use mrl_data::{DatasetKind, Split};
 use mrl_embedding::Nesting;
 
 use crate::{
-    Config, ConfigError, DeviceChoice, HeadLayers, Objective, Precision, ResolvedConfig, ResolvedData,
+    Config, ConfigError, DeviceChoice, Head, HeadLayers, Objective, Precision, ResolvedConfig, ResolvedData,
     ResolvedModel, ResolvedObjective, ResolvedRun, RunConfig, RunLength, Stem, Supervised, error::refuse,
     settings::to_table,
 };
@@ -79,6 +79,14 @@ impl Config {
                 // Known before 2.6 GB are downloaded for nothing.
                 self.data.holdout.is_none() || !is_unlabelled,
                 "holdout needs labels, and the split unlabeled of stl10 has none; use --split train or train+unlabeled",
+            ),
+            (
+                self.run.nest_after.is_none_or(|share| share > 0.0 && share < 1.0),
+                "nest-after must be a share of the steps above 0 and below 1; 0 turns off a preset's nest-after",
+            ),
+            (
+                self.run.nest_after.is_none() || self.model.head != Head::Fixed,
+                "nest-after is for heads that train prefixes, and the head fixed trains all dims alone; use nest-after 0, or another head",
             ),
             (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),
             (self.model.width > 0.0 && self.model.width <= 16.0, "width must be above 0 and at most 16"),
@@ -195,6 +203,7 @@ impl CheckedConfig {
                 batch_size: run.batch_size,
                 grad_accum: run.grad_accum,
                 view_scales: run.view_scales,
+                nest_after: run.nest_after,
                 precision: facts.precision,
                 device: facts.device,
                 seed: run.seed,

@@ -129,6 +129,9 @@ pub struct RunConfig {
     pub grad_accum: usize,
     /// The sides of the views in equal parts of the run, in parts of `data.image_size`: small ones are trained on faster.
     pub view_scales: Vec<f64>,
+    /// The share of the steps that train all dims alone. After it the features are rotated to their principal components, and
+    /// the shorter prefixes are trained too. Default: all prefixes from the first step on, and no rotation.
+    pub nest_after: Option<f64>,
     /// The number format of the activations.
     pub precision: Precision,
     /// `auto`, `cpu`, `cuda:N` or `mps`.

@@ -94,6 +94,7 @@ pub struct ResolvedRun {
     pub batch_size: usize,
     pub grad_accum: usize,
     pub view_scales: Vec<f64>,
+    pub nest_after: Option<f64>,
     pub precision: Precision,
     pub device: DeviceChoice,
     pub seed: u64,
@@ -136,6 +137,12 @@ impl ResolvedConfig {
             RunLength::Epochs(epochs) => epochs.saturating_mul(batches) / self.run.grad_accum as u64,
             RunLength::Steps(steps) => steps,
         }
+    }
+
+    /// How many of the `total_steps` train all dims alone: 0 if all prefixes are trained from the first step on.
+    #[must_use]
+    pub fn steps_before_nesting(&self, total_steps: u64) -> u64 {
+        self.run.nest_after.map_or(0, |share| (share * total_steps as f64).round() as u64)
     }
 
     /// The text of `config.toml`, without its first line.

@@ -78,7 +78,7 @@ impl Embedder {
         let (model, layout) = Model::new(&config);
         let network = Network::zeros(Arc::new(layout), torch_device(device));
         encoder_file::fill(contents, prefix, &network)?;
-        let fold = encoder_file::read_fold(contents, config.model.features())?;
+        let fold = encoder_file::read_fold(contents, &config)?;
         // To the letter: an earlier version's configuration is that of the sets that it embedded.
         let written = contents.entry("config").map(str::to_owned);
         let metadata = encoder_file::metadata(&config, choice, &network, fold.as_ref());

@@ -1,21 +1,22 @@
-//! `encoder.safetensors` and `online.safetensors`: an encoder's weights under torchvision's names, and as `fc` the linear map that
-//! was folded into it, if one was.
+//! `encoder.safetensors` and `online.safetensors`: an encoder's weights under torchvision's names, and as `fc` the linear map after its
+//! features, if there is one: the rotation before prefixes were trained (`nest_after`), the one that was folded in later, or both.
 
 use std::path::Path;
 
 use mrl_config::{FoldChoice, NetworkChoice, ResolvedConfig};
 use mrl_embedding::Metadata;
 use serde::Serialize;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::{
     Fold, TrainError,
-    model::{Network, is_encoder},
+    model::{FC, Network, is_encoder},
     tensor_file::{self, TensorFile},
 };
 
-/// The name of the linear map, `[d, d]`.
-const FC: &str = "fc.weight";
+/// The names of the two factors of the linear map, each `[d, d]`, where there are two: the product `fold · rotation` is [`FC`].
+const ROTATION: &str = "fc.rotation";
+const FOLD_WEIGHT: &str = "fc.fold";
 
 /// The text entry that names what was folded into the encoder.
 const FOLD: &str = "fold";
@@ -57,8 +58,31 @@ pub(crate) fn metadata(
 
 /// Distinguishes the weights of the encoder and its linear map from others: the same run has other weights later.
 fn fingerprint(network: &Network, fold: Option<&Fold>) -> String {
-    let encoder = network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name));
-    tensor_file::fingerprint(encoder.chain(fold.map(|fold| (FC, fold.tensor()))))
+    let map = linear_map(rotation_of(network), fold);
+    tensor_file::fingerprint(without_map(network).chain(map))
+}
+
+/// The encoder's tensors but for the linear map.
+fn without_map(network: &Network) -> impl Iterator<Item = (&str, Tensor)> {
+    network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name) && *name != FC)
+}
+
+/// The rotation that `network` was trained with, if there is one.
+fn rotation_of(network: &Network) -> Option<Tensor> {
+    network.layout().views(network.flat()).find(|(name, _)| *name == FC).map(|(_, rotation)| rotation)
+}
+
+/// The linear map after the features, with its factors where there are two.
+fn linear_map(rotation: Option<Tensor>, fold: Option<&Fold>) -> Vec<(&'static str, Tensor)> {
+    match (rotation, fold.map(Fold::tensor)) {
+        (None, None) => Vec::new(),
+        (Some(map), None) | (None, Some(map)) => vec![(FC, map)],
+        (Some(rotation), Some(fold)) => {
+            let [left, right] =
+                [&fold, &rotation].map(|factor| factor.to_device(Device::Cpu).to_kind(Kind::Double));
+            vec![(FC, left.matmul(&right).to_kind(Kind::Float)), (ROTATION, rotation), (FOLD_WEIGHT, fold)]
+        }
+    }
 }
 
 /// Writes the encoder of `network`, without the projector, and the linear map after it.
@@ -69,27 +93,31 @@ pub(crate) fn write(
     metadata: &Metadata,
 ) -> Result<(), TrainError> {
     let mut tensors = Vec::new();
-    for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
+    for (name, tensor) in without_map(network) {
         if let Some(norm) = name.strip_suffix("running_mean") {
             tensors
                 .push((format!("{norm}num_batches_tracked"), Tensor::from(network.batches_tracked().get())));
         }
         tensors.push((name.to_owned(), tensor));
     }
-    tensors.extend(fold.map(|fold| (FC.to_owned(), fold.tensor())));
+    let map = linear_map(rotation_of(network), fold);
+    tensors.extend(map.into_iter().map(|(name, map)| (name.to_owned(), map)));
     tensor_file::write(path, tensors.into_iter(), metadata.entries())
 }
 
-/// Writes to `path` what `file` holds, but for the linear map and the entries that `metadata` says of it.
+/// Writes to `path` what `file` holds, but for the map that was folded in and the entries that `metadata` says of it.
 pub(crate) fn write_again(
     file: &TensorFile,
     path: &Path,
     fold: Option<&Fold>,
     metadata: &Metadata,
 ) -> Result<(), TrainError> {
-    let tensors = file.tensors().filter(|(name, _)| *name != FC);
+    let is_folded = file.entry(FOLD).is_some();
+    let rotation = file.tensor(ROTATION).or_else(|| file.tensor(FC).filter(|_| !is_folded));
+    let map = linear_map(rotation.map(Tensor::shallow_clone), fold);
+    let tensors = file.tensors().filter(|(name, _)| ![FC, ROTATION, FOLD_WEIGHT].contains(name));
     let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
-    let tensors = tensors.chain(fold.map(|fold| (FC.to_owned(), fold.tensor())));
+    let tensors = tensors.chain(map.into_iter().map(|(name, map)| (name.to_owned(), map)));
     let mut entries = file.entries();
     entries.remove(FOLD);
     entries.extend(metadata.entries().into_iter().filter(|(key, _)| [FOLD, "weights"].contains(&&**key)));
@@ -99,16 +127,17 @@ pub(crate) fn write_again(
 /// Fills the encoder of `network`; in the file its tensors' names start with `prefix`.
 pub(crate) fn fill(file: &TensorFile, prefix: &str, network: &Network) -> Result<(), TrainError> {
     for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
-        file.copy(&format!("{prefix}{name}"), tensor)?;
+        let is_factor = name == FC && file.tensor(ROTATION).is_some();
+        file.copy(&format!("{prefix}{}", if is_factor { ROTATION } else { name }), tensor)?;
     }
     Ok(())
 }
 
-/// The linear map in the file of an encoder of `width` features, if there is one.
+/// The map that was folded into an encoder of `config`, if one was.
 ///
 /// # Errors
-/// When it is no orthogonal matrix `[width, width]` of f32, or the file does not say what was folded.
-pub(crate) fn read_fold(file: &TensorFile, width: usize) -> Result<Option<Fold>, TrainError> {
+/// When it is no orthogonal matrix `[d, d]` of f32, or the file does not say what was folded.
+pub(crate) fn read_fold(file: &TensorFile, config: &ResolvedConfig) -> Result<Option<Fold>, TrainError> {
     let cure =
         "restore the file from a copy, or delete it and write it again with `mrl train --resume --out RUN`";
     let damaged = |problem: String| file.damaged(format!("{problem}; {cure}"));
@@ -116,18 +145,21 @@ pub(crate) fn read_fold(file: &TensorFile, width: usize) -> Result<Option<Fold>,
         Ok(choice) if choice != FoldChoice::None => Ok(choice),
         _ => Err(damaged(format!("says `fold` {entry:?}, which is neither principal nor learned"))),
     });
-    let Some(weight) = file.tensor(FC) else {
+    let is_rotated = config.run.nest_after.is_some();
+    let name = if is_rotated { FOLD_WEIGHT } else { FC };
+    let Some(weight) = file.tensor(name) else {
         return choice
-            .map_or(Ok(None), |_| Err(damaged(format!("says that it is folded, but has no `{FC}`"))));
+            .map_or(Ok(None), |_| Err(damaged(format!("says that it is folded, but has no `{name}`"))));
     };
     let choice =
-        choice.ok_or_else(|| damaged(format!("has `{FC}`, but does not say as `fold` what it is")))??;
-    let (shape, side) = (weight.size(), width as i64);
+        choice.ok_or_else(|| damaged(format!("has `{name}`, but does not say as `fold` what it is")))??;
+    let (shape, side) = (weight.size(), config.model.features() as i64);
     if weight.kind() != Kind::Float || shape != [side, side] {
-        let problem = format!("`{FC}` is {:?} {shape:?}, and should be Float {:?}", weight.kind(), [side; 2]);
+        let problem =
+            format!("`{name}` is {:?} {shape:?}, and should be Float {:?}", weight.kind(), [side; 2]);
         return Err(damaged(problem));
     }
-    Fold::stored(weight, choice).map(Some).map_err(|problem| damaged(format!("`{FC}` {problem}")))
+    Fold::stored(weight, choice).map(Some).map_err(|problem| damaged(format!("`{name}` {problem}")))
 }
 
 #[cfg(test)]

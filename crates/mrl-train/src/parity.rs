@@ -215,8 +215,12 @@ fn five_steps_are_the_references() {
 fn five_steps_are(golden: &Value) {
     let mut config = config(Encoder::ResNet18, Stem::Cifar);
     config.run.freeze_batch_norm_after = golden["freeze_after"].as_u64();
-    let horizon =
-        Horizon { total_steps: 5, gamma_steps: golden["horizon"].as_u64().unwrap(), warmup_steps: 0 };
+    let horizon = Horizon {
+        total_steps: 5,
+        gamma_steps: golden["horizon"].as_u64().unwrap(),
+        warmup_steps: 0,
+        before_nesting: 0,
+    };
     let mut trainer = Trainer::new(&resolved(&config, 32), horizon);
     fill_network(&trainer.online);
     trainer.target.copy_from(&trainer.online);

@@ -73,6 +73,10 @@ pub trait Observer {
         Err(TrainError::Evaluation("the observer judges, and has no neighbours_kept".to_owned()))
     }
 
+    /// Called while images are embedded to rotate the features after `step` steps, before prefixes are trained (`run.nest_after`): how many
+    /// of how many are done.
+    fn rotating(&mut self, _step: u64, _done: usize, _total: usize) {}
+
     /// Called while a network embeds the images of its fold: how many of how many are done.
     fn folding(&mut self, _network: NetworkChoice, _done: usize, _total: usize) {}
 
@@ -225,6 +229,9 @@ impl<'a> Run<'a> {
                 self.save_checkpoint()?;
                 return Ok(Outcome::Interrupted { step: self.trainer.step });
             }
+            if self.trainer.nesting_begins() {
+                self.rotate(observer)?;
+            }
             let next = |_| next_batch(&mut batches, config, self.labels.as_deref());
             let record = self.trainer.step((0..accumulated).map(next))?;
             let images_per_s = speed.count(config.run.batch_size * accumulated);
@@ -248,6 +255,18 @@ impl<'a> Run<'a> {
         }
         self.save_checkpoint()?;
         self.finish(observer)
+    }
+
+    /// Rotates the features to the principal components of some training images', so that prefixes begin with what matters most. It is the
+    /// first thing after the last step without prefixes, so that a run that is resumed there does the same.
+    fn rotate(&self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let encoder = self.trainer.encoder(&self.trainer.online);
+        let mut progress = |done, total| observer.rotating(self.trainer.step, done, total);
+        let features = EmbeddingSet::new(encoder.of_all(&self.fold_images, &mut progress)?, encoder.width())?;
+        drop(encoder);
+        let rotation = Fold::principal(&features, self.config.model.nesting.dims())?;
+        self.trainer.rotate(&rotation.tensor());
+        Ok(())
     }
 
     /// Whether the held-out images are judged behind this step.

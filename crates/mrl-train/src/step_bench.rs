@@ -25,8 +25,10 @@ impl StepBench {
     /// When the device is not there.
     pub fn new(config: CheckedConfig, side: usize) -> Result<Self, TrainError> {
         let config = &resolve_for(config, side, None)?;
-        let trainer =
-            Trainer::new(config, Horizon { total_steps: u64::MAX, gamma_steps: u64::MAX, warmup_steps: 0 });
+        let trainer = Trainer::new(
+            config,
+            Horizon { total_steps: u64::MAX, gamma_steps: u64::MAX, warmup_steps: 0, before_nesting: 0 },
+        );
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let size = config.data.image_size;
         let numbers = config.run.batch_size * size * size * 3;

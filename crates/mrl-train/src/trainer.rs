@@ -11,7 +11,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use record::Seen;
 pub use record::StepRecord;
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 use crate::{
     TrainError,
@@ -50,6 +50,8 @@ pub(crate) struct Horizon {
     pub(crate) gamma_steps: u64,
     /// Steps in which the learning rate rises.
     pub(crate) warmup_steps: u64,
+    /// Steps that train all dims alone, before prefixes are trained too.
+    pub(crate) before_nesting: u64,
 }
 
 impl Horizon {
@@ -64,7 +66,8 @@ impl Horizon {
             .saturating_add(2 * steps_per_epoch)
             .saturating_sub(config.target.update_gamma_after_step);
         let warmup_steps = warmup_steps(&config.optimiser, steps_per_epoch, total_steps)?;
-        Ok(Self { total_steps, gamma_steps: gamma_steps.max(1), warmup_steps })
+        let before_nesting = config.steps_before_nesting(total_steps);
+        Ok(Self { total_steps, gamma_steps: gamma_steps.max(1), warmup_steps, before_nesting })
     }
 }
 
@@ -136,7 +139,22 @@ impl Trainer {
     /// Which prefixes this step trains.
     fn prefixes(&self) -> Prefixes {
         let weights = self.config.objective.dim_weights.clone();
+        if self.step < self.horizon.before_nesting {
+            return Prefixes::all_dims(&weights);
+        }
         Prefixes::of_step(self.config.model.head, weights, self.config.run.seed, self.step)
+    }
+
+    /// Whether the next step is the first one that trains prefixes, after steps that trained all dims alone.
+    pub(crate) fn nesting_begins(&self) -> bool {
+        self.step > 0 && self.step == self.horizon.before_nesting
+    }
+
+    /// Rotates the features of both networks by `axes`, `[d, d]`: what they make of all numbers stays the same.
+    pub(crate) fn rotate(&self, axes: &Tensor) {
+        let axes = axes.to_device(self.device);
+        self.model.rotate(&self.online, &self.optimiser.moments(), &axes);
+        self.model.rotate(&self.target, &[], &axes);
     }
 
     /// The encoder of `network`, one of the two, for use.
@@ -185,6 +203,8 @@ impl Trainer {
     }
 }
 
+#[cfg(test)]
+mod late_nesting_tests;
 #[cfg(test)]
 mod objective_tests;
 #[cfg(test)]

@@ -177,6 +177,10 @@ pub struct RunArgs {
     /// The side of the views as a share of --image-size, one value for each equal part of the run. Training on small views is faster
     #[arg(long, value_name = "0.5,…,1", value_delimiter = ',')]
     pub view_scales: Option<Vec<f64>>,
+    /// Train all dims alone for this share of the steps. Then rotate the features to their principal components, and train the shorter
+    /// prefixes too. Use 0 to train all prefixes from the first step on [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub nest_after: Option<f64>,
     /// The number format of the activations; auto is bf16 where the device computes in it
     #[arg(long, value_parser = choice::<Precision>())]
     pub precision: Option<Precision>,

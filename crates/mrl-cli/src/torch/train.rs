@@ -254,6 +254,16 @@ impl Observer for Watcher {
         Ok(neighbours_kept::kept(whole, shortened, dims))
     }
 
+    fn rotating(&mut self, step: u64, done: usize, total: usize) {
+        let message = format!("rotating the features: {done} of {total} images");
+        self.progress.at(step, self.total_steps, &message);
+        if done == total {
+            self.progress.note(&format!(
+                "step {step}: the features are rotated to their principal components; from now on all prefixes are trained"
+            ));
+        }
+    }
+
     fn folding(&mut self, network: NetworkChoice, done: usize, total: usize) {
         self.progress.finish();
         self.folding.at(done as u64, total as u64, &format!("{network} network"));

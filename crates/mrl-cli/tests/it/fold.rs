@@ -61,6 +61,60 @@ fn a_run_ends_with_the_rotation_that_mrl_fold_finds() {
     }
 }
 
+/// Rows `[n, d]` of the tensor `name` in an encoder's file; none if it has no such tensor.
+fn matrix(world: &World, file: &str, name: &str) -> Option<Vec<Vec<f64>>> {
+    let bytes = world.read(file);
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = tensors.tensor(name).ok()?;
+    let numbers =
+        tensor.data().chunks_exact(4).map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().unwrap())));
+    let numbers: Vec<f64> = numbers.collect();
+    Some(numbers.chunks(tensor.shape()[1]).map(<[f64]>::to_vec).collect())
+}
+
+#[test]
+fn a_run_that_nests_late_is_rotated_resumed_folded_and_unfolded() {
+    let world = World::new();
+    let late = "--nest-after 0.5 --fold none";
+    let said = text(&succeed(train(&world, "late", late)).stderr);
+    says(&said, &["step 20: the features are rotated to their principal components"]);
+    let metrics = text(&world.read("late/metrics.jsonl"));
+    let trained = |line: &str| line.matches("null").count();
+    let lines: Vec<usize> = metrics.lines().map(trained).collect();
+    assert!(lines[1] == lines[0] && lines[2] == 0 && lines[0] > 0, "{metrics}");
+
+    // The checkpoint of step 20 is from before the rotation.
+    let whole = world.results("late");
+    for name in ["encoder.safetensors", "online.safetensors", "checkpoints/step-000000040.safetensors"] {
+        fs::remove_file(world.path("late").join(name)).unwrap();
+    }
+    succeed(world.mrl("train --resume --out late"));
+    assert!(world.results("late") == whole);
+
+    let (before, file) = (embed(&world, "--run late", "before.safetensors"), "late/encoder.safetensors");
+    let rotation = matrix(&world, file, "fc.weight").unwrap();
+    assert_eq!((rotation.len(), matrix(&world, file, "fc.fold")), (64, None));
+    let unfolded = world.read(file);
+    succeed(world.mrl("fold late --network target --always"));
+    let after = embed(&world, "--run late", "after.safetensors");
+    for (a, b) in (0..20).flat_map(|a| (0..20).map(move |b| (a, b))) {
+        let [was, is] = [&before, &after].map(|set| cosine(set.row(a), set.row(b)));
+        assert!((was - is).abs() < 1e-6, "{a} {b}: {was} {is}");
+    }
+    let [product, fold] = ["fc.weight", "fc.fold"].map(|name| matrix(&world, file, name).unwrap());
+    assert_eq!(matrix(&world, file, "fc.rotation").unwrap(), rotation);
+    for (row, fold) in product.iter().zip(&fold) {
+        for (column, product) in row.iter().enumerate() {
+            let expected: f64 = fold.iter().zip(&rotation).map(|(a, row)| a * row[column]).sum();
+            assert!((product - expected).abs() < 1e-6, "{product} {expected}");
+        }
+    }
+    let again = embed(&world, "--run late --unfolded", "again.safetensors");
+    assert_eq!(again.embeddings(), before.embeddings());
+    succeed(world.mrl("fold late --network target --with none"));
+    assert!(world.read(file) == unfolded);
+}
+
 #[test]
 #[ignore = "long: cargo xtask test --long"]
 fn a_run_that_is_cut_before_its_encoders_ends_as_if_it_had_not_been() {

@@ -27,6 +27,7 @@ pub(super) fn give_way(under: &mut Table, over: &mut Table) -> Result<(), Incomp
     replace_any(under, over, "run", &["epochs", "max_steps"]);
     replace_any(under, over, "optimiser", &WARMUP_KEYS);
     for_no_holdout(under, over);
+    for_nesting_from_the_start(under, over);
     for_augmentation(under, over);
     Ok(())
 }
@@ -139,12 +140,27 @@ fn for_heads(under: &mut Table, over: &Table) {
 
 /// A share of 0 holds nothing out, so there are no images for `eval_every`.
 fn for_no_holdout(under: &mut Table, over: &mut Table) {
-    let share = value(over, "data", "holdout");
-    if share.and_then(Value::as_float) == Some(0.0) || share.and_then(Value::as_integer) == Some(0) {
+    if is_zero(value(over, "data", "holdout")) {
         remove(over, "data", &["holdout"]);
         remove(under, "data", &["holdout"]);
         remove(under, "run", &["eval_every"]);
     }
+}
+
+/// `nest_after = 0` turns it off. So does the head `fixed`, which trains no prefixes, unless `nest_after` is given with it.
+fn for_nesting_from_the_start(under: &mut Table, over: &mut Table) {
+    let share = value(over, "run", "nest_after");
+    let is_off = is_zero(share);
+    if is_off || (share.is_none() && text(over, "model", "head") == Some("fixed")) {
+        remove(under, "run", &["nest_after"]);
+    }
+    if is_off {
+        remove(over, "run", &["nest_after"]);
+    }
+}
+
+fn is_zero(value: Option<&Value>) -> bool {
+    value.and_then(Value::as_float) == Some(0.0) || value.and_then(Value::as_integer) == Some(0)
 }
 
 /// The `preset` of an augmentation replaces the whole section; a setting for both views replaces that of each view.

@@ -105,6 +105,20 @@ fn settings_over_others_exclude_them() {
 }
 
 #[test]
+fn nesting_can_begin_late_or_at_once() {
+    let late = || Settings::parse("[run]\nnest_after = 0.5").unwrap().over(Settings::default()).unwrap();
+    assert_eq!(late().config().unwrap().run.nest_after, Some(0.5));
+    assert_eq!(over(late(), "[run]\nnest_after = 0").unwrap().run.nest_after, None);
+    assert_eq!(over(late(), "[model]\nhead = \"fixed\"").unwrap().run.nest_after, None);
+    let both = over(late(), "[model]\nhead = \"fixed\"\n[run]\nnest_after = 0.3").unwrap();
+    assert!(both.check().unwrap_err().to_string().starts_with("nest-after is for heads that train prefixes"));
+    for share in ["1", "-0.1", "nan"] {
+        let error = over(late(), &format!("[run]\nnest_after = {share}")).unwrap().check().unwrap_err();
+        assert!(error.to_string().starts_with("nest-after must be a share"), "{share}: {error}");
+    }
+}
+
+#[test]
 fn an_objective_comes_with_its_own_settings() {
     let kept = default_with("[objective]\nname = \"vicreg\"\ndim_weights = [1, 2, 3, 4, 5, 6, 7]");
     assert_eq!(kept.objective.loss, Config::default().objective.loss);

@@ -38,9 +38,10 @@ impl Fold {
     pub fn principal(features: &EmbeddingSet, dims: &[usize]) -> Result<Self, TrainError> {
         check_finite(features)?;
         let width = features.width();
+        let dims: Vec<usize> = dims.iter().copied().filter(|&dim| dim < width).collect();
         let mut weight = catch_torch(|| {
             let rows = Tensor::from_slice(features.embeddings()).view([-1, width as i64]);
-            Ok(numbers(&arranged_axes(&rows, dims).tr()))
+            Ok(numbers(&arranged_axes(&rows, &dims).tr()))
         })?;
         for axis in weight.chunks_exact_mut(width) {
             point_upwards(axis);

@@ -36,6 +36,11 @@ impl Classifier {
         Self { prefixes: dims.iter().zip(weights).map(prefix).collect(), is_separate: head.is_separate() }
     }
 
+    /// The weights `[classes, d]` that are multiplied with all numbers of the features.
+    pub(crate) fn of_all_dims(&self) -> Id {
+        self.prefixes[self.prefixes.len() - 1].weight
+    }
+
     /// Features `[n, d]` to logits `[p, n, classes]` of `prefixes`, which are `p` places in the nesting.
     pub(crate) fn forward(&self, weights: &Active, features: &Tensor, prefixes: &[usize]) -> Tensor {
         let prefixes: Vec<&Linear> = prefixes.iter().map(|&prefix| &self.prefixes[prefix]).collect();

@@ -69,6 +69,12 @@ impl Projector {
         Self { prefixes, is_separate: head.is_separate() }
     }
 
+    /// The weights `[any, d]` that are multiplied with all numbers of the features.
+    pub(crate) fn of_all_dims(&self) -> Id {
+        let widest = &self.prefixes[self.prefixes.len() - 1];
+        widest.hidden.as_ref().map_or(widest.output, |hidden| hidden.weight)
+    }
+
     /// Features `[n, d]` to projections `[p, n, k]` of `prefixes`, which are `p` places in the nesting.
     pub(crate) fn forward(&self, weights: &Active, features: &Tensor, prefixes: &[usize]) -> Tensor {
         let prefixes: Vec<&Layers> = prefixes.iter().map(|&prefix| &self.prefixes[prefix]).collect();

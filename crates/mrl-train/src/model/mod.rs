@@ -17,9 +17,14 @@ use tch::{Kind, Tensor};
 /// The name of the logarithm of the learnt scale of logits (the inverse temperature), the one trained number outside encoder and heads.
 const LOG_SCALE: &str = "log_scale";
 
+/// The name of the rotation of the features: torchvision's last layer.
+pub(crate) const FC: &str = "fc.weight";
+
 /// The architecture: which weights there are and how they are used. The weights live in a [`Network`].
 pub(crate) struct Model {
     encoder: ResNet,
+    /// Of a run that rotates the features before it trains prefixes (`nest_after`).
+    rotation: Option<network::Id>,
     heads: Heads,
     /// Of `BYOL`.
     predictor: Option<Predictor>,
@@ -39,6 +44,7 @@ impl Model {
         let dims = model.nesting.dims();
         let mut layout = LayoutBuilder::default();
         let encoder = ResNet::new(&mut layout, model);
+        let rotation = config.run.nest_after.map(|_| layout.rotation(FC, model.features() as i64));
         let heads = match &model.layers {
             HeadLayers::Classifier { classes } => {
                 Heads::Classifier(Classifier::new(&mut layout, model.head, dims, *classes))
@@ -55,12 +61,43 @@ impl Model {
         };
         let log_scale =
             matches!(objective, Objective::Relic(_)).then(|| layout.constant(LOG_SCALE, &[1], 0.0));
-        (Self { encoder, heads, predictor, log_scale }, layout.finish())
+        (Self { encoder, rotation, heads, predictor, log_scale }, layout.finish())
     }
 
     /// Images `[n, 3, h, w]` to features `[n, d]`, f32.
     pub(crate) fn features(&self, weights: &Active, images: &Tensor) -> Tensor {
-        self.encoder.forward(weights, images).to_kind(Kind::Float)
+        let features = self.encoder.forward(weights, images).to_kind(Kind::Float);
+        match self.rotation {
+            Some(rotation) => features.matmul(&weights.get(rotation).tr()),
+            None => features,
+        }
+    }
+
+    /// Rotates the features of `network` by `axes`, `[d, d]` orthogonal with an axis in each row. What heads make of all numbers stays
+    /// the same. `moments` are the averages of gradients and of their squares that an optimiser keeps, `[trainable]`, and are rotated with
+    /// the weights. The squares of rotated gradients are not known; theirs is the average that independent gradients would have.
+    pub(crate) fn rotate(&self, network: &Network, moments: &[Moment<'_>], axes: &Tensor) {
+        let Some(rotation) = self.rotation else { return };
+        let weights = match &self.heads {
+            Heads::Projector(projector) => projector.of_all_dims(),
+            Heads::Classifier(classifier) => classifier.of_all_dims(),
+        };
+        tch::no_grad(|| {
+            let replace = |mut tensor: Tensor, value: &Tensor| tensor.copy_(value);
+            let features = network.tensor(rotation);
+            replace(features.shallow_clone(), &axes.matmul(&features));
+            let turned = |tensor: Tensor, axes: &Tensor| {
+                let value = tensor.matmul(&axes.tr());
+                replace(tensor, &value);
+            };
+            turned(network.tensor(weights), axes);
+            for moment in moments {
+                match moment {
+                    Moment::Mean(mean) => turned(network.layout().view(weights, mean), axes),
+                    Moment::Square(square) => turned(network.layout().view(weights, square), &axes.square()),
+                }
+            }
+        });
     }
 
     /// Images `[n, 3, h, w]` to projections `[p, n, k]`, or logits `[p, n, classes]`, of `prefixes`, which are `p` places in the
@@ -86,6 +123,14 @@ impl Model {
     pub(crate) fn log_scale<'a>(&self, weights: &'a Active) -> Option<&'a Tensor> {
         self.log_scale.map(|id| weights.get(id))
     }
+}
+
+/// An average that an optimiser keeps of each parameter, `[trainable]`.
+pub(crate) enum Moment<'a> {
+    /// Of the gradients.
+    Mean(&'a Tensor),
+    /// Of their squares.
+    Square(&'a Tensor),
 }
 
 /// What each of `dims` has: its own, named and made for it, or the one of the widest.

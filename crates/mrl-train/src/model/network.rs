@@ -16,13 +16,15 @@ enum Init {
     Normal(f64),
     /// Uniform between minus and plus this bound.
     Uniform(f64),
+    /// A square matrix that changes nothing.
+    Identity,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     /// Trained by the optimiser.
     Parameter,
-    /// A running mean or variance.
+    /// A running mean or variance, or a rotation: not trained.
     Statistic,
 }
 
@@ -95,6 +97,11 @@ impl LayoutBuilder {
         self.add(name, shape, Role::Statistic, Init::Constant(value))
     }
 
+    /// A matrix `[width, width]` that is not trained and starts as the identity.
+    pub(crate) fn rotation(&mut self, name: impl Into<String>, width: i64) -> Id {
+        self.add(name.into(), &[width, width], Role::Statistic, Init::Identity)
+    }
+
     fn add(&mut self, name: String, shape: &[i64], role: Role, init: Init) -> Id {
         self.0.push(Spec { name, shape: shape.to_vec(), role, init, offset: 0 });
         Id(self.0.len() - 1)
@@ -117,6 +124,11 @@ impl LayoutBuilder {
 }
 
 impl Layout {
+    /// The tensor of `id` in `flat`, which is `[total]`, or `[trainable]` for a parameter.
+    pub(crate) fn view(&self, id: Id, flat: &Tensor) -> Tensor {
+        self.specs[id.0].view(flat)
+    }
+
     /// The named views of `flat`, which holds `[total]`, or `[trainable]` numbers (gradients, moments) for the
     /// parameters alone.
     pub(crate) fn views<'a>(&'a self, flat: &'a Tensor) -> impl Iterator<Item = (&'a str, Tensor)> {
@@ -150,7 +162,7 @@ impl Network {
         let network = Self::zeros(layout, device);
         tch::no_grad(|| {
             for (spec, tensor) in network.layout.specs.iter().zip(&network.tensors) {
-                let values: Vec<f32> = (0..spec.numel()).map(|_| spec.init.draw(rng)).collect();
+                let values = spec.init.values(&spec.shape, rng);
                 tensor.shallow_clone().copy_(&Tensor::from_slice(&values).view(&spec.shape[..]));
             }
         });
@@ -167,6 +179,11 @@ impl Network {
 
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The tensor of `id`, which is part of [`Network::flat`].
+    pub(crate) fn tensor(&self, id: Id) -> Tensor {
+        self.layout.view(id, &self.flat)
     }
 
     /// All numbers, `[total]`: parameters, then statistics.
@@ -211,15 +228,18 @@ impl Network {
 }
 
 impl Init {
-    fn draw(self, rng: &mut impl Rng) -> f32 {
-        match self {
+    /// The numbers of a tensor of this `shape`, in its order.
+    fn values(self, shape: &[i64], rng: &mut impl Rng) -> Vec<f32> {
+        let value = |place: i64| match self {
             Self::Constant(value) => value as f32,
             Self::Normal(deviation) => {
                 let standard: f64 = StandardNormal.sample(rng);
                 (standard * deviation) as f32
             }
             Self::Uniform(bound) => rng.random_range(-bound..bound) as f32,
-        }
+            Self::Identity => f32::from(place / shape[0] == place % shape[0]),
+        };
+        (0..shape.iter().product()).map(value).collect()
     }
 }
 

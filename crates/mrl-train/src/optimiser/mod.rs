@@ -12,7 +12,7 @@ use mrl_config::{self as config, OptimiserConfig};
 use tch::Tensor;
 
 use self::{adam::Adam, decay::Decay, sgd::Sgd, trust::Trust};
-use crate::model::Network;
+use crate::model::{Moment, Network};
 
 /// Changes a network's parameters by their gradient.
 pub(crate) struct Optimiser {
@@ -57,6 +57,14 @@ impl Optimiser {
                 sgd.step(&parameters, gradient, None, lr);
             }
         });
+    }
+
+    /// What an update leaves for the next one, by what it is an average of.
+    pub(crate) fn moments(&self) -> Vec<Moment<'_>> {
+        match &self.rule {
+            Rule::Adam(adam) => vec![Moment::Mean(&adam.mean), Moment::Square(&adam.square)],
+            Rule::Sgd(sgd) | Rule::Lars(sgd, _) => vec![Moment::Mean(&sgd.velocity)],
+        }
     }
 
     /// What an update leaves for the next one: vectors `[trainable]` with the names that a checkpoint gives them.

@@ -15,6 +15,12 @@ pub(super) struct Prefixes {
 }
 
 impl Prefixes {
+    /// All dims alone, as the last of the `weights` says, before prefixes are trained.
+    pub(super) fn all_dims(weights: &[f64]) -> Self {
+        let nested = weights.len();
+        Self { places: vec![nested - 1], weights: vec![weights[nested - 1]], nested }
+    }
+
     /// All prefixes with their `weights`, one for each nesting dim; with [`Head::RandomPrefix`] one alone.
     ///
     /// Nested dropout (arXiv 1402.0915) draws a prefix for each example, shorter ones more often. Losses that compare the
@@ -61,6 +67,13 @@ mod tests {
             assert_eq!(prefixes.weigh(&[2.0, 6.0]), 5.0);
             assert_eq!(prefixes.spread(&[2.0, 6.0]), [Some(2.0), Some(6.0)]);
         }
+    }
+
+    #[test]
+    fn before_nesting_all_dims_are_trained_alone() {
+        let prefixes = Prefixes::all_dims(&[1.0, 0.5]);
+        assert_eq!((&prefixes.places[..], prefixes.weigh(&[4.0])), (&[1][..], 2.0));
+        assert_eq!(prefixes.spread(&[4.0]), [None, Some(4.0)]);
     }
 
     #[test]

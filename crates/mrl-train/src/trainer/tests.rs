@@ -8,7 +8,10 @@ use crate::{
 };
 
 pub(super) fn trainer(config: &Config) -> Trainer {
-    Trainer::new(&resolved(config, 8), Horizon { total_steps: 4, gamma_steps: 6, warmup_steps: 0 })
+    Trainer::new(
+        &resolved(config, 8),
+        Horizon { total_steps: 4, gamma_steps: 6, warmup_steps: 0, before_nesting: 0 },
+    )
 }
 
 /// Two views of six images, `[6, 3, 8, 8]`, another pair each step.

@@ -1,0 +1,123 @@
+//! Runs that train all dims alone first (`nest_after`).
+
+use mrl_config::{Config, Head, OptimiserConfig, Rule, Sgd};
+use tch::Tensor;
+
+use super::{
+    tests::{step_on, trainer},
+    *,
+};
+use crate::testing::{set_objective, tiny};
+
+/// Trains all dims alone for its first three steps.
+fn late(objective: &str, head: Head, rule: Rule) -> Config {
+    let mut config = tiny();
+    set_objective(&mut config, objective);
+    config.model.head = head;
+    config.run.nest_after = Some(0.5);
+    config.optimiser = OptimiserConfig { rule, lr: 0.05, weight_decay: 0.01, ..config.optimiser };
+    config
+}
+
+fn late_trainer(config: &Config) -> Trainer {
+    let mut trainer = trainer(config);
+    trainer.horizon.before_nesting = 3;
+    trainer
+}
+
+fn sgd() -> Rule {
+    Rule::Sgd(Sgd { momentum: 0.9, nesterov: true })
+}
+
+/// Random axes, `[64, 64]`.
+fn axes() -> Tensor {
+    let waves = (Tensor::arange(64 * 64, (Kind::Double, Device::Cpu)) * 0.37).sin().view([64, 64]);
+    let (_, axes) = (&waves + waves.tr()).linalg_eigh("L");
+    axes.tr().to_kind(Kind::Float)
+}
+
+fn features(trainer: &Trainer) -> Tensor {
+    let wave = (Tensor::arange(5 * 3 * 64, (Kind::Float, Device::Cpu)) * 0.21).sin() * 0.5 + 0.5;
+    tch::no_grad(|| trainer.features(&trainer.online, &wave.view([5, 3, 8, 8])))
+}
+
+fn difference(a: &Tensor, b: &Tensor) -> f64 {
+    ((a - b).abs().max() / b.abs().max()).double_value(&[])
+}
+
+#[test]
+fn a_rotation_changes_no_step_that_trains_all_dims() {
+    for (objective, head) in [
+        ("simclr", Head::MrlE),
+        ("relic", Head::Mrl),
+        ("byol", Head::RandomPrefix),
+        ("supervised", Head::MrlE),
+        ("supervised", Head::Mrl),
+    ] {
+        let config = late(objective, head, sgd());
+        let (mut plain, mut rotated) = (late_trainer(&config), late_trainer(&config));
+        step_on(&mut plain, 0);
+        step_on(&mut rotated, 0);
+        let before = features(&rotated);
+        rotated.rotate(&axes());
+        let after = features(&rotated);
+        assert!(difference(&after, &before.matmul(&axes().tr())) < 1e-5, "{objective} {head}");
+        for step in 1..3 {
+            let [ours, theirs] = [&mut rotated, &mut plain].map(|trainer| step_on(trainer, step));
+            assert!((ours.loss / theirs.loss - 1.0).abs() < 1e-4, "{objective} {head}: {ours:?} {theirs:?}");
+            assert_eq!(ours.loss_per_dim.iter().flatten().count(), 1, "{objective} {head}");
+        }
+        let expected = features(&plain).matmul(&axes().tr());
+        assert!(difference(&features(&rotated), &expected) < 1e-3, "{objective} {head}");
+    }
+}
+
+#[test]
+fn prefixes_are_trained_after_the_steps_without_them() {
+    let mut trainer = late_trainer(&late("simclr", Head::MrlE, sgd()));
+    let trained: Vec<usize> = (0..4)
+        .map(|step| {
+            assert_eq!(trainer.nesting_begins(), step == 3, "step {step}");
+            step_on(&mut trainer, step).loss_per_dim.iter().flatten().count()
+        })
+        .collect();
+    assert_eq!(trained, [1, 1, 1, 4]);
+}
+
+#[test]
+fn two_rotations_are_their_product() {
+    let trainer = late_trainer(&late("simclr", Head::MrlE, sgd()));
+    let before = features(&trainer);
+    trainer.rotate(&axes());
+    trainer.rotate(&axes().tr());
+    assert!(difference(&features(&trainer), &before) < 1e-5);
+}
+
+#[test]
+fn moments_are_rotated_with_their_weights() {
+    let mut trainer = late_trainer(&late("simclr", Head::MrlE, Rule::AdamW));
+    step_on(&mut trainer, 0);
+    let of_head = |trainer: &Trainer| -> Vec<Vec<Vec<f64>>> {
+        let layout = trainer.online.layout();
+        let rows = |flat: &Tensor| {
+            let mut views = layout.views(flat);
+            let (_, weights) = views.find(|(name, _)| *name == "projector.hidden.weight").unwrap();
+            Vec::<Vec<f64>>::try_from(weights.to_kind(Kind::Double)).unwrap()
+        };
+        trainer.optimiser.state().into_iter().map(|(_, flat)| rows(flat)).collect()
+    };
+    let before = of_head(&trainer);
+    trainer.rotate(&axes());
+    let after = of_head(&trainer);
+    let axes = Vec::<Vec<f64>>::try_from(axes().to_kind(Kind::Double)).unwrap();
+    // The mean is first, then the mean of squares.
+    for (moment, power) in [(0, 1), (1, 2)] {
+        let largest = before[moment].iter().flatten().fold(0.0f64, |most, value| most.max(value.abs()));
+        for (old, new) in before[moment].iter().zip(&after[moment]) {
+            for (axis, new) in axes.iter().zip(new) {
+                let expected: f64 = axis.iter().zip(old).map(|(a, old)| a.powi(power) * old).sum();
+                assert!((new - expected).abs() < 1e-5 * largest, "{new} {expected}");
+            }
+        }
+    }
+}
