@@ -191,6 +191,7 @@ impl CheckedConfig {
                     Stem::Auto => Stem::Imagenet,
                     chosen => chosen,
                 },
+                centre: model.centre,
                 nesting,
                 head: model.head,
                 layers,

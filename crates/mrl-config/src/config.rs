@@ -61,6 +61,9 @@ pub struct ModelConfig {
     pub width: f64,
     /// The first layers.
     pub stem: Stem,
+    /// Whether the mean is taken off the features: in training that of the batch, afterwards a running mean. Cosines then tell images apart
+    /// that have a large part in common.
+    pub centre: bool,
     /// The prefixes that are trained. Default: powers of two from 8 to the encoder's width.
     pub nesting: Option<Vec<usize>>,
     /// How the prefixes share a projector or a classifier, and which of them are trained.

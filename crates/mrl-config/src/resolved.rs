@@ -50,6 +50,8 @@ pub struct ResolvedModel {
     pub width: f64,
     /// The first layers; never [`Stem::Auto`].
     pub stem: Stem,
+    /// Whether the mean is taken off the features.
+    pub centre: bool,
     /// The prefixes that are trained.
     #[serde(serialize_with = "as_dims")]
     pub nesting: Nesting,

@@ -128,7 +128,7 @@ impl Embedder {
                     contents.damaged("is a checkpoint; finish the run with `mrl train --resume` first")
                 );
             }
-            encoder_file::write_again(&contents, path, fold, &self.metadata_with(fold))
+            encoder_file::write_again(&contents, path, &self.network, fold, &self.metadata_with(fold))
         })
     }
 

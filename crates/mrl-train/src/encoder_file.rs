@@ -1,5 +1,5 @@
 //! `encoder.safetensors` and `online.safetensors`: an encoder's weights under torchvision's names, and as `fc` the linear map after its
-//! features, if there is one: the rotation before prefixes were trained (`nest_after`), the one that was folded in later, or both.
+//! features, if there is one. Its factors are stored too, so that one of them can be replaced.
 
 use std::path::Path;
 
@@ -10,12 +10,16 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     Fold, TrainError,
-    model::{FC, Network, is_encoder},
+    model::{MEAN, Network, ROTATION, is_encoder},
     tensor_file::{self, TensorFile},
 };
 
-/// The names of the two factors of the linear map, each `[d, d]`, where there are two: the product `fold · rotation` is [`FC`].
-const ROTATION: &str = "fc.rotation";
+/// The linear map after the features, `[d, d]` and `[d]`: torchvision's last layer. Where the network centres or rotates its features, it is made
+/// of that and of the fold; else it is the fold.
+const WEIGHT: &str = "fc.weight";
+const BIAS: &str = "fc.bias";
+
+/// The fold, `[d, d]`, where it is a factor of the map.
 const FOLD_WEIGHT: &str = "fc.fold";
 
 /// The text entry that names what was folded into the encoder.
@@ -58,31 +62,30 @@ pub(crate) fn metadata(
 
 /// Distinguishes the weights of the encoder and its linear map from others: the same run has other weights later.
 fn fingerprint(network: &Network, fold: Option<&Fold>) -> String {
-    let map = linear_map(rotation_of(network), fold);
-    tensor_file::fingerprint(without_map(network).chain(map))
+    tensor_file::fingerprint(encoder(network).chain(linear_map(network, fold)))
 }
 
-/// The encoder's tensors but for the linear map.
-fn without_map(network: &Network) -> impl Iterator<Item = (&str, Tensor)> {
-    network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name) && *name != FC)
+fn encoder(network: &Network) -> impl Iterator<Item = (&str, Tensor)> {
+    network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name))
 }
 
-/// The rotation that `network` was trained with, if there is one.
-fn rotation_of(network: &Network) -> Option<Tensor> {
-    network.layout().views(network.flat()).find(|(name, _)| *name == FC).map(|(_, rotation)| rotation)
-}
-
-/// The linear map after the features, with its factors where there are two.
-fn linear_map(rotation: Option<Tensor>, fold: Option<&Fold>) -> Vec<(&'static str, Tensor)> {
-    match (rotation, fold.map(Fold::tensor)) {
-        (None, None) => Vec::new(),
-        (Some(map), None) | (None, Some(map)) => vec![(FC, map)],
-        (Some(rotation), Some(fold)) => {
-            let [left, right] =
-                [&fold, &rotation].map(|factor| factor.to_device(Device::Cpu).to_kind(Kind::Double));
-            vec![(FC, left.matmul(&right).to_kind(Kind::Float)), (ROTATION, rotation), (FOLD_WEIGHT, fold)]
-        }
-    }
+/// The linear map after the features of `network`, and the fold where it is a factor of it.
+fn linear_map(network: &Network, fold: Option<&Fold>) -> Vec<(&'static str, Tensor)> {
+    let of_network = |wanted| {
+        let found = encoder(network).find(|(name, _)| *name == wanted);
+        found.map(|(_, tensor)| tensor.to_device(Device::Cpu).to_kind(Kind::Double))
+    };
+    let (mean, rotation, fold) = (of_network(MEAN), of_network(ROTATION), fold.map(Fold::tensor));
+    let Some(width) = mean.as_ref().or(rotation.as_ref()).map(|tensor| tensor.size()[0]) else {
+        return fold.map(|fold| (WEIGHT, fold)).into_iter().collect();
+    };
+    let rotation = rotation.unwrap_or_else(|| Tensor::eye(width, (Kind::Double, Device::Cpu)));
+    let weight = fold
+        .as_ref()
+        .map_or_else(|| rotation.shallow_clone(), |fold| fold.to_kind(Kind::Double).matmul(&rotation));
+    let bias = mean.map(|mean| (BIAS, -weight.mv(&mean).to_kind(Kind::Float)));
+    let weight = (WEIGHT, weight.to_kind(Kind::Float));
+    std::iter::once(weight).chain(bias).chain(fold.map(|fold| (FOLD_WEIGHT, fold))).collect()
 }
 
 /// Writes the encoder of `network`, without the projector, and the linear map after it.
@@ -93,31 +96,30 @@ pub(crate) fn write(
     metadata: &Metadata,
 ) -> Result<(), TrainError> {
     let mut tensors = Vec::new();
-    for (name, tensor) in without_map(network) {
+    for (name, tensor) in encoder(network) {
         if let Some(norm) = name.strip_suffix("running_mean") {
             tensors
                 .push((format!("{norm}num_batches_tracked"), Tensor::from(network.batches_tracked().get())));
         }
         tensors.push((name.to_owned(), tensor));
     }
-    let map = linear_map(rotation_of(network), fold);
+    let map = linear_map(network, fold);
     tensors.extend(map.into_iter().map(|(name, map)| (name.to_owned(), map)));
     tensor_file::write(path, tensors.into_iter(), metadata.entries())
 }
 
-/// Writes to `path` what `file` holds, but for the map that was folded in and the entries that `metadata` says of it.
+/// Writes to `path` what `file` holds, with another `fold` and the entries that `metadata` says of it. `network` is that of the file.
 pub(crate) fn write_again(
     file: &TensorFile,
     path: &Path,
+    network: &Network,
     fold: Option<&Fold>,
     metadata: &Metadata,
 ) -> Result<(), TrainError> {
-    let is_folded = file.entry(FOLD).is_some();
-    let rotation = file.tensor(ROTATION).or_else(|| file.tensor(FC).filter(|_| !is_folded));
-    let map = linear_map(rotation.map(Tensor::shallow_clone), fold);
-    let tensors = file.tensors().filter(|(name, _)| ![FC, ROTATION, FOLD_WEIGHT].contains(name));
+    let tensors = file.tensors().filter(|(name, _)| ![WEIGHT, BIAS, FOLD_WEIGHT].contains(name));
     let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
-    let tensors = tensors.chain(map.into_iter().map(|(name, map)| (name.to_owned(), map)));
+    let map = linear_map(network, fold).into_iter().map(|(name, map)| (name.to_owned(), map));
+    let tensors = tensors.chain(map);
     let mut entries = file.entries();
     entries.remove(FOLD);
     entries.extend(metadata.entries().into_iter().filter(|(key, _)| [FOLD, "weights"].contains(&&**key)));
@@ -126,9 +128,8 @@ pub(crate) fn write_again(
 
 /// Fills the encoder of `network`; in the file its tensors' names start with `prefix`.
 pub(crate) fn fill(file: &TensorFile, prefix: &str, network: &Network) -> Result<(), TrainError> {
-    for (name, tensor) in network.layout().views(network.flat()).filter(|(name, _)| is_encoder(name)) {
-        let is_factor = name == FC && file.tensor(ROTATION).is_some();
-        file.copy(&format!("{prefix}{}", if is_factor { ROTATION } else { name }), tensor)?;
+    for (name, tensor) in encoder(network) {
+        file.copy(&format!("{prefix}{name}"), tensor)?;
     }
     Ok(())
 }
@@ -145,8 +146,8 @@ pub(crate) fn read_fold(file: &TensorFile, config: &ResolvedConfig) -> Result<Op
         Ok(choice) if choice != FoldChoice::None => Ok(choice),
         _ => Err(damaged(format!("says `fold` {entry:?}, which is neither principal nor learned"))),
     });
-    let is_rotated = config.run.nest_after.is_some();
-    let name = if is_rotated { FOLD_WEIGHT } else { FC };
+    let is_factor = config.model.centre || config.run.nest_after.is_some();
+    let name = if is_factor { FOLD_WEIGHT } else { WEIGHT };
     let Some(weight) = file.tensor(name) else {
         return choice
             .map_or(Ok(None), |_| Err(damaged(format!("says that it is folded, but has no `{name}`"))));
@@ -236,6 +237,55 @@ mod tests {
         assert_eq!(encoder.unfolded().embed(&images(), &mut |_, _| {}).unwrap(), features);
     }
 
+    /// `fc` of the file alone, applied to the features of the same encoder without it, gives the embeddings: what torchvision computes.
+    #[test]
+    fn fc_is_all_that_comes_after_the_features() {
+        let folder = tempfile::tempdir().unwrap();
+        let [plain, whole, unfolded] = ["plain", "whole", "unfolded"].map(|name| folder.path().join(name));
+        encoder(&plain, None);
+        let features = embed(&plain);
+        let mut fold = Fold::principal(&features, &[]).unwrap();
+        for (centre, nest_after) in [(true, None), (false, Some(0.5)), (true, Some(0.5))] {
+            let mut config = tiny();
+            (config.model.centre, config.run.nest_after) = (centre, nest_after);
+            let config = resolved(&config, 8);
+            let (_, layout) = Model::new(&config);
+            let device = torch_device(config.run.device);
+            let network = Network::new(Arc::new(layout), &mut ChaCha8Rng::seed_from_u64(1), device);
+            for (name, tensor) in network.layout().views(network.flat()) {
+                let waves = (Tensor::arange(tensor.numel() as i64, (Kind::Float, device)) * 0.7).sin();
+                match name {
+                    MEAN => tensor.shallow_clone().copy_(&waves),
+                    ROTATION => tensor.shallow_clone().copy_(&fold.tensor().flip([0i64])),
+                    _ => {}
+                }
+            }
+            for fold in [None, Some(&fold)] {
+                let metadata = metadata(&config, NetworkChoice::Online, &network, fold);
+                write(&whole, &network, fold, &metadata).unwrap();
+                let file = tensor_file::read(&whole).unwrap();
+                let x = Tensor::from_slice(features.embeddings()).view([-1, WIDTH as i64]);
+                let expected = x.linear(file.tensor(WEIGHT).unwrap(), file.tensor(BIAS));
+                let embedded = embed(&whole);
+                let found = Tensor::from_slice(embedded.embeddings()).view([-1, WIDTH as i64]);
+                let away = (found - &expected).abs().max().double_value(&[]);
+                assert!(
+                    away < 1e-5 * expected.abs().max().double_value(&[]),
+                    "{centre} {nest_after:?}: {away}"
+                );
+                assert_eq!(file.tensor(BIAS).is_some(), centre);
+                assert_eq!(embedded.metadata.fold.is_some(), fold.is_some());
+                if fold.is_none() {
+                    fs::copy(&whole, &unfolded).unwrap();
+                }
+            }
+            Embedder::read(&whole).unwrap().write_with(None, &whole).unwrap();
+            assert!(fs::read(&whole).unwrap() == fs::read(&unfolded).unwrap(), "{centre} {nest_after:?}");
+            // Another one for the next turn.
+            fold = fold.after(Some(&fold));
+        }
+    }
+
     #[test]
     fn one_image_is_folded_as_a_set_is() {
         let folder = tempfile::tempdir().unwrap();
@@ -255,13 +305,17 @@ mod tests {
         let fold = folded_encoder(&path);
         let whole = tensor_file::read(&path).unwrap();
         let refused = |weight: Option<Tensor>, said: Option<&str>| {
-            let tensors = whole.tensors().filter(|(name, _)| *name != FC);
+            let tensors = whole.tensors().filter(|(name, _)| *name != WEIGHT);
             let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
             let mut entries = whole.entries();
             entries.remove(FOLD);
             entries.extend(said.map(|said| (FOLD.to_owned(), said.to_owned())));
-            tensor_file::write(&path, tensors.chain(weight.map(|weight| (FC.to_owned(), weight))), entries)
-                .unwrap();
+            tensor_file::write(
+                &path,
+                tensors.chain(weight.map(|weight| (WEIGHT.to_owned(), weight))),
+                entries,
+            )
+            .unwrap();
             let error = Embedder::read(&path).err().expect("refused").to_string();
             assert!(error.starts_with(&path.display().to_string()), "{error}");
             assert!(

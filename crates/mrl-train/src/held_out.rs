@@ -18,8 +18,21 @@ pub struct EvalRecord {
     pub epoch: f64,
     /// How often the nearest training image of a held-out one has its class, by the online network's prefixes.
     pub online_knn1: Vec<f64>,
-    /// The same by the target network's.
+    /// The same by as many centred principal components of its features.
+    pub online_pca_knn1: Vec<f64>,
+    /// By the target network's prefixes.
     pub target_knn1: Vec<f64>,
+    /// By as many centred principal components of its features.
+    pub target_pca_knn1: Vec<f64>,
+}
+
+/// The share of held-out images whose nearest training image has their class, for each dim.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeldOutKnn1 {
+    /// By prefixes.
+    pub prefix: Vec<f64>,
+    /// By as many centred principal components of the same features.
+    pub pca: Vec<f64>,
 }
 
 /// The images to train on, and those to judge by.
@@ -72,11 +85,14 @@ impl HeldOut {
             let [database, queries] = [&self.database, &self.queries];
             observer.knn1(&embed(trainer, network, database)?, &embed(trainer, network, queries)?, dims)
         };
+        let (online, target) = (knn1(&trainer.online)?, knn1(&trainer.target)?);
         Ok(EvalRecord {
             step: trainer.step,
             epoch,
-            online_knn1: knn1(&trainer.online)?,
-            target_knn1: knn1(&trainer.target)?,
+            online_knn1: online.prefix,
+            online_pca_knn1: online.pca,
+            target_knn1: target.prefix,
+            target_pca_knn1: target.pca,
         })
     }
 }
@@ -117,9 +133,10 @@ mod tests {
             database: &EmbeddingSet,
             queries: &EmbeddingSet,
             dims: &[usize],
-        ) -> Result<Vec<f64>, TrainError> {
+        ) -> Result<HeldOutKnn1, TrainError> {
             self.sets.push([database.clone(), queries.clone()]);
-            Ok(dims.iter().map(|&dim| dim as f64 + self.sets.len() as f64).collect())
+            let prefix: Vec<f64> = dims.iter().map(|&dim| dim as f64 + self.sets.len() as f64).collect();
+            Ok(HeldOutKnn1 { pca: prefix.iter().map(|value| value + 100.0).collect(), prefix })
         }
 
         fn evaluated(&mut self, record: &EvalRecord) {
@@ -157,6 +174,7 @@ mod tests {
         assert_eq!(steps, [(2, 1.0), (3, 1.5)]);
         let last = &asked.records[1];
         assert_eq!((last.online_knn1[0], last.target_knn1[0]), (8.0 + 3.0, 8.0 + 4.0));
+        assert_eq!((last.online_pca_knn1[0], last.target_pca_knn1[0]), (108.0 + 3.0, 108.0 + 4.0));
         assert_eq!(asked.sets.len(), 4);
 
         let [trained, held_out] = Part::hold_out(&images(), 0.2).unwrap();

@@ -57,7 +57,7 @@ pub use device::{check_device, resolve};
 pub use embed::{Embedder, embed_pixels};
 pub use error::TrainError;
 pub use fold::{Fold, FoldRecord, FoldTrial};
-pub use held_out::EvalRecord;
+pub use held_out::{EvalRecord, HeldOutKnn1};
 pub use pretrain::{Observer, Outcome, Start, pretrain};
 pub use run_folder::RunFolder;
 pub use step_bench::StepBench;

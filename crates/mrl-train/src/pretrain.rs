@@ -10,7 +10,7 @@ use mrl_embedding::EmbeddingSet;
 use tch::Device;
 
 use crate::{
-    EvalRecord, Fold, FoldRecord, FoldTrial, RunFolder, StepRecord, TrainError,
+    EvalRecord, Fold, FoldRecord, FoldTrial, HeldOutKnn1, RunFolder, StepRecord, TrainError,
     device::torch_device,
     encoder_file,
     features::images,
@@ -41,7 +41,8 @@ pub trait Observer {
         false
     }
 
-    /// The share of `queries` whose nearest row of `database`, by cosine, has their label, for each of the prefixes `dims`.
+    /// The share of `queries` whose nearest row of `database`, by cosine, has their label, for each of `dims`: by prefixes, and by principal
+    /// components of `database`.
     /// Asked for each network whenever `run.eval_every` says so.
     ///
     /// # Errors
@@ -51,7 +52,7 @@ pub trait Observer {
         _database: &EmbeddingSet,
         _queries: &EmbeddingSet,
         _dims: &[usize],
-    ) -> Result<Vec<f64>, TrainError> {
+    ) -> Result<HeldOutKnn1, TrainError> {
         Err(TrainError::Evaluation("the observer judges, and has no knn1".to_owned()))
     }
 

@@ -42,7 +42,6 @@ pub(crate) struct Trainer {
 
 /// How far the schedules reach.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_field_names, reason = "steps of different things")]
 pub(crate) struct Horizon {
     /// Steps of the whole run.
     pub(crate) total_steps: u64,

@@ -15,7 +15,7 @@ use mrl_embedding::EmbeddingSet;
 use mrl_train::{AdaptOptions, Adapter, TrainError};
 
 use super::{
-    held_out::knn1,
+    held_out::prefix_knn1,
     neighbours_kept::{self, K, kept},
 };
 
@@ -151,7 +151,7 @@ impl<'a> Comparison<'a> {
 
     fn worth(&self, database: &EmbeddingSet, queries: &EmbeddingSet) -> Result<Vec<f64>> {
         if self.objective == AdaptObjective::Labels {
-            return Ok(knn1(database, queries, &self.dims)?);
+            return Ok(prefix_knn1(database, queries, &self.dims)?);
         }
         Ok(kept([self.fitted, self.held_out], [database, queries], &self.dims))
     }

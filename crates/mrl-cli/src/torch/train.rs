@@ -17,8 +17,8 @@ use mrl_config::{CheckedConfig, NetworkChoice, ResolvedConfig, ResolvedData};
 use mrl_data::{DatasetKind, OpenOptions};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{
-    EvalRecord, FoldRecord, Observer, Outcome, RunFolder, Start, StepRecord, TrainError, check_device,
-    pretrain, resolve,
+    EvalRecord, FoldRecord, HeldOutKnn1, Observer, Outcome, RunFolder, Start, StepRecord, TrainError,
+    check_device, pretrain, resolve,
 };
 
 use super::{fold, held_out, neighbours_kept, pixel_cache, profile::Profile, signals::StopSignal};
@@ -237,7 +237,7 @@ impl Observer for Watcher {
         database: &EmbeddingSet,
         queries: &EmbeddingSet,
         dims: &[usize],
-    ) -> Result<Vec<f64>, TrainError> {
+    ) -> Result<HeldOutKnn1, TrainError> {
         held_out::knn1(database, queries, dims).map_err(|error| TrainError::Evaluation(error.to_string()))
     }
 

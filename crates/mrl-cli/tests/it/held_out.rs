@@ -41,7 +41,7 @@ fn looking_changes_nothing_of_what_is_trained() {
         evaluations.iter().map(|line| (line["step"].clone(), line["epoch"].clone())).collect();
     assert_eq!(steps, [(4.into(), 1.0.into()), (8.into(), 2.0.into()), (9.into(), 2.25.into())]);
     for line in &evaluations {
-        for network in ["online_knn1", "target_knn1"] {
+        for network in ["online_knn1", "online_pca_knn1", "target_knn1", "target_pca_knn1"] {
             let shares = line[network].as_array().unwrap();
             assert_eq!(shares.len(), 4);
             // Of 8 images, so that a share is a number of eighths.

@@ -76,6 +76,29 @@ impl BatchNorm {
     }
 }
 
+/// Takes the mean off: batch norm without a scale, so that distances stay.
+pub(super) struct Centring {
+    running_mean: Id,
+}
+
+impl Centring {
+    pub(super) fn new(layout: &mut LayoutBuilder, name: &str, width: i64) -> Self {
+        Self { running_mean: layout.statistic(name.to_owned(), &[width], 0.0) }
+    }
+
+    /// `[n, d]` to the same: without the mean of the batch in train mode, which also moves the running mean; else without that.
+    pub(super) fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
+        let running_mean = weights.get(self.running_mean);
+        if weights.mode == Mode::Eval {
+            return x - running_mean;
+        }
+        let mean = x.mean_dim([0i64].as_slice(), false, Kind::Float);
+        // As data of its own, because all tensors of a network share the counter by which torch finds changes of what a gradient needs.
+        let _ = running_mean.data().lerp_(&mean.detach(), MOMENTUM);
+        x - mean
+    }
+}
+
 /// Rows `[n, d]`, or `[p, n, d]`, as each prefix sees them, `[p, n, d]`: the numbers behind its length are 0. A product with the whole
 /// weight is then that with the weight of the prefix: a few operations, however many prefixes there are.
 pub(super) fn masked(x: &Tensor, lengths: &[i64]) -> Tensor {
@@ -93,12 +116,32 @@ pub(super) fn masked(x: &Tensor, lengths: &[i64]) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Network;
 
     /// `[n, c, h, w]` that lies channels-last, as all does in a step.
     fn waves([n, c, h, w]: [i64; 4], kind: Kind) -> Tensor {
         let count = n * c * h * w;
         let waves = Tensor::arange(count, (Kind::Float, tch::Device::Cpu)).sin().to_kind(kind);
         waves.view([n, h, w, c]).permute([0, 3, 1, 2]).set_requires_grad(true)
+    }
+
+    #[test]
+    fn centring_takes_off_the_mean_of_the_batch_and_later_a_running_one() {
+        let mut layout = LayoutBuilder::default();
+        let centring = Centring::new(&mut layout, "mean", 2);
+        let network = Network::zeros(std::sync::Arc::new(layout.finish()), tch::Device::Cpu);
+        let x = Tensor::from_slice(&[1.0f32, 10.0, 3.0, 30.0]).view([2, 2]);
+        let forward = |mode| {
+            let centred = centring.forward(&network.activate(mode, Kind::Float), &x);
+            Vec::<Vec<f32>>::try_from(centred).unwrap()
+        };
+        assert_eq!(forward(Mode::Eval), [[1.0, 10.0], [3.0, 30.0]]);
+        assert_eq!(forward(Mode::Train), [[-1.0, -10.0], [1.0, 10.0]]);
+        // A tenth of the way from 0 to the means 2 and 20.
+        let close = |a: f32, b: f32| (a - b).abs() < 1e-5;
+        let running = forward(Mode::Eval);
+        assert!(close(running[0][0], 0.8) && close(running[0][1], 8.0), "{running:?}");
+        assert_eq!(forward(Mode::Eval), running);
     }
 
     /// The shortcut of a ResNet of 8 channels on views of 224 pixels, with which libtorch's own crashes in f32.

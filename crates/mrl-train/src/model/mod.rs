@@ -9,6 +9,7 @@ mod resnet;
 pub(crate) use classifier::Classifier;
 use head::Predictor;
 pub(crate) use head::Projector;
+use layers::Centring;
 use mrl_config::{Head, HeadLayers, Objective, ResolvedConfig};
 pub(crate) use network::{Active, Layout, LayoutBuilder, Mode, Network};
 pub(crate) use resnet::ResNet;
@@ -17,12 +18,15 @@ use tch::{Kind, Tensor};
 /// The name of the logarithm of the learnt scale of logits (the inverse temperature), the one trained number outside encoder and heads.
 const LOG_SCALE: &str = "log_scale";
 
-/// The name of the rotation of the features: torchvision's last layer.
-pub(crate) const FC: &str = "fc.weight";
+/// The names of the mean that is taken off the features, `[d]`, and of their rotation, `[d, d]`: factors of torchvision's last layer.
+pub(crate) const MEAN: &str = "fc.mean";
+pub(crate) const ROTATION: &str = "fc.rotation";
 
 /// The architecture: which weights there are and how they are used. The weights live in a [`Network`].
 pub(crate) struct Model {
     encoder: ResNet,
+    /// Where features are centred.
+    centring: Option<Centring>,
     /// Of a run that rotates the features before it trains prefixes (`nest_after`).
     rotation: Option<network::Id>,
     heads: Heads,
@@ -44,7 +48,9 @@ impl Model {
         let dims = model.nesting.dims();
         let mut layout = LayoutBuilder::default();
         let encoder = ResNet::new(&mut layout, model);
-        let rotation = config.run.nest_after.map(|_| layout.rotation(FC, model.features() as i64));
+        let width = model.features() as i64;
+        let centring = model.centre.then(|| Centring::new(&mut layout, MEAN, width));
+        let rotation = config.run.nest_after.map(|_| layout.rotation(ROTATION, width));
         let heads = match &model.layers {
             HeadLayers::Classifier { classes } => {
                 Heads::Classifier(Classifier::new(&mut layout, model.head, dims, *classes))
@@ -61,12 +67,15 @@ impl Model {
         };
         let log_scale =
             matches!(objective, Objective::Relic(_)).then(|| layout.constant(LOG_SCALE, &[1], 0.0));
-        (Self { encoder, rotation, heads, predictor, log_scale }, layout.finish())
+        (Self { encoder, centring, rotation, heads, predictor, log_scale }, layout.finish())
     }
 
     /// Images `[n, 3, h, w]` to features `[n, d]`, f32.
     pub(crate) fn features(&self, weights: &Active, images: &Tensor) -> Tensor {
-        let features = self.encoder.forward(weights, images).to_kind(Kind::Float);
+        let mut features = self.encoder.forward(weights, images).to_kind(Kind::Float);
+        if let Some(centring) = &self.centring {
+            features = centring.forward(weights, &features);
+        }
         match self.rotation {
             Some(rotation) => features.matmul(&weights.get(rotation).tr()),
             None => features,
