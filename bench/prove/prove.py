@@ -9,80 +9,31 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
-
-import numpy
 
 sys.path.append(str(Path(__file__).parent.parent))
 from chart import draw
+from comparison import compare, missed
 from machine import machine
-from paired import difference
-from runs import MEASURES, Images, Runs
+from options import OF_NESTING, without
+from runs import Images, Runs
 from table import table
 
-# What the prefix is compared with: which encoder, and how its features are shortened.
-RIVALS = {
-    "PCA of the same features": ("nested", "pca"),
-    "uncentred PCA of the same features": ("nested", "pca-uncentred"),
-    "PCA without nesting": ("fixed", "pca"),
-    "uncentred PCA without nesting": ("fixed", "pca-uncentred"),
-    "random projection of the same features": ("nested", "random-projection"),
-}
-PREFIX = ("nested", "prefix")
-# Percent of the images that all dims of the nested encoder may lose against the one without nesting.
-MOST_LOST = 0.5
 # Prefixes that must win, unless --goal-dims says otherwise: up to a quarter of the numbers.
 SHORT = 4
 
 
 def encoders(runs, args, seed):
     """The dims, and what is right by encoder."""
-    recipe = ["--preset", args.recipe, "--seed", seed, *args.options]
-    dims = runs.trained_dims(f"nested-{seed}", recipe)
-    runs.trained_dims(f"fixed-{seed}", [*recipe, "--head", "fixed"])
+    recipe = ["--preset", args.recipe, "--seed", seed]
+    dims = runs.trained_dims(f"nested-{seed}", [*recipe, *args.options])
+    runs.trained_dims(f"fixed-{seed}", [*recipe, *without(args.options, OF_NESTING), "--head", "fixed"])
     return dims, {encoder: runs.right(f"{encoder}-{seed}", dims) for encoder in ("nested", "fixed")}
-
-
-def compare(dims, right):
-    """Accuracies in percent and differences of the prefix, by measure. `right` has what is right by encoder, for each seed."""
-    def rows(encoder, method, measure, place):
-        return numpy.stack([of_seed[encoder][f"{method}.{measure}"][place] for of_seed in right])
-
-    def percent(encoder, method, measure, place):
-        return 100.0 * float(rows(encoder, method, measure, place).mean())
-
-    result = {}
-    for measure in MEASURES:
-        prefix = [rows(*PREFIX, measure, place) for place in range(len(dims))]
-        accuracy = {"prefix": [percent(*PREFIX, measure, place) for place in range(len(dims))]}
-        against = {}
-        for name, (encoder, method) in RIVALS.items():
-            accuracy[name] = [percent(encoder, method, measure, place) for place in range(len(dims))]
-            against[name] = [asdict(difference(prefix[place], rows(encoder, method, measure, place))) for place in range(len(dims))]
-        whole = rows("fixed", "prefix", measure, len(dims) - 1)
-        result[measure] = {"accuracy": accuracy, "prefix minus": against, "all dims without nesting": 100.0 * float(whole.mean()),
-                           "all dims minus without nesting": asdict(difference(prefix[-1], whole))}
-    return result
-
-
-def missed(result, dims, goal_dims):
-    """The goals that the lower ends of the intervals do not reach, as sentences."""
-    found = []
-    for measure, of_measure in result.items():
-        for name, differences in of_measure["prefix minus"].items():
-            lost = [dim for dim, difference in zip(dims, differences) if dim in goal_dims and difference["low"] <= 0]
-            if lost:
-                found.append(f"{measure}: the prefix is not surely better than {name} at {', '.join(map(str, lost))} dims")
-        low = of_measure["all dims minus without nesting"]["low"]
-        if low < -MOST_LOST:
-            found.append(f"{measure}: all {dims[-1]} dims may lose {-low:.1f} points to the encoder without nesting; {MOST_LOST} are allowed")
-    return found
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="cargo xtask prove", description=__doc__.splitlines()[0],
-                                     epilog="Options after -- go to both trainings, e.g. -- --width 0.25 --epochs 12")
+                                     epilog="Options after -- go to both trainings, e.g. -- --width 0.25 --epochs 12; those of nesting, such as --nest-after, to the nested one alone.")
     parser.add_argument("recipe", nargs="?", default="default", help="a preset of mrl train, or its file [default: default]")
     parser.add_argument("--mrl", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--dataset", default="cifar10", help="as for mrl train [default: cifar10]")
@@ -106,8 +57,10 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     found = [encoders(runs, args, seed) for seed in args.seeds]
     dims = found[0][0]
-    result = compare(dims, [right for _, right in found])
     goal_dims = args.goal_dims or [dim for dim in dims if dim * SHORT <= dims[-1]]
+    if not goal_dims or not set(goal_dims) <= set(dims):
+        sys.exit(f"--goal-dims {','.join(map(str, goal_dims)) or 'of none'} cannot be judged: trained are {', '.join(map(str, dims))}; give some of these")
+    result = compare(dims, [right for _, right in found])
     about = {"recipe": args.recipe, "options": args.options, "dataset": args.dataset, "per_class": args.per_class,
              "judged": "test images" if args.test else "held-out images", "seeds": args.seeds, "date": time.strftime("%Y-%m-%d"),
              "machine": machine()}

@@ -7,12 +7,11 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy
-from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from comparison import MEASURES
+from rows import of_each_class, part
+from safetensors.numpy import load_file
 
 METHODS = ["prefix", "pca", "pca-uncentred", "random-projection"]
-MEASURES = ["probe", "knn1"]
 # Penalty of the probe: the same everywhere, so that none is chosen by luck.
 L2 = "1"
 
@@ -54,8 +53,9 @@ class Runs:
         """Which of the judged images a trained encoder classifies correctly: by `METHOD.MEASURE`, bool `[dims, images]`."""
         folder = self.out / "runs" / name
         judged = "test" if self.images.test else "held-out"
-        outcomes = folder / judged / "outcomes.safetensors"
-        if not outcomes.exists():
+        outcomes, encoder = folder / judged / "outcomes.safetensors", folder / "run/encoder.safetensors"
+        # Outcomes that are older than the encoder are of another one.
+        if not outcomes.exists() or outcomes.stat().st_mtime < encoder.stat().st_mtime:
             self.evaluate(folder, judged, dims)
         found = load_file(outcomes)
         if found.pop("dims").tolist() != dims:
@@ -82,21 +82,3 @@ class Runs:
             return embed("train", *(["--subset-per-class", per_class] if per_class else [])), embed("test")
         both = embed("train", "--subset-per-class", 2 * per_class)
         return tuple(part(both, of_each_class(both, start, start + per_class), scratch / f"{start}.safetensors") for start in (0, per_class))
-
-
-def part(path, rows, out):
-    """Some of the rows of an embedding set, as a set of their own."""
-    with safe_open(path, "numpy") as file:
-        tensors = {name: file.get_slice(name)[:][rows].copy() for name in file.keys()}
-        save_file(tensors, out, file.metadata())
-    return out
-
-
-def of_each_class(path, start, end):
-    """The places of the images `start` to `end` of each class."""
-    with safe_open(path, "numpy") as file:
-        labels = file.get_tensor("labels")
-    places = [numpy.flatnonzero(labels == label)[start:end] for label in numpy.unique(labels)]
-    if any(len(found) < end - start for found in places):
-        sys.exit(f"a class has fewer than {end} images; choose a smaller --per-class, or give --test")
-    return numpy.sort(numpy.concatenate(places))

@@ -49,3 +49,12 @@ def test_the_order_of_the_rows_changes_nothing_but_chance():
     ours, theirs = difference(first, second), difference(first[:, order], second[:, order])
     assert ours.mean == pytest.approx(theirs.mean)
     assert ours.low == pytest.approx(theirs.low, abs=0.3)
+
+
+def test_drawing_kinds_of_rows_is_drawing_rows():
+    first, second = rows(3, 300, 0.7, 9), rows(3, 300, 0.6, 10)
+    gained = first.astype(float) - second
+    random = numpy.random.default_rng(11)
+    means = [gained[random.integers(3, size=3)][:, random.integers(300, size=300)].mean() for _ in range(20_000)]
+    found = difference(first, second)
+    assert [found.low, found.high] == pytest.approx(100 * numpy.quantile(means, [0.025, 0.975]), abs=0.3)

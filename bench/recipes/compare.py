@@ -16,16 +16,15 @@ import tomllib
 from pathlib import Path
 
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
 sys.path.append(str(Path(__file__).parent.parent))
 from machine import machine
+from rows import of_each_class, part
 
 HERE = Path(__file__).parent
 REFERENCE = HERE.parent.parent / "presets/reference.toml"
 # What the recipes of a folder change.
 BASES = {HERE / "changes": HERE / "base.toml", HERE / "together": HERE / "whole-growing.toml"}
-CLASSES = 10
 # Training images of each class that there are.
 OF_A_CLASS = 5000
 # Passes of a view through an encoder that an image costs: two views forward and, twice as much, backward; two more forward by a target
@@ -92,27 +91,6 @@ def steps(config, images):
     passes = WITH_TARGET if config["objective"]["name"] in LEARN_FROM_TARGET else ALONE
     cost = area * passes / WITH_TARGET
     return round(images / (cost * run["batch_size"] * run["grad_accum"]))
-
-
-def part(path, rows, out):
-    """Some of the rows of an embedding set."""
-    with safe_open(path, "numpy") as file:
-        tensors = {name: file.get_slice(name)[:][rows].copy() for name in file.keys()}
-        save_file(tensors, out, file.metadata())
-    return out
-
-
-def of_each_class(path, start, end):
-    """Places of the images start to end of each class."""
-    with safe_open(path, "numpy") as file:
-        labels = file.get_tensor("labels")
-    seen = [0] * CLASSES
-    places = []
-    for place, label in enumerate(labels):
-        if start <= seen[label] < end:
-            places.append(place)
-        seen[label] += 1
-    return places
 
 
 def judge(args, run, network, scratch):

@@ -61,8 +61,7 @@ pub struct ModelConfig {
     pub width: f64,
     /// The first layers.
     pub stem: Stem,
-    /// Whether the mean is taken off the features: in training that of the batch, afterwards a running mean. Cosines then tell images apart
-    /// that have a large part in common.
+    /// Whether the mean is subtracted from the features: in training that of the batch, afterwards a running mean.
     pub centre: bool,
     /// The prefixes that are trained. Default: powers of two from 8 to the encoder's width.
     pub nesting: Option<Vec<usize>>,

@@ -50,7 +50,7 @@ pub struct ResolvedModel {
     pub width: f64,
     /// The first layers; never [`Stem::Auto`].
     pub stem: Stem,
-    /// Whether the mean is taken off the features.
+    /// Whether the mean is subtracted from the features.
     pub centre: bool,
     /// The prefixes that are trained.
     #[serde(serialize_with = "as_dims")]
@@ -141,10 +141,18 @@ impl ResolvedConfig {
         }
     }
 
-    /// How many of the `total_steps` train all dims alone: 0 if all prefixes are trained from the first step on.
+    /// How many of the `total_steps` train all dims alone: with `nest_after` at least the first step and at most all but the last one, else
+    /// none.
     #[must_use]
     pub fn steps_before_nesting(&self, total_steps: u64) -> u64 {
-        self.run.nest_after.map_or(0, |share| (share * total_steps as f64).round() as u64)
+        let Some(share) = self.run.nest_after.filter(|_| total_steps >= 2) else { return 0 };
+        ((share * total_steps as f64).round() as u64).clamp(1, total_steps - 1)
+    }
+
+    /// Whether the network itself has a linear map after the features: it centres or rotates them.
+    #[must_use]
+    pub fn maps_features(&self) -> bool {
+        self.model.centre || self.run.nest_after.is_some()
     }
 
     /// The text of `config.toml`, without its first line.
@@ -270,6 +278,18 @@ mod tests {
         let mut long = Config::default();
         long.run.epochs = Some(i64::MAX as u64);
         assert_eq!(resolve(long, 32).unwrap().total_steps(39), u64::MAX);
+    }
+
+    #[test]
+    fn nesting_begins_after_a_share_of_the_steps_and_before_the_last_one() {
+        let before = |share, steps| {
+            let mut config = Config::default();
+            config.run.nest_after = share;
+            resolve(config, 32).unwrap().steps_before_nesting(steps)
+        };
+        assert_eq!(before(None, 100), 0);
+        assert_eq!([1, 2, 10, 101].map(|steps| before(Some(0.5), steps)), [0, 1, 5, 51]);
+        assert_eq!((before(Some(0.01), 10), before(Some(0.99), 10)), (1, 9));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use strum::{Display, EnumString, VariantNames};
 pub enum Method {
     /// The first `d` numbers: what nesting trains.
     Prefix,
-    /// The first `d` principal components, fitted on the whole width of the training set.
+    /// The first `d` centred principal components, fitted on the whole width of the training set.
     Pca,
     /// The first `d` principal components without taking the mean away first. With all of them, cosines stay those of the whole rows.
     PcaUncentred,

@@ -96,14 +96,14 @@ impl Embedder {
         })
     }
 
-    /// The same encoder without its linear map: its prefixes are as they were trained.
+    /// The same encoder without its fold: its prefixes are as they were trained.
     #[must_use]
     pub fn unfolded(self) -> Self {
         let metadata = self.metadata_with(None);
         Self { fold: None, metadata, ..self }
     }
 
-    /// The linear map after the features, if there is one.
+    /// The rotation that was folded in, if one was.
     #[must_use]
     pub fn fold(&self) -> Option<&Fold> {
         self.fold.as_ref()

@@ -146,8 +146,7 @@ pub(crate) fn read_fold(file: &TensorFile, config: &ResolvedConfig) -> Result<Op
         Ok(choice) if choice != FoldChoice::None => Ok(choice),
         _ => Err(damaged(format!("says `fold` {entry:?}, which is neither principal nor learned"))),
     });
-    let is_factor = config.model.centre || config.run.nest_after.is_some();
-    let name = if is_factor { FOLD_WEIGHT } else { WEIGHT };
+    let name = if config.maps_features() { FOLD_WEIGHT } else { WEIGHT };
     let Some(weight) = file.tensor(name) else {
         return choice
             .map_or(Ok(None), |_| Err(damaged(format!("says that it is folded, but has no `{name}`"))));

@@ -41,8 +41,8 @@ pub trait Observer {
         false
     }
 
-    /// The share of `queries` whose nearest row of `database`, by cosine, has their label, for each of `dims`: by prefixes, and by principal
-    /// components of `database`.
+    /// The share of `queries` whose nearest row of `database`, by cosine, has their label, for each of `dims`: by prefixes, and by centred
+    /// principal components of `database`.
     /// Asked for each network whenever `run.eval_every` says so.
     ///
     /// # Errors
@@ -231,7 +231,9 @@ impl<'a> Run<'a> {
                 return Ok(Outcome::Interrupted { step: self.trainer.step });
             }
             if self.trainer.nesting_begins() {
-                self.rotate(observer)?;
+                let since = Instant::now();
+                self.begin_nesting(observer)?;
+                speed.leave_out(since.elapsed());
             }
             let next = |_| next_batch(&mut batches, config, self.labels.as_deref());
             let record = self.trainer.step((0..accumulated).map(next))?;
@@ -260,14 +262,22 @@ impl<'a> Run<'a> {
 
     /// Rotates the features to the principal components of some training images', so that prefixes begin with what matters most. It is the
     /// first thing after the last step without prefixes, so that a run that is resumed there does the same.
-    fn rotate(&self, observer: &mut dyn Observer) -> Result<(), TrainError> {
-        let encoder = self.trainer.encoder(&self.trainer.online);
+    fn begin_nesting(&self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let mut progress = |done, total| observer.rotating(self.trainer.step, done, total);
-        let features = EmbeddingSet::new(encoder.of_all(&self.fold_images, &mut progress)?, encoder.width())?;
-        drop(encoder);
+        let features = self.fold_features(&self.trainer.online, &mut progress)?;
         let rotation = Fold::principal(&features, self.config.model.nesting.dims())?;
-        self.trainer.rotate(&rotation.tensor());
+        self.trainer.begin_nesting(&rotation.tensor());
         Ok(())
+    }
+
+    /// What `network` makes of the images that a rotation is fitted to. `progress` hears how many of how many are done.
+    fn fold_features(
+        &self,
+        network: &Network,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<EmbeddingSet, TrainError> {
+        let encoder = self.trainer.encoder(network);
+        Ok(EmbeddingSet::new(encoder.of_all(&self.fold_images, progress)?, encoder.width())?)
     }
 
     /// Whether the held-out images are judged behind this step.
@@ -326,9 +336,8 @@ impl<'a> Run<'a> {
         if self.config.run.fold == FoldChoice::None {
             return Ok(None);
         }
-        let encoder = self.trainer.encoder(network);
-        let mut progress = |done, total| observer.folding(choice, done, total);
-        let features = EmbeddingSet::new(encoder.of_all(&self.fold_images, &mut progress)?, encoder.width())?;
+        let features =
+            self.fold_features(network, &mut |done, total| observer.folding(choice, done, total))?;
         let trial = match FoldTrial::new(self.config.run.fold, &features, &self.config.model.nesting) {
             Ok(Some(trial)) => trial,
             Ok(None) => return Ok(None),

@@ -18,7 +18,7 @@ use crate::{
     device::{torch_device, torch_kind},
     features::Features,
     loss_scale::LossScale,
-    model::{Mode, Model, Network},
+    model::{Layout, Mode, Model, Network},
     objective::{Partner, partner_of},
     optimiser::Optimiser,
     phase::phase,
@@ -66,6 +66,12 @@ impl Horizon {
             .saturating_sub(config.target.update_gamma_after_step);
         let warmup_steps = warmup_steps(&config.optimiser, steps_per_epoch, total_steps)?;
         let before_nesting = config.steps_before_nesting(total_steps);
+        if config.run.freeze_batch_norm_after.is_some_and(|steps| steps <= before_nesting) {
+            return Err(TrainError::Usage(format!(
+                "freeze-batch-norm-after must be above the {before_nesting} steps before nesting: prefixes have batch norms of their own, \
+                 which have no statistics before"
+            )));
+        }
         Ok(Self { total_steps, gamma_steps: gamma_steps.max(1), warmup_steps, before_nesting })
     }
 }
@@ -76,8 +82,7 @@ impl Trainer {
         let (model, layout) = Model::new(config);
         let layout = Arc::new(layout);
         let device = torch_device(config.run.device);
-        let mut rng = ChaCha8Rng::seed_from_u64(config.run.seed);
-        let online = Network::new(Arc::clone(&layout), &mut rng, device);
+        let online = initial_network(config, Arc::clone(&layout), device);
         let target = Network::zeros(layout, device);
         target.copy_from(&online);
         let optimiser = Optimiser::new(&config.optimiser, &online);
@@ -149,11 +154,15 @@ impl Trainer {
         self.step > 0 && self.step == self.horizon.before_nesting
     }
 
-    /// Rotates the features of both networks by `axes`, `[d, d]`: what they make of all numbers stays the same.
-    pub(crate) fn rotate(&self, axes: &Tensor) {
+    /// Rotates the features of both networks by `axes`, `[d, d]`, before the first step that trains prefixes. What the networks make of all
+    /// numbers stays the same. What only prefixes use starts as in a new network.
+    pub(crate) fn begin_nesting(&self, axes: &Tensor) {
         let axes = axes.to_device(self.device);
-        self.model.rotate(&self.online, &self.optimiser.moments(), &axes);
-        self.model.rotate(&self.target, &[], &axes);
+        let initial = initial_network(&self.config, self.online.shared_layout(), self.device);
+        for (network, moments) in [(&self.online, self.optimiser.moments()), (&self.target, Vec::new())] {
+            self.model.rotate(network, &moments, &axes);
+            self.model.reset_prefixes(network, &initial, &moments);
+        }
     }
 
     /// The encoder of `network`, one of the two, for use.
@@ -200,6 +209,11 @@ impl Trainer {
             _ => start,
         }
     }
+}
+
+/// The network before its first step.
+fn initial_network(config: &ResolvedConfig, layout: Arc<Layout>, device: Device) -> Network {
+    Network::new(layout, &mut ChaCha8Rng::seed_from_u64(config.run.seed), device)
 }
 
 #[cfg(test)]

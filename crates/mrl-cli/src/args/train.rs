@@ -107,7 +107,7 @@ pub struct ModelArgs {
     /// The first layers; auto is cifar for views up to 64 pixels, imagenet above
     #[arg(long, value_parser = choice::<Stem>())]
     pub stem: Option<Stem>,
-    /// Take the mean off the features
+    /// Subtract the mean from the features
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub centre: Option<bool>,
     /// The prefixes to train [default: powers of two from 8 to the encoder's width]
@@ -203,7 +203,7 @@ pub struct RunArgs {
     /// from its first evaluation on, after 2,000 steps [default: never]
     #[arg(long, value_name = "N")]
     pub freeze_batch_norm_after: Option<u64>,
-    /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained dim of both networks, and by as many principal components
+    /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained dim of both networks, and by as many centred principal components
     #[arg(long, value_name = "N")]
     pub eval_every: Option<u64>,
     /// The rotation to fold into the encoders at the end of the run. It is folded only if prefixes find more of the nearest neighbours with

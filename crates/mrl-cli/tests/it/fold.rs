@@ -94,6 +94,8 @@ fn a_run_that_nests_late_is_rotated_resumed_folded_and_unfolded() {
     let (before, file) = (embed(&world, "--run late", "before.safetensors"), "late/encoder.safetensors");
     let rotation = matrix(&world, file, "fc.weight").unwrap();
     assert_eq!((rotation.len(), matrix(&world, file, "fc.fold")), (64, None));
+    let largest = rotation.iter().enumerate().map(|(place, row)| row[place].abs()).fold(0.0, f64::max);
+    assert!(largest < 0.99, "the identity is no rotation to principal components");
     let unfolded = world.read(file);
     succeed(world.mrl("fold late --network target --always"));
     let after = embed(&world, "--run late", "after.safetensors");

@@ -41,6 +41,12 @@ impl Classifier {
         self.prefixes[self.prefixes.len() - 1].weight
     }
 
+    /// The parameters that only prefixes below the full width use.
+    pub(super) fn of_prefixes(&self) -> Vec<Id> {
+        let shorter = self.prefixes[..self.prefixes.len() - 1].iter().filter(|_| self.is_separate);
+        shorter.flat_map(|linear| [linear.weight, linear.bias]).collect()
+    }
+
     /// Features `[n, d]` to logits `[p, n, classes]` of `prefixes`, which are `p` places in the nesting.
     pub(crate) fn forward(&self, weights: &Active, features: &Tensor, prefixes: &[usize]) -> Tensor {
         let prefixes: Vec<&Linear> = prefixes.iter().map(|&prefix| &self.prefixes[prefix]).collect();

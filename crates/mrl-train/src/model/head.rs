@@ -75,6 +75,18 @@ impl Projector {
         widest.hidden.as_ref().map_or(widest.output, |hidden| hidden.weight)
     }
 
+    /// The parameters that only prefixes below the full width use.
+    pub(super) fn of_prefixes(&self) -> Vec<Id> {
+        let shorter = &self.prefixes[..self.prefixes.len() - 1];
+        let own = |layers: &Layers| {
+            let weights =
+                layers.hidden.as_ref().map(|hidden| hidden.weight).into_iter().chain([layers.output]);
+            let weights = weights.filter(|_| self.is_separate);
+            weights.chain(layers.hidden.iter().flat_map(Hidden::norm_parameters)).collect::<Vec<_>>()
+        };
+        shorter.iter().flat_map(own).collect()
+    }
+
     /// Features `[n, d]` to projections `[p, n, k]` of `prefixes`, which are `p` places in the nesting.
     pub(crate) fn forward(&self, weights: &Active, features: &Tensor, prefixes: &[usize]) -> Tensor {
         let prefixes: Vec<&Layers> = prefixes.iter().map(|&prefix| &self.prefixes[prefix]).collect();
@@ -112,6 +124,15 @@ impl Predictor {
         Self { prefixes: dims.iter().map(prefix).collect() }
     }
 
+    /// The parameters that only prefixes below the full width use.
+    pub(super) fn of_prefixes(&self) -> Vec<Id> {
+        let shorter = &self.prefixes[..self.prefixes.len() - 1];
+        let own = |(hidden, output): &(Hidden, Id)| {
+            [hidden.weight, *output].into_iter().chain(hidden.norm_parameters()).collect::<Vec<_>>()
+        };
+        shorter.iter().flat_map(own).collect()
+    }
+
     /// Projections of `prefixes`, `[p, n, k]`, to their predictions, `[p, n, k]`. All have layers of one size, so that a product
     /// of stacks serves them.
     pub(super) fn forward(&self, weights: &Active, projections: &Tensor, prefixes: &[usize]) -> Tensor {
@@ -137,6 +158,10 @@ impl Hidden {
     /// With a batch norm `norm` where heads have them.
     fn new(layout: &mut LayoutBuilder, config: &ProjectorConfig, norm: &str, units: i64, weight: Id) -> Self {
         Self { units, weight, norm: config.batch_norm.then(|| BatchNorm::new(layout, norm, units)) }
+    }
+
+    fn norm_parameters(&self) -> Vec<Id> {
+        self.norm.as_ref().map(BatchNorm::parameters).unwrap_or_default()
     }
 
     /// `[n, inputs]` to `[n, units]`.

@@ -68,6 +68,10 @@ impl BatchNorm {
         }
     }
 
+    pub(super) fn parameters(&self) -> Vec<Id> {
+        vec![self.weight, self.bias]
+    }
+
     /// `[n, channels, h, w]` or `[n, channels]` to the same.
     pub(super) fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
         let [weight, bias, mean, var] =
@@ -76,7 +80,7 @@ impl BatchNorm {
     }
 }
 
-/// Takes the mean off: batch norm without a scale, so that distances stay.
+/// Subtracts the mean: batch norm without a scale, so that distances stay.
 pub(super) struct Centring {
     running_mean: Id,
 }

@@ -85,25 +85,46 @@ impl Model {
     /// Rotates the features of `network` by `axes`, `[d, d]` orthogonal with an axis in each row. What heads make of all numbers stays
     /// the same. `moments` are the averages of gradients and of their squares that an optimiser keeps, `[trainable]`, and are rotated with
     /// the weights. The squares of rotated gradients are not known; theirs is the average that independent gradients would have.
+    ///
+    /// # Panics
+    /// When the network has no rotation, which one that nests late has.
     pub(crate) fn rotate(&self, network: &Network, moments: &[Moment<'_>], axes: &Tensor) {
-        let Some(rotation) = self.rotation else { return };
+        let rotation = self.rotation.expect("a network that nests late has a rotation");
         let weights = match &self.heads {
             Heads::Projector(projector) => projector.of_all_dims(),
             Heads::Classifier(classifier) => classifier.of_all_dims(),
         };
         tch::no_grad(|| {
             let replace = |mut tensor: Tensor, value: &Tensor| tensor.copy_(value);
-            let features = network.tensor(rotation);
-            replace(features.shallow_clone(), &axes.matmul(&features));
-            let turned = |tensor: Tensor, axes: &Tensor| {
+            let current = network.tensor(rotation);
+            replace(current.shallow_clone(), &axes.matmul(&current));
+            let rotate = |tensor: Tensor, axes: &Tensor| {
                 let value = tensor.matmul(&axes.tr());
                 replace(tensor, &value);
             };
-            turned(network.tensor(weights), axes);
+            rotate(network.tensor(weights), axes);
             for moment in moments {
                 match moment {
-                    Moment::Mean(mean) => turned(network.layout().view(weights, mean), axes),
-                    Moment::Square(square) => turned(network.layout().view(weights, square), &axes.square()),
+                    Moment::Mean(mean) => rotate(network.layout().view(weights, mean), axes),
+                    Moment::Square(square) => rotate(network.layout().view(weights, square), &axes.square()),
+                }
+            }
+        });
+    }
+
+    /// Gives the parameters that only prefixes below the full width use the values that they have in `initial`, and sets their `moments` to 0. While all
+    /// dims were trained alone, these parameters had no gradient, and weight decay made them smaller.
+    pub(crate) fn reset_prefixes(&self, network: &Network, initial: &Network, moments: &[Moment<'_>]) {
+        let heads = match &self.heads {
+            Heads::Projector(projector) => projector.of_prefixes(),
+            Heads::Classifier(classifier) => classifier.of_prefixes(),
+        };
+        let predictors = self.predictor.as_ref().map(Predictor::of_prefixes).unwrap_or_default();
+        tch::no_grad(|| {
+            for id in heads.into_iter().chain(predictors) {
+                network.tensor(id).copy_(&initial.tensor(id));
+                for Moment::Mean(moment) | Moment::Square(moment) in moments {
+                    let _ = network.layout().view(id, moment).zero_();
                 }
             }
         });

@@ -181,6 +181,11 @@ impl Network {
         &self.layout
     }
 
+    /// The layout, for another network of the same kind.
+    pub(crate) fn shared_layout(&self) -> Arc<Layout> {
+        Arc::clone(&self.layout)
+    }
+
     /// The tensor of `id`, which is part of [`Network::flat`].
     pub(crate) fn tensor(&self, id: Id) -> Tensor {
         self.layout.view(id, &self.flat)

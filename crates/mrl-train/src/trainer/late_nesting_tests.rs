@@ -7,7 +7,7 @@ use super::{
     tests::{step_on, trainer},
     *,
 };
-use crate::testing::{set_objective, tiny};
+use crate::testing::{resolved, set_objective, tiny};
 
 /// Trains all dims alone for its first three steps.
 fn late(objective: &str, head: Head, rule: Rule) -> Config {
@@ -60,7 +60,7 @@ fn a_rotation_changes_no_step_that_trains_all_dims() {
         step_on(&mut plain, 0);
         step_on(&mut rotated, 0);
         let before = features(&rotated);
-        rotated.rotate(&axes());
+        rotated.begin_nesting(&axes());
         let after = features(&rotated);
         assert!(difference(&after, &before.matmul(&axes().tr())) < 1e-5, "{objective} {head}");
         for step in 1..3 {
@@ -85,12 +85,63 @@ fn prefixes_are_trained_after_the_steps_without_them() {
     assert_eq!(trained, [1, 1, 1, 4]);
 }
 
+/// The parameters of the heads that the full width does not use, by name.
+fn of_prefixes(trainer: &Trainer, network: &Network) -> Vec<(String, Vec<f32>)> {
+    let is_own = |name: &str| {
+        let heads = ["projector.8.", "projector.16.", "projector.32.", "predictor.8.", "classifier.16."];
+        heads.iter().any(|head| name.starts_with(head)) && !name.contains("running")
+    };
+    let views = trainer.online.layout().views(network.flat()).filter(|(name, _)| is_own(name));
+    views
+        .map(|(name, tensor)| (name.to_owned(), Vec::try_from(tensor.contiguous().view([-1])).unwrap()))
+        .collect()
+}
+
+#[test]
+fn what_only_prefixes_use_starts_anew() {
+    for (objective, head) in [("byol", Head::Mrl), ("relic", Head::MrlE), ("supervised", Head::Mrl)] {
+        let mut config = late(objective, head, Rule::Adam);
+        config.model.head_batch_norm = config.model.head_batch_norm.map(|_| true);
+        config.optimiser.decay_norms_and_biases = true;
+        let mut trainer = late_trainer(&config);
+        let initial = of_prefixes(&trainer, &trainer.online);
+        assert!(initial.len() >= 2, "{objective} {head}: {}", initial.len());
+        (0..3).for_each(|step| drop(step_on(&mut trainer, step)));
+        assert!(of_prefixes(&trainer, &trainer.online) != initial, "{objective} {head}: weight decay");
+        trainer.begin_nesting(&axes());
+        for network in [&trainer.online, &trainer.target] {
+            assert!(of_prefixes(&trainer, network) == initial, "{objective} {head}");
+        }
+        for (_, moment) in trainer.optimiser.state() {
+            let layout = trainer.online.layout();
+            let mut views =
+                layout.views(moment).filter(|(name, _)| initial.iter().any(|(own, _)| own == name));
+            assert!(views.all(|(_, view)| view.abs().max().double_value(&[]) == 0.0), "{objective} {head}");
+        }
+    }
+}
+
+#[test]
+fn batch_norms_of_prefixes_are_not_frozen_before_they_are_used() {
+    let mut config = late("simclr", Head::MrlE, sgd());
+    let horizon = |config: &Config| Horizon::new(&resolved(config, 8), 10);
+    (config.run.epochs, config.run.max_steps) = (None, Some(20));
+    config.run.freeze_batch_norm_after = Some(10);
+    let error = horizon(&config).unwrap_err().to_string();
+    assert!(
+        error.starts_with("freeze-batch-norm-after must be above the 10 steps before nesting"),
+        "{error}"
+    );
+    config.run.freeze_batch_norm_after = Some(11);
+    assert_eq!(horizon(&config).unwrap().before_nesting, 10);
+}
+
 #[test]
 fn two_rotations_are_their_product() {
     let trainer = late_trainer(&late("simclr", Head::MrlE, sgd()));
     let before = features(&trainer);
-    trainer.rotate(&axes());
-    trainer.rotate(&axes().tr());
+    trainer.begin_nesting(&axes());
+    trainer.begin_nesting(&axes().tr());
     assert!(difference(&features(&trainer), &before) < 1e-5);
 }
 
@@ -108,7 +159,7 @@ fn moments_are_rotated_with_their_weights() {
         trainer.optimiser.state().into_iter().map(|(_, flat)| rows(flat)).collect()
     };
     let before = of_head(&trainer);
-    trainer.rotate(&axes());
+    trainer.begin_nesting(&axes());
     let after = of_head(&trainer);
     let axes = Vec::<Vec<f64>>::try_from(axes().to_kind(Kind::Double)).unwrap();
     // The mean is first, then the mean of squares.
