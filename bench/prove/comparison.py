@@ -21,23 +21,23 @@ MOST_LOST = 0.5
 
 def compare(dims, right):
     """Accuracies in percent and differences of the prefix, by measure. `right` has what is right by encoder, for each seed."""
-    def rows(encoder, method, measure, place):
-        return numpy.stack([of_seed[encoder][f"{method}.{measure}"][place] for of_seed in right])
+    def rows(encoder, method, measure):
+        """What is right at each dim, a list of `[seeds, images]`."""
+        return [numpy.stack([of_seed[encoder][f"{method}.{measure}"][place] for of_seed in right]) for place in range(len(dims))]
 
-    def percent(encoder, method, measure, place):
-        return 100.0 * float(rows(encoder, method, measure, place).mean())
+    def percent(right_at_dims):
+        return [100.0 * float(at_dim.mean()) for at_dim in right_at_dims]
 
     result = {}
     for measure in MEASURES:
-        prefix = [rows(*PREFIX, measure, place) for place in range(len(dims))]
-        accuracy = {"prefix": [percent(*PREFIX, measure, place) for place in range(len(dims))]}
-        against = {}
-        for name, (encoder, method) in RIVALS.items():
-            accuracy[name] = [percent(encoder, method, measure, place) for place in range(len(dims))]
-            against[name] = [asdict(difference(prefix[place], rows(encoder, method, measure, place))) for place in range(len(dims))]
-        whole = rows("fixed", "prefix", measure, len(dims) - 1)
-        result[measure] = {"accuracy": accuracy, "prefix minus": against, "all dims without nesting": 100.0 * float(whole.mean()),
-                           "all dims minus without nesting": asdict(difference(prefix[-1], whole))}
+        prefix, whole = rows(*PREFIX, measure), rows("fixed", "prefix", measure)[-1]
+        rivals = {name: rows(*rival, measure) for name, rival in RIVALS.items()}
+        result[measure] = {
+            "accuracy": {name: percent(found) for name, found in {"prefix": prefix, **rivals}.items()},
+            "prefix minus": {name: [asdict(difference(*pair)) for pair in zip(prefix, found)] for name, found in rivals.items()},
+            "all dims without nesting": 100.0 * float(whole.mean()),
+            "all dims minus without nesting": asdict(difference(prefix[-1], whole)),
+        }
     return result
 
 

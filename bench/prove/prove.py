@@ -39,7 +39,7 @@ def parse():
     parser.add_argument("--dataset", default="cifar10", help="as for mrl train [default: cifar10]")
     parser.add_argument("--data-dir", type=Path, required=True, help="the folder of the images")
     parser.add_argument("--seeds", default="0,1,2", type=lambda text: [int(seed) for seed in text.split(",")], help="[default: 0,1,2]")
-    parser.add_argument("--per-class", type=int, help="train on so many images of each class, and judge by as many others, that nothing is trained on")
+    parser.add_argument("--per-class", type=int, help="train on the first N images of each class, and judge by the next N")
     parser.add_argument("--test", action="store_true", help="judge by the test images instead: only what is already chosen")
     parser.add_argument("--goal-dims", type=lambda text: [int(dim) for dim in text.split(",")], help="where the prefix must win [default: up to a quarter of the dims]")
     parser.add_argument("--out", type=Path, default=Path("runs/prove"), help="[default: runs/prove]")

@@ -30,6 +30,10 @@ class Images:
     def words(self):
         return ["--dataset", self.dataset, "--data-dir", self.folder]
 
+    def subset(self):
+        """The options that choose the images to train on."""
+        return ["--subset-per-class", self.per_class] if self.per_class else []
+
 
 class Runs:
     def __init__(self, mrl, images, out):
@@ -45,8 +49,7 @@ class Runs:
     def trained_dims(self, name, recipe):
         """Trains, if that is not done yet; the dims that were trained."""
         run = self.out / "runs" / name / "run"
-        subset = ["--subset-per-class", self.images.per_class] if self.images.per_class else []
-        self.mrl("train", *self.images.words(), *subset, *recipe, "--fold", "none", "--resume", "--out", run)
+        self.mrl("train", *self.images.words(), *self.images.subset(), *recipe, "--fold", "none", "--resume", "--out", run)
         return tomllib.loads((run / "config.toml").read_text())["model"]["nesting"]
 
     def right(self, name, dims):
@@ -77,8 +80,8 @@ class Runs:
             self.mrl("embed", "--run", run, *self.images.words(), "--split", split, *more, "--out", path)
             return path
 
-        per_class = self.images.per_class
         if self.images.test:
-            return embed("train", *(["--subset-per-class", per_class] if per_class else [])), embed("test")
+            return embed("train", *self.images.subset()), embed("test")
+        per_class = self.images.per_class
         both = embed("train", "--subset-per-class", 2 * per_class)
         return tuple(part(both, of_each_class(both, start, start + per_class), scratch / f"{start}.safetensors") for start in (0, per_class))

@@ -61,7 +61,7 @@ pub struct ModelConfig {
     pub width: f64,
     /// The first layers.
     pub stem: Stem,
-    /// Whether the mean is subtracted from the features: in training that of the batch, afterwards a running mean.
+    /// Subtract the mean from the features. Training subtracts the mean of the batch; evaluation subtracts a running mean.
     pub centre: bool,
     /// The prefixes that are trained. Default: powers of two from 8 to the encoder's width.
     pub nesting: Option<Vec<usize>>,

@@ -50,7 +50,7 @@ pub struct ResolvedModel {
     pub width: f64,
     /// The first layers; never [`Stem::Auto`].
     pub stem: Stem,
-    /// Whether the mean is subtracted from the features.
+    /// Subtract the mean from the features.
     pub centre: bool,
     /// The prefixes that are trained.
     #[serde(serialize_with = "as_dims")]
@@ -149,7 +149,7 @@ impl ResolvedConfig {
         ((share * total_steps as f64).round() as u64).clamp(1, total_steps - 1)
     }
 
-    /// Whether the network itself has a linear map after the features: it centres or rotates them.
+    /// True if the network centres or rotates its features.
     #[must_use]
     pub fn maps_features(&self) -> bool {
         self.model.centre || self.run.nest_after.is_some()

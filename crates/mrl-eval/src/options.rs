@@ -24,7 +24,7 @@ pub enum Method {
     Prefix,
     /// The first `d` centred principal components, fitted on the whole width of the training set.
     Pca,
-    /// The first `d` principal components without taking the mean away first. With all of them, cosines stay those of the whole rows.
+    /// The first `d` uncentred principal components: the mean is not subtracted. All `d` of them keep the cosines of the full vectors.
     PcaUncentred,
     /// `d` random directions, normally distributed; those of a shorter one are the first of a longer one.
     RandomProjection,

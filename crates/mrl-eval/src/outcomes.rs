@@ -28,7 +28,8 @@ impl Outcomes {
         self.right.extend(right.into_iter().map(|(measure, right)| ((method, measure), right)));
     }
 
-    /// Whether each test row was right at each dim, `[dims, rows]` row-major; none if it was not measured.
+    /// For each dim and each test row, true if the row was classified correctly: `[dims, rows]`, row-major. `None` if `method` and `measure` were
+    /// not measured.
     #[must_use]
     pub fn right(&self, method: Method, measure: Measure) -> Option<&[bool]> {
         self.right.get(&(method, measure)).map(Vec::as_slice)

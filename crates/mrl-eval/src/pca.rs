@@ -2,7 +2,7 @@ use mrl_linalg::eigen;
 
 use crate::{EvalError, projection::Projection, standardise::Moments};
 
-/// What is taken away before the components are found.
+/// What is subtracted from the rows before the components are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Centring {
     /// The mean of the training set, as scikit-learn's `PCA` does.

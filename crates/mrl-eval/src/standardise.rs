@@ -86,7 +86,7 @@ impl<'a> Moments<'a> {
         self.covariance.get_or_init(|| self.products())
     }
 
-    /// The mean over the rows of the products of each two features, `[d, d]`: the covariance without taking the mean away.
+    /// The mean over the rows of the products of each two features, `[d, d]`: the covariance if the mean is not subtracted.
     pub(crate) fn mean_products(&self) -> Vec<f64> {
         let (covariance, mean) = (self.covariance(), &self.mean);
         let entries = covariance.chunks_exact(mean.len()).zip(mean);

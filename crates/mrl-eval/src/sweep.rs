@@ -41,7 +41,7 @@ struct Shorter {
     stages: Option<Vec<Stage>>,
 }
 
-/// What a sweep finds.
+/// The results of a sweep: the figures of the report, and the outcome of each test row.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) measures: Measures,

@@ -181,12 +181,16 @@ mod tests {
 
     const WIDTH: usize = 64;
 
+    fn network_of(config: &ResolvedConfig) -> Network {
+        let (_, layout) = Model::new(config);
+        let device = torch_device(config.run.device);
+        Network::new(Arc::new(layout), &mut ChaCha8Rng::seed_from_u64(1), device)
+    }
+
     /// The file of an untrained encoder with this linear map.
     fn encoder(path: &Path, fold: Option<&Fold>) {
         let config = resolved(&tiny(), 8);
-        let (_, layout) = Model::new(&config);
-        let device = torch_device(config.run.device);
-        let network = Network::new(Arc::new(layout), &mut ChaCha8Rng::seed_from_u64(1), device);
+        let network = network_of(&config);
         network.batches_tracked().set(7);
         let metadata = metadata(&config, NetworkChoice::Online, &network, fold);
         write(path, &network, fold, &metadata).unwrap();
@@ -248,11 +252,9 @@ mod tests {
             let mut config = tiny();
             (config.model.centre, config.run.nest_after) = (centre, nest_after);
             let config = resolved(&config, 8);
-            let (_, layout) = Model::new(&config);
-            let device = torch_device(config.run.device);
-            let network = Network::new(Arc::new(layout), &mut ChaCha8Rng::seed_from_u64(1), device);
+            let network = network_of(&config);
             for (name, tensor) in network.layout().views(network.flat()) {
-                let waves = (Tensor::arange(tensor.numel() as i64, (Kind::Float, device)) * 0.7).sin();
+                let waves = (Tensor::arange(tensor.numel() as i64, (Kind::Float, Device::Cpu)) * 0.7).sin();
                 match name {
                     MEAN => tensor.shallow_clone().copy_(&waves),
                     ROTATION => tensor.shallow_clone().copy_(&fold.tensor().flip([0i64])),

@@ -158,7 +158,7 @@ impl Trainer {
     /// numbers stays the same. What only prefixes use starts as in a new network.
     pub(crate) fn begin_nesting(&self, axes: &Tensor) {
         let axes = axes.to_device(self.device);
-        let initial = initial_network(&self.config, self.online.shared_layout(), self.device);
+        let initial = initial_network(&self.config, Arc::clone(self.online.layout()), self.device);
         for (network, moments) in [(&self.online, self.optimiser.moments()), (&self.target, Vec::new())] {
             self.model.rotate(network, &moments, &axes);
             self.model.reset_prefixes(network, &initial, &moments);

@@ -203,7 +203,8 @@ pub struct RunArgs {
     /// from its first evaluation on, after 2,000 steps [default: never]
     #[arg(long, value_name = "N")]
     pub freeze_batch_norm_after: Option<u64>,
-    /// Every N epochs, and at the end, the 1-NN accuracy of the images of --holdout by each trained dim of both networks, and by as many centred principal components
+    /// Every N epochs, and at the end, show the 1-NN accuracy of the images of --holdout, for both networks and each trained dim: by
+    /// prefixes, and by as many centred principal components
     #[arg(long, value_name = "N")]
     pub eval_every: Option<u64>,
     /// The rotation to fold into the encoders at the end of the run. It is folded only if prefixes find more of the nearest neighbours with

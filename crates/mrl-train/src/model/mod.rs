@@ -95,12 +95,11 @@ impl Model {
             Heads::Classifier(classifier) => classifier.of_all_dims(),
         };
         tch::no_grad(|| {
-            let replace = |mut tensor: Tensor, value: &Tensor| tensor.copy_(value);
-            let current = network.tensor(rotation);
-            replace(current.shallow_clone(), &axes.matmul(&current));
-            let rotate = |tensor: Tensor, axes: &Tensor| {
-                let value = tensor.matmul(&axes.tr());
-                replace(tensor, &value);
+            let composed = axes.matmul(&network.tensor(rotation));
+            network.tensor(rotation).copy_(&composed);
+            let rotate = |mut tensor: Tensor, axes: &Tensor| {
+                let rotated = tensor.matmul(&axes.tr());
+                tensor.copy_(&rotated);
             };
             rotate(network.tensor(weights), axes);
             for moment in moments {

@@ -177,13 +177,8 @@ impl Network {
         Self { layout, flat, tensors, batches_tracked: Cell::new(0) }
     }
 
-    pub(crate) fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Arc<Layout> {
         &self.layout
-    }
-
-    /// The layout, for another network of the same kind.
-    pub(crate) fn shared_layout(&self) -> Arc<Layout> {
-        Arc::clone(&self.layout)
     }
 
     /// The tensor of `id`, which is part of [`Network::flat`].
