@@ -6,20 +6,27 @@ use std::sync::{
 use anyhow::Result;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
-    flag,
+    low_level,
 };
 
-/// Whether the user or the system asked the program to end.
+/// True once the user or the system has asked the program to end.
 #[derive(Clone)]
 pub(crate) struct StopSignal(Arc<AtomicBool>);
 
 impl StopSignal {
-    /// From now on SIGINT and SIGTERM ask; a second one ends the program at once.
+    /// From now on the first SIGINT or SIGTERM asks; the second ends the program at once.
     pub(crate) fn install() -> Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, 130, Arc::clone(&asked))?;
-            flag::register(signal, Arc::clone(&asked))?;
+            let asked = Arc::clone(&asked);
+            // One exchange, since two threads may take two signals at the same moment.
+            let take = move || {
+                if asked.swap(true, Ordering::Relaxed) {
+                    low_level::exit(130);
+                }
+            };
+            // SAFETY: an atomic exchange and `_exit` are all that the handler does; both may be called in one.
+            unsafe { low_level::register(signal, take) }?;
         }
         Ok(Self(asked))
     }
