@@ -28,12 +28,6 @@ const SEARCH: Environment = Environment {
     folder: "bench-python-search",
 };
 
-const RECIPES: Environment = Environment {
-    packages: &["numpy==2.4.*", "safetensors==0.*"],
-    imports: "import safetensors.numpy",
-    folder: "bench-python-recipes",
-};
-
 const PROOF: Environment = Environment {
     packages: &["numpy==2.4.*", "safetensors==0.*", "matplotlib==3.11.*"],
     imports: "import matplotlib, safetensors.numpy",
@@ -46,14 +40,6 @@ const PROOF: Environment = Environment {
 /// Set-up, the build, pip or the benchmark fails; its messages are above.
 pub(crate) fn eval(workspace: &Workspace, script: &str, options: &[&str]) -> Result<()> {
     beside_mrl(workspace, &EVALUATION, &format!("bench/eval/{script}"), options)
-}
-
-/// Recipes of training beside each other: `bench/recipes/compare.py`.
-///
-/// # Errors
-/// As [`eval`].
-pub(crate) fn recipes(workspace: &Workspace, options: &[&str]) -> Result<()> {
-    beside_mrl(workspace, &RECIPES, "bench/recipes/compare.py", options)
 }
 
 /// Whether prefixes of a recipe's nested encoder beat principal components: `bench/prove/prove.py`.

@@ -43,7 +43,6 @@ Usage: cargo xtask COMMAND
   bench eval-large [OPTIONS]  How mrl eval grows with the set
   bench train [OPTIONS]       mrl train beside PyTorch
   bench search [OPTIONS]      mrl index search beside faiss and usearch
-  bench recipes [OPTIONS]     Recipes of training beside each other
 
 A LIBTORCH or LIBTORCH_USE_PYTORCH that you have set is used as it is, and set-up then does nothing.
 ";
@@ -69,7 +68,6 @@ fn main() -> ExitCode {
         ["bench", "eval", ref options @ ..] => bench::eval(&workspace, "compare.py", options),
         ["bench", "train", ref options @ ..] => bench::train(&workspace, options),
         ["bench", "search", ref options @ ..] => bench::search(&workspace, options),
-        ["bench", "recipes", ref options @ ..] => bench::recipes(&workspace, options),
         ["bench", "eval-large", ref options @ ..] => bench::eval(&workspace, "large.py", options),
         _ => {
             let typed = if args.is_empty() {
