@@ -155,6 +155,54 @@ def losses():
     return out
 
 
+def of_pairs(loss):
+    """The mean over all pairs of views but those of two small ones; there are no targets."""
+    def at(views, large, _):
+        return mean([loss(views[i], views[j]) for i in range(large) for j in range(i + 1, len(views))])
+    return at
+
+
+def against_targets(loss):
+    """The mean over all views of the mean over the targets of the other large views."""
+    def at(views, large, targets):
+        return mean([mean([loss(view, targets[j]) for j in range(large) if j != i]) for i, view in enumerate(views)])
+    return at
+
+
+def against_mean_target(loss):
+    """The mean over all views, each against the mean of the targets of the other large views (FastSiam)."""
+    def at(views, large, targets):
+        losses = []
+        for i, view in enumerate(views):
+            others = [targets[j] for j in range(large) if j != i]
+            centre = [[mean([other[r][c] for other in others]) for c in range(K)] for r in range(N)]
+            losses.append(loss(view, centre))
+        return mean(losses)
+    return at
+
+
+def views():
+    """Losses of three views and a small one, with their gradient in the projections of each."""
+    count, large = 4, 3
+    x = [fill(f"views.x.{i}", (N, K), 0.1, 2.0) for i in range(count)]
+    targets = [rows(fill(f"views.target.{i}", (N, K), -0.2, 3.0), K) for i in range(large)]
+    labels = [0, 4, 2, 2, 1, 3, 0]
+    cases = [
+        ("relic", dict(alpha=0.5), against_targets(lambda a, b: relic(a, b, 0.5, 0.3))),
+        ("simclr", dict(temperature=0.5), of_pairs(lambda a, b: simclr(a, b, 0.5))),
+        ("byol", dict(), against_mean_target(byol)),
+        ("vicreg", dict(), of_pairs(lambda a, b: vicreg(a, b, 25.0, 25.0, 1.0))),
+        ("barlow-twins", dict(), of_pairs(lambda a, b: barlow_twins(a, b, 5e-3))),
+        ("supervised", dict(classes=K), lambda views, large, _: mean([supervised(view, labels) for view in views])),
+    ]
+    out = []
+    for name, parameters, loss in cases:
+        at = lambda flat: loss([rows(view, K) for view in rows(flat, N * K)], large, targets)
+        flat = [number for view in x for number in view]
+        out.append(dict(objective=dict(name=name, **parameters), labels=labels, large=large, loss=at(flat), grad=rows(gradient(at, flat), N * K)))
+    return out
+
+
 def weight(name, shape):
     return rows(fill(name, shape, 0.0, 2 / math.sqrt(shape[1])), shape[1])
 
@@ -215,7 +263,7 @@ def classifiers():
 
 
 if __name__ == "__main__":
-    golden = dict(losses=losses(), heads=heads(), classifiers=classifiers())
+    golden = dict(losses=losses(), views=views(), heads=heads(), classifiers=classifiers())
     out = pathlib.Path(__file__).with_name("objectives.json")
     out.write_text(json.dumps(golden) + "\n")
     print(out, out.stat().st_size, "bytes")

@@ -1,4 +1,4 @@
-use mrl_data::{DatasetKind, Split};
+use mrl_data::{DatasetKind, SmallViews, Split};
 use mrl_embedding::Nesting;
 
 use crate::{
@@ -9,6 +9,9 @@ use crate::{
 
 /// The widest view: beyond it, one batch fills the memory.
 const MAX_IMAGE_SIZE: usize = 4096;
+
+/// The most views of an image.
+const MAX_VIEWS: usize = 64;
 
 /// The largest side of a view for which [`Stem::Auto`] is the CIFAR stem.
 const LARGEST_CIFAR_VIEW: usize = 64;
@@ -45,6 +48,7 @@ impl Config {
         self.optimiser.check()?;
         self.data.image_size.map_or(Ok(()), check_image_size)?;
         check_view_scales(&self.run.view_scales)?;
+        self.check_views()?;
         let nesting = self.nesting()?;
         self.check_heads(&nesting)?;
         self.augmentation.validate().map_err(|error| ConfigError::Setting(error.to_string()))?;
@@ -94,6 +98,23 @@ impl Config {
             (self.target.update_gamma_every_n_steps >= 1, "update_gamma_every_n_steps must be 1 or more"),
         ];
         checks.into_iter().find(|(holds, _)| !holds).map(|(_, problem)| problem)
+    }
+
+    /// Checks how many views of an image there are, and how small the small ones.
+    fn check_views(&self) -> Result<(), ConfigError> {
+        let RunConfig { views, small_views, small_view_scale: scale, small_crop_scale: crop_scale, .. } =
+            self.run;
+        let least = if self.objective.loss.needs_labels() { 1 } else { 2 };
+        refuse(
+            (views < least)
+                .then(|| format!("views must be {least} or more for the objective {}", self.objective.loss)),
+        )?;
+        let all = views.saturating_add(small_views);
+        refuse((all > MAX_VIEWS).then(|| {
+            format!("views and small-views are {all} together; use at most {MAX_VIEWS}, since all are in memory at once")
+        }))?;
+        let small = SmallViews { count: small_views, scale, crop_scale };
+        small.validate().map_err(|error| ConfigError::Setting(error.to_string()))
     }
 
     /// Whether objective, heads, prefixes and the part to train on go together.
@@ -204,6 +225,10 @@ impl CheckedConfig {
                 batch_size: run.batch_size,
                 grad_accum: run.grad_accum,
                 view_scales: run.view_scales,
+                views: run.views,
+                small_views: run.small_views,
+                small_view_scale: run.small_view_scale,
+                small_crop_scale: run.small_crop_scale,
                 nest_after: run.nest_after,
                 precision: facts.precision,
                 device: facts.device,

@@ -27,7 +27,7 @@ pub struct Config {
     pub target: TargetConfig,
     /// How long, in which batches, on what.
     pub run: RunConfig,
-    /// How the two views are made from an image.
+    /// How views are made from an image.
     pub augmentation: Augmentations,
 }
 
@@ -131,6 +131,14 @@ pub struct RunConfig {
     pub grad_accum: usize,
     /// The sides of the views in equal parts of the run, in parts of `data.image_size`: small ones are trained on faster.
     pub view_scales: Vec<f64>,
+    /// Views of each image that have these sides.
+    pub views: usize,
+    /// Smaller views beside them (multi-crop).
+    pub small_views: usize,
+    /// The side of the small views, as a share of the side of the others.
+    pub small_view_scale: f64,
+    /// The share of the image's area that small views are crops of, between these.
+    pub small_crop_scale: [f64; 2],
     /// The share of the steps that train all dims alone. After it the features are rotated to their principal components, and
     /// the shorter prefixes are trained too. Default: all prefixes from the first step on, and no rotation.
     pub nest_after: Option<f64>,

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use mrl_data::{Augmentations, DatasetKind, Split};
+use mrl_data::{Augmentations, DatasetKind, SmallViews, Split};
 use mrl_embedding::Nesting;
 use serde::{Serialize, Serializer};
 
@@ -24,7 +24,7 @@ pub struct ResolvedConfig {
     pub target: TargetConfig,
     /// How long, in which batches, on what.
     pub run: ResolvedRun,
-    /// How the two views are made from an image.
+    /// How views are made from an image.
     pub augmentation: Augmentations,
 }
 
@@ -96,6 +96,10 @@ pub struct ResolvedRun {
     pub batch_size: usize,
     pub grad_accum: usize,
     pub view_scales: Vec<f64>,
+    pub views: usize,
+    pub small_views: usize,
+    pub small_view_scale: f64,
+    pub small_crop_scale: [f64; 2],
     pub nest_after: Option<f64>,
     pub precision: Precision,
     pub device: DeviceChoice,
@@ -168,6 +172,18 @@ impl ResolvedConfig {
     #[must_use]
     pub fn to_file(&self, version: &str) -> String {
         format!("{HEADER}, written by mrl {version}.\n\n{}", self.to_toml())
+    }
+}
+
+impl ResolvedRun {
+    /// The small views beside the others.
+    #[must_use]
+    pub fn small_views(&self) -> SmallViews {
+        SmallViews {
+            count: self.small_views,
+            scale: self.small_view_scale,
+            crop_scale: self.small_crop_scale,
+        }
     }
 }
 

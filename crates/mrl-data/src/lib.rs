@@ -11,8 +11,8 @@
 //!
 //! let loader = ViewLoader::new(Arc::new(images), Augmentations::default(), LoaderOptions::default())?;
 //! for batch in loader.start(0).take(loader.batches_per_epoch()) {
-//!     let [first, second] = batch?.views; // both [256, 32, 32, 3]
-//!     assert_eq!(first.len(), second.len());
+//!     let views = batch?.views; // two, both [256, 32, 32, 3]
+//!     assert_eq!(views[0].pixels.len(), views[1].pixels.len());
 //! }
 //! # Ok(())
 //! # }
@@ -34,12 +34,12 @@ mod view_size;
 pub use dataset::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, open, read_image};
 pub use error::DataError;
 pub use image::Image;
-pub use loader::{Batches, ImageSource, LoaderOptions, ViewBatch, ViewLoader};
+pub use loader::{Batches, ImageSource, LoaderOptions, ViewBatch, ViewLoader, ViewPixels};
 pub use part::Part;
 pub use preprocess::prepare;
 pub use sampler::epoch_order;
 pub use view::{
     Augmentation, AugmentationPreset, Augmentations, ColourJitter, ColourOperator, CropBox, Scratch,
-    ViewParams, render,
+    SmallViews, ViewParams, render,
 };
 pub use view_size::ViewSize;

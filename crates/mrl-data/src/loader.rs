@@ -12,8 +12,8 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::{
-    Augmentations, DataError, Image, ImageSet, Scratch, ViewSize, epoch_order, render,
-    sampler::view_generator,
+    Augmentation, Augmentations, DataError, Image, ImageSet, Scratch, SmallViews, ViewSize, epoch_order,
+    render, sampler::view_generator,
 };
 
 /// Each thread holds a batch in memory, so that their number has a limit.
@@ -51,6 +51,10 @@ impl ImageSource for ImageSet {
 pub struct LoaderOptions {
     /// The side of a view.
     pub size: ViewSize,
+    /// Views of each image that have this side. They are drawn by the first and the second augmentation in turn.
+    pub views: usize,
+    /// Smaller views beside them.
+    pub small_views: SmallViews,
     /// Images in a batch.
     pub batch_size: usize,
     /// Order and views follow from it.
@@ -65,18 +69,26 @@ impl Default for LoaderOptions {
     fn default() -> Self {
         // Threads sleep once enough batches are there, so that more of them cost memory alone: a batch each.
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_WORKERS);
-        Self { size: 32.into(), batch_size: 256, seed: 0, workers, prefetch: 2 }
+        let small_views = SmallViews::default();
+        Self { size: 32.into(), views: 2, small_views, batch_size: 256, seed: 0, workers, prefetch: 2 }
     }
 }
 
-/// Two views of a batch of images.
+/// Several views of a batch of images.
 pub struct ViewBatch {
     /// Which images.
     pub indices: Vec<usize>,
-    /// The side of a view in pixels.
+    /// The views, small ones last.
+    pub views: Vec<ViewPixels>,
+}
+
+/// One view of each image of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewPixels {
+    /// The side in pixels.
     pub size: usize,
-    /// Both `[batch, size, size, 3]`, values in `[0, 1]`.
-    pub views: [Vec<f32>; 2],
+    /// `[batch, size, size, 3]`, values in `[0, 1]`.
+    pub pixels: Vec<f32>,
 }
 
 /// Makes batches of views, epoch after epoch.
@@ -89,7 +101,8 @@ pub struct ViewLoader<S = ImageSet> {
 /// What a worker needs.
 struct Maker<S> {
     source: Arc<S>,
-    augmentations: Augmentations,
+    /// One for each view, small ones last.
+    augmentations: Vec<Augmentation>,
     options: LoaderOptions,
 }
 
@@ -97,13 +110,14 @@ impl<S: ImageSource> ViewLoader<S> {
     /// Batches of `source`; the incomplete last batch of an epoch is dropped.
     ///
     /// # Errors
-    /// When there is not one whole batch of images.
+    /// When there is not one whole batch of images, or a setting is out of its range.
     pub fn new(
         source: Arc<S>,
         augmentations: Augmentations,
         options: LoaderOptions,
     ) -> Result<Self, DataError> {
         augmentations.validate()?;
+        options.small_views.validate()?;
         let (images, batch_size) = (source.len(), options.batch_size);
         if batch_size == 0 || batch_size > images {
             let problem = format!(
@@ -112,6 +126,9 @@ impl<S: ImageSource> ViewLoader<S> {
             return Err(DataError::Setting(problem));
         }
         let (workers, prefetch) = (options.workers.max(1), options.prefetch.max(1));
+        let small: Vec<Augmentation> = options.small_views.augmentations(&augmentations).collect();
+        let Augmentations { first, second } = augmentations;
+        let augmentations = [first, second].into_iter().cycle().take(options.views).chain(small).collect();
         Ok(Self { maker: Arc::new(Maker { source, augmentations, options }), workers, prefetch })
     }
 
@@ -173,25 +190,32 @@ impl<S: ImageSource> Maker<S> {
     ) -> Result<ViewBatch, DataError> {
         let _phase = tracing::info_span!("make views").entered();
         let LoaderOptions { batch_size, seed, .. } = self.options;
-        let size = self.options.size.at(step);
         let batches = (self.source.len() / batch_size) as u64;
         let (epoch, batch) = (step / batches, (step % batches) as usize);
         if order.0 != epoch {
             *order = (epoch, epoch_order(seed, epoch, self.source.len()));
         }
         let indices = order.1[batch * batch_size..][..batch_size].to_vec();
-        let numbers = size * size * 3;
-        let mut views = [vec![0.0; batch_size * numbers], vec![0.0; batch_size * numbers]];
+        let mut views = self.blank_views(step);
         for (place, &index) in indices.iter().enumerate() {
             let image = self.source.image(index)?;
-            for (number, (view, augmentation)) in views.iter_mut().zip(self.augmentations.both()).enumerate()
-            {
+            for (number, (view, augmentation)) in views.iter_mut().zip(&self.augmentations).enumerate() {
                 let mut rng = view_generator(seed, epoch, index, number);
                 let params = augmentation.sample(&mut rng, image.width(), image.height());
-                render(&params, &image, size, scratch, &mut view[place * numbers..][..numbers]);
+                let numbers = view.size * view.size * 3;
+                render(&params, &image, view.size, scratch, &mut view.pixels[place * numbers..][..numbers]);
             }
         }
-        Ok(ViewBatch { indices, size, views })
+        Ok(ViewBatch { indices, views })
+    }
+
+    /// The views of a step before anything is drawn.
+    fn blank_views(&self, step: u64) -> Vec<ViewPixels> {
+        let LoaderOptions { size, views, small_views, batch_size, .. } = &self.options;
+        let size = size.at(step);
+        let side = |number| if number < *views { size } else { small_views.side(size) };
+        let blank = |size: usize| ViewPixels { size, pixels: vec![0.0; batch_size * size * size * 3] };
+        (0..self.augmentations.len()).map(side).map(blank).collect()
     }
 }
 

@@ -10,7 +10,8 @@ use std::{
 };
 
 use mrl_data::{
-    Augmentations, DataError, Image, ImageSource, LoaderOptions, ViewBatch, ViewLoader, ViewSize, epoch_order,
+    Augmentations, DataError, Image, ImageSource, LoaderOptions, SmallViews, ViewBatch, ViewLoader, ViewSize,
+    epoch_order,
 };
 
 /// Images of a pattern each; the one called `broken` cannot be read.
@@ -43,7 +44,7 @@ fn sized(
     workers: usize,
     seed: u64,
 ) -> Result<ViewLoader<Patterns>, DataError> {
-    let options = LoaderOptions { size, batch_size: 4, seed, workers, prefetch: 2 };
+    let options = LoaderOptions { size, batch_size: 4, seed, workers, ..LoaderOptions::default() };
     ViewLoader::new(Arc::new(source), Augmentations::default(), options)
 }
 
@@ -83,17 +84,60 @@ fn seeds_epochs_and_views_differ() {
 fn views_grow_at_the_same_batch_wherever_a_stream_is_taken_up() {
     let growing = || ViewSize::growing(vec![4, 8], 4, 1).unwrap();
     let stream = |first| sized(Patterns { count: 10, broken: None }, growing(), 2, 5).unwrap().start(first);
-    let sizes = |first| stream(first).take(3).map(|batch| batch.unwrap().size).collect::<Vec<_>>();
+    let sizes = |first| stream(first).take(3).map(|batch| batch.unwrap().views[0].size).collect::<Vec<_>>();
     assert_eq!((sizes(0), sizes(1)), (vec![4, 4, 8], vec![4, 8, 8]));
     let (large, of_large) = (stream(2).next().unwrap().unwrap(), batches(1, 5, 2, 1));
     assert!(same(&large, &of_large[0]));
-    assert_eq!(stream(1).next().unwrap().unwrap().views[0].len(), 4 * 4 * 4 * 3);
+    assert_eq!(stream(1).next().unwrap().unwrap().views[0].pixels.len(), 4 * 4 * 4 * 3);
+}
+
+fn with_views(views: usize, small_views: SmallViews) -> Result<ViewLoader<Patterns>, DataError> {
+    let source = Arc::new(Patterns { count: 10, broken: None });
+    let options = LoaderOptions {
+        size: 8.into(),
+        views,
+        small_views,
+        batch_size: 4,
+        seed: 5,
+        ..LoaderOptions::default()
+    };
+    ViewLoader::new(source, Augmentations::default(), options)
+}
+
+#[test]
+fn further_views_leave_the_first_two_as_they_are() {
+    let small = SmallViews { count: 2, scale: 0.4, ..SmallViews::default() };
+    let many = with_views(3, small).unwrap().start(0).next_batch().unwrap();
+    let two = &batches(1, 5, 0, 1)[0];
+    assert_eq!((&many.indices, &many.views[..2]), (&two.indices, &two.views[..]));
+    assert_eq!(many.views.iter().map(|view| view.size).collect::<Vec<_>>(), [8, 8, 8, 3, 3]);
+    for (place, view) in many.views.iter().enumerate() {
+        assert_eq!(view.pixels.len(), 4 * view.size * view.size * 3);
+        assert!(many.views[..place].iter().all(|earlier| earlier != view), "view {place} is another's");
+    }
+    let alone = with_views(1, SmallViews::default()).unwrap().start(0).next_batch().unwrap();
+    assert_eq!(alone.views, two.views[..1]);
+}
+
+#[test]
+fn small_views_out_of_range_are_refused() {
+    let refused = |small| with_views(2, small).err().unwrap().to_string();
+    let small = SmallViews::default();
+    assert_eq!(
+        refused(SmallViews { scale: 1.5, ..small.clone() }),
+        "small-view-scale 1.5 must be above 0 and at most 1"
+    );
+    assert_eq!(
+        refused(SmallViews { crop_scale: [0.5, 0.2], ..small }),
+        "small-crop-scale 0.5,0.2 must be two increasing shares from 0.000001 to 1"
+    );
 }
 
 #[test]
 fn every_value_lies_between_0_and_1() {
     for batch in batches(1, 9, 0, 3) {
-        assert!(batch.views.iter().flatten().all(|value| (0.0..=1.0).contains(value)));
+        let mut values = batch.views.iter().flat_map(|view| &view.pixels);
+        assert!(values.all(|value| (0.0..=1.0).contains(value)));
     }
 }
 
@@ -142,7 +186,8 @@ fn few_batches_are_made_while_a_slow_one_is_waited_for() {
         released: AtomicBool::new(false),
         loaded: AtomicUsize::new(0),
     });
-    let options = LoaderOptions { size: 8.into(), batch_size: 4, seed: 5, workers: 3, prefetch: 2 };
+    let options =
+        LoaderOptions { size: 8.into(), batch_size: 4, seed: 5, workers: 3, ..LoaderOptions::default() };
     let loader = ViewLoader::new(Arc::clone(&source), Augmentations::default(), options).unwrap();
     let mut batches = loader.start(0);
     let loaded = thread::scope(|scope| {

@@ -4,6 +4,8 @@
 mod heads;
 mod objectives;
 
+pub(crate) use objectives::loss_of_views;
+
 use std::{path::Path, sync::Arc};
 
 use mrl_config::{Config, Encoder, Head, OptimiserConfig, Precision, ProjectorConfig, Stem};
@@ -226,7 +228,7 @@ fn five_steps_are(golden: &Value) {
     trainer.target.copy_from(&trainer.online);
 
     for (step, expected) in golden["steps"].as_array().unwrap().iter().enumerate() {
-        let views = [1, 2].map(|view| images(&format!("step{step}.view{view}"), 8, 16));
+        let views = [1, 2].map(|view| images(&format!("step{step}.view{view}"), 8, 16)).into();
         let record = trainer.step([Ok(Batch { views, labels: None })].into_iter()).unwrap();
         let is = |key: &str, actual: f64, tolerance: f64| {
             assert_close(

@@ -387,7 +387,8 @@ fn next_batch(
     let device = torch_device(config.run.device);
     let _phase = phase!("views to device", device);
     let labels = labels.map(|labels| labels_of(labels, &batch.indices, device));
-    Ok(Batch { views: batch.views.map(|view| images(&view, batch.size, device)), labels })
+    let views = batch.views.iter().map(|view| images(&view.pixels, view.size, device)).collect();
+    Ok(Batch { views, labels })
 }
 
 /// The views of a run of so many steps.
@@ -399,6 +400,8 @@ fn view_loader(
     let growing = |sides| ViewSize::growing(sides, total_steps, config.run.grad_accum as u64);
     let options = LoaderOptions {
         size: config.view_sides().and_then(growing).unwrap_or_else(|| config.data.image_size.into()),
+        views: config.run.views,
+        small_views: config.run.small_views(),
         batch_size: config.run.batch_size,
         seed: config.run.seed,
         ..LoaderOptions::default()

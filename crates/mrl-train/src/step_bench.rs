@@ -10,10 +10,10 @@ use crate::{
     trainer::{Batch, Horizon, Trainer},
 };
 
-/// Steps on two views of noise that lie in memory: what a benchmark measures, without images, loader and files.
+/// Steps on views of noise that lie in memory: what a benchmark measures, without images, loader and files.
 pub struct StepBench {
     trainer: Trainer,
-    views: [tch::Tensor; 2],
+    views: Vec<tch::Tensor>,
     labels: Option<tch::Tensor>,
     run: ResolvedRun,
 }
@@ -31,14 +31,17 @@ impl StepBench {
         );
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let size = config.data.image_size;
-        let numbers = config.run.batch_size * size * size * 3;
-        let mut noise = || {
+        let small = config.run.small_views();
+        let sides = std::iter::repeat_n(size, config.run.views);
+        let sides = sides.chain(std::iter::repeat_n(small.side(size), small.count));
+        let noise = |size: usize| {
+            let numbers = config.run.batch_size * size * size * 3;
             let mut bytes = vec![0u8; numbers];
             rng.fill_bytes(&mut bytes);
             let values: Vec<f32> = bytes.into_iter().map(|byte| f32::from(byte) / 255.0).collect();
             images(&values, size, torch_device(config.run.device))
         };
-        let (views, labels) = ([noise(), noise()], labels(config));
+        let (views, labels) = (sides.map(noise).collect(), labels(config));
         Ok(Self { trainer, views, labels, run: config.run.clone() })
     }
 
@@ -54,7 +57,7 @@ impl StepBench {
     /// As those of [`pretrain`](crate::pretrain).
     pub fn step(&mut self) -> Result<StepRecord, TrainError> {
         catch_torch(|| {
-            let views = self.views.each_ref().map(tch::Tensor::shallow_clone);
+            let views = self.views.iter().map(tch::Tensor::shallow_clone).collect();
             let labels = self.labels.as_ref().map(tch::Tensor::shallow_clone);
             self.trainer.step([Ok(Batch { views, labels })].into_iter())
         })

@@ -219,6 +219,8 @@ fn initial_network(config: &ResolvedConfig, layout: Arc<Layout>, device: Device)
 #[cfg(test)]
 mod late_nesting_tests;
 #[cfg(test)]
+mod multi_view_tests;
+#[cfg(test)]
 mod objective_tests;
 #[cfg(test)]
 mod tests;

@@ -180,6 +180,18 @@ pub struct RunArgs {
     /// The side of the views as a share of --image-size, one value for each equal part of the run. Training on small views is faster
     #[arg(long, value_name = "0.5,…,1", value_delimiter = ',')]
     pub view_scales: Option<Vec<f64>>,
+    /// Views of each image. The objective compares each view with the others
+    #[arg(long, value_name = "N")]
+    pub views: Option<usize>,
+    /// Smaller views of each image beside them (multi-crop), each compared with the views of --views
+    #[arg(long, value_name = "N")]
+    pub small_views: Option<usize>,
+    /// The side of the small views as a share of the side of the others
+    #[arg(long, value_name = "SHARE")]
+    pub small_view_scale: Option<f64>,
+    /// The least and the largest share of the image's area that a small view shows
+    #[arg(long, value_name = "LOW,HIGH", value_parser = two_shares)]
+    pub small_crop_scale: Option<[f64; 2]>,
     /// Train all dims alone for this share of the steps. Then rotate the features to their principal components, and train the shorter
     /// prefixes too. Use 0 to train all prefixes from the first step on [default: 0]
     #[arg(long, value_name = "SHARE")]
@@ -255,13 +267,20 @@ pub struct OptimiserArgs {
     pub warmup_share: Option<f64>,
 }
 
-/// How the two views of an image are made.
+/// How the views of an image are made.
 #[derive(Clone, Debug, Default, Args, Serialize)]
 pub struct AugmentationArgs {
-    /// How the two views of an image are made, all of it; a preset's augmentation section can also change parts of one of
-    /// these
+    /// How the views of an image are drawn. It replaces the preset's whole augmentation section; a preset file can also change single
+    /// settings of it
     #[arg(long = "augmentation", id = "augmentation", value_name = "AUGMENTATION", value_parser = choice::<AugmentationPreset>())]
     pub preset: Option<AugmentationPreset>,
+}
+
+fn two_shares(text: &str) -> Result<[f64; 2], String> {
+    let shares: Result<Vec<f64>, _> = text.split(',').map(str::parse).collect();
+    let shares = shares.map_err(|error| format!("{error}; give two shares, as 0.05,0.3"))?;
+    let count = shares.len();
+    shares.try_into().map_err(|_| format!("it has {count} numbers; give two, as 0.05,0.3"))
 }
 
 fn vicreg_weights(text: &str) -> Result<VicReg, String> {

@@ -79,6 +79,29 @@ fn growing_views_train_and_resume_to_the_same_bits() {
 }
 
 #[test]
+fn several_views_train_and_resume_to_the_same_bits() {
+    let world = World::new();
+    let many = "--views 3 --small-views 2 --small-crop-scale 0.1,0.4";
+    succeed(world.train("run", many));
+    let whole = world.results("run");
+    fs::remove_file(world.path("run/checkpoints/step-000000009.safetensors")).unwrap();
+    succeed(world.train("run", &format!("{many} --resume")));
+    assert!(world.results("run") == whole, "the resumed run ends differently");
+    let message = fail(world.train("run", "--views 3 --small-views 1 --resume"), 1);
+    assert!(message.contains("run.small_views is 2 there and 1 now"), "{message}");
+    for (options, part) in [
+        ("--views 1", "views must be 2 or more for the objective"),
+        ("--views 60 --small-views 5", "views and small-views are 65 together; use at most 64"),
+        ("--small-view-scale 2", "small-view-scale 2 must be above 0 and at most 1"),
+        ("--small-crop-scale 0.4,0.1", "small-crop-scale 0.4,0.1 must be two increasing shares"),
+        ("--small-crop-scale 0.4", "it has 1 numbers; give two, as 0.05,0.3"),
+    ] {
+        let message = fail(world.train("refused", options), 2);
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
 fn a_profile_shows_the_phases_of_each_step_and_changes_nothing() {
     let world = World::new();
     succeed(world.train_reference("plain", ""));

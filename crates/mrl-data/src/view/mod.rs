@@ -18,6 +18,7 @@ mod planes;
 mod preset;
 mod render;
 mod resample;
+mod small;
 mod taps;
 
 pub use crop::CropBox;
@@ -25,3 +26,4 @@ pub use pair::Augmentations;
 pub use params::{Augmentation, ColourJitter, ColourOperator, ViewParams};
 pub use preset::AugmentationPreset;
 pub use render::{Scratch, render};
+pub use small::SmallViews;

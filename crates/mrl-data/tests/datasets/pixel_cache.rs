@@ -316,7 +316,13 @@ fn the_loader_gives_the_same_views() {
     let world = World::new();
     world.write("cat/photo.png", 90, 40);
     let views = |set: ImageSet| -> Vec<_> {
-        let options = LoaderOptions { size: VIEW.into(), batch_size: 3, seed: 4, workers: 2, prefetch: 2 };
+        let options = LoaderOptions {
+            size: VIEW.into(),
+            batch_size: 3,
+            seed: 4,
+            workers: 2,
+            ..LoaderOptions::default()
+        };
         let loader = ViewLoader::new(Arc::new(set), Augmentations::default(), options).unwrap();
         loader.start(0).take(4).map(|batch| batch.unwrap().views).collect()
     };

@@ -74,9 +74,10 @@ impl BatchNorm {
 
     /// `[n, channels, h, w]` or `[n, channels]` to the same.
     pub(super) fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
-        let [weight, bias, mean, var] =
-            [self.weight, self.bias, self.running_mean, self.running_var].map(|id| Some(weights.get(id)));
-        x.batch_norm(weight, bias, mean, var, weights.mode == Mode::Train, MOMENTUM, EPSILON, true)
+        let [weight, bias] = [self.weight, self.bias].map(|id| Some(weights.get(id)));
+        let [mean, var] = [self.running_mean, self.running_var]
+            .map(|id| (weights.mode != Mode::Batch).then(|| weights.get(id)));
+        x.batch_norm(weight, bias, mean, var, weights.mode != Mode::Eval, MOMENTUM, EPSILON, true)
     }
 }
 
@@ -90,15 +91,17 @@ impl Centring {
         Self { running_mean: layout.statistic(name.to_owned(), &[width], 0.0) }
     }
 
-    /// `[n, d]` to the same: without the mean of the batch in train mode, which also moves the running mean; else without that.
+    /// `[n, d]` to the same, without the mean that the mode says.
     pub(super) fn forward(&self, weights: &Active, x: &Tensor) -> Tensor {
         let running_mean = weights.get(self.running_mean);
         if weights.mode == Mode::Eval {
             return x - running_mean;
         }
         let mean = x.mean_dim([0i64].as_slice(), false, Kind::Float);
-        // As data of its own, because all tensors of a network share the counter by which torch finds changes of what a gradient needs.
-        let _ = running_mean.data().lerp_(&mean.detach(), MOMENTUM);
+        if weights.mode == Mode::Train {
+            // As data of its own, because all tensors of a network share the counter by which torch finds changes of what a gradient needs.
+            let _ = running_mean.data().lerp_(&mean.detach(), MOMENTUM);
+        }
         x - mean
     }
 }

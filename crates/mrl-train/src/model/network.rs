@@ -149,10 +149,14 @@ pub(crate) struct Network {
     batches_tracked: Cell<i64>,
 }
 
-/// Whether batch norm uses the batch's statistics, and updates its running ones, or uses the running ones.
+/// Which statistics batch norm uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
+    /// Those of the batch, which also move the running ones.
     Train,
+    /// Those of the batch; the running ones stay.
+    Batch,
+    /// The running ones.
     Eval,
 }
 
@@ -254,6 +258,12 @@ pub(crate) struct Active<'a> {
 impl Active<'_> {
     pub(crate) fn get(&self, id: Id) -> &Tensor {
         &self.tensors[id.0]
+    }
+
+    /// The same weights in another mode. Gradients through both are added up by either.
+    pub(crate) fn in_mode(&self, mode: Mode) -> Self {
+        let tensors = self.tensors.iter().map(Tensor::shallow_clone).collect();
+        Self { network: self.network, tensors, mode, kind: self.kind }
     }
 
     /// Counts a pass, for torch's `num_batches_tracked`.

@@ -6,6 +6,7 @@ mod relic;
 mod simclr;
 mod supervised;
 mod vicreg;
+mod views;
 
 pub(crate) use barlow_twins::barlow_twins_loss;
 pub(crate) use byol::byol_loss;
@@ -15,16 +16,17 @@ pub(crate) use simclr::nt_xent_loss;
 pub(crate) use supervised::cross_entropy_loss;
 use tch::{Kind, Tensor};
 pub(crate) use vicreg::vicreg_loss;
+pub(crate) use views::{pairs, partners_of_view};
 
 /// What the outputs of a view are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Partner {
-    /// The target network's projections of the other view, `[p, n, k]`, which are constants: one view's part of the loss needs
+    /// The target network's projections of another view, `[p, n, k]`, which are constants: one view's part of the loss needs
     /// the online outputs of that view alone.
     Target,
     /// The labels, `[n]`: here too one view after the other.
     Labels,
-    /// The online projections of the other view, `[p, n, k]`: the loss needs both views at once.
+    /// The online projections of another view, `[p, n, k]`: the loss needs both views at once.
     OtherView,
 }
 

@@ -5,7 +5,7 @@ use strum::VariantNames;
 use tch::{Kind, Tensor};
 
 use super::{Value, assert_close, fill, flat, numbers, read};
-use crate::objective::{accuracy_of, loss_of};
+use crate::objective::{Partner, accuracy_of, loss_of, pairs, partner_of, partners_of_view};
 
 #[test]
 fn losses_and_their_gradients_are_those_of_the_papers() {
@@ -30,6 +30,60 @@ fn losses_and_their_gradients_are_those_of_the_papers() {
         assert_close(&format!("{name}: d / d x"), &flat(&x.grad()), &numbers(&case["grad_x"]), 1e-5);
         if case["grad_y"].is_array() {
             assert_close(&format!("{name}: d / d y"), &flat(&y.grad()), &numbers(&case["grad_y"]), 1e-5);
+        }
+    }
+}
+
+/// The loss of `outputs` of several views, `[p, n, k]` each, of which as many as there are `targets` are not small: `[p]`.
+pub(crate) fn loss_of_views(
+    objective: &Objective,
+    outputs: &[Tensor],
+    targets: &[Tensor],
+    labels: &Tensor,
+    log_scale: Option<&Tensor>,
+) -> Tensor {
+    let mean =
+        |losses: Vec<Tensor>| Tensor::stack(&losses, 0).mean_dim([0i64].as_slice(), false, Kind::Float);
+    let loss = |outputs: &Tensor, partner: &Tensor| loss_of(objective, outputs, partner, log_scale);
+    let of_view = |(place, outputs): (usize, &Tensor)| match partner_of(objective) {
+        Partner::Labels => loss(outputs, labels),
+        _ => mean(
+            partners_of_view(objective, targets, place).iter().map(|other| loss(outputs, other)).collect(),
+        ),
+    };
+    match partner_of(objective) {
+        Partner::OtherView => {
+            mean(pairs(outputs.len(), targets.len()).map(|[a, b]| loss(&outputs[a], &outputs[b])).collect())
+        }
+        _ => mean(outputs.iter().enumerate().map(of_view).collect()),
+    }
+}
+
+#[test]
+fn losses_of_several_views_and_their_gradients_are_those_of_plain_loops() {
+    let golden = read("objectives/objectives.json");
+    let cases = golden["views"].as_array().unwrap();
+    assert_eq!(cases.len(), Objective::VARIANTS.len());
+    for case in cases {
+        let config: ObjectiveConfig = serde_json::from_value(case["objective"].clone()).unwrap();
+        let expected = case["grad"].as_array().unwrap();
+        let view = |place| fill(&format!("views.x.{place}"), &[1, 7, 5], 0.1, 2.0).set_requires_grad(true);
+        let views: Vec<Tensor> = (0..expected.len()).map(view).collect();
+        let target = |place| fill(&format!("views.target.{place}"), &[1, 7, 5], -0.2, 3.0);
+        let targets: Vec<Tensor> = (0..case["large"].as_u64().unwrap()).map(target).collect();
+        let labels = integers(case["labels"].as_array().unwrap());
+        let log_scale = Tensor::from_slice(&[0.3f32]);
+        let loss = loss_of_views(&config.loss, &views, &targets, &labels, Some(&log_scale));
+        let name = &config.loss;
+        assert_close(&name.to_string(), &flat(&loss), &[case["loss"].as_f64().unwrap()], 1e-6);
+        loss.backward();
+        for (place, (view, expected)) in views.iter().zip(expected).enumerate() {
+            assert_close(
+                &format!("{name}: d / d view {place}"),
+                &flat(&view.grad()),
+                &numbers(expected),
+                1e-5,
+            );
         }
     }
 }

@@ -4,21 +4,25 @@ use super::{Prefixes, Seen, Trainer};
 use crate::{
     TrainError,
     device::upload,
-    model::Active,
-    objective::{Partner, accuracy_of, loss_of, partner_of},
+    model::{Active, Mode},
+    objective::{Partner, accuracy_of, loss_of, pairs, partner_of, partners_of_view},
     phase::phase,
 };
 
 /// What a gradient is made of.
 pub(crate) struct Batch {
-    /// Two views of the same images, both `[n, 3, h, w]` in `[0, 1]`.
-    pub(crate) views: [Tensor; 2],
+    /// Views of the same images, each `[n, 3, h, w]` in `[0, 1]`: as many as `run.views` says, then small ones.
+    pub(crate) views: Vec<Tensor>,
     /// The images' labels, `[n]`, i64, where the objective needs them.
     pub(crate) labels: Option<Tensor>,
 }
 
+/// The outputs of a view, `[p, n, k]`, beside what they are compared with.
+type Comparison<'a> = (&'a Tensor, &'a Tensor);
+
 impl Trainer {
-    /// Adds a batch's gradient, times `share`, to `gradient`, `[trainable]`.
+    /// Adds a batch's gradient, times `share`, to `gradient`, `[trainable]`. The loss is the mean over the views, and over what each view is
+    /// compared with.
     ///
     /// # Errors
     /// When a loss is not finite; `gradient` is worthless then.
@@ -30,89 +34,101 @@ impl Trainer {
         gradient: &Tensor,
     ) -> Result<Seen, TrainError> {
         let Batch { views, labels } = batch;
-        let shown = match partner_of(&self.config.objective.loss) {
-            Partner::OtherView => vec![self.learn_from_both(views, prefixes, share, gradient)],
+        let objective = &self.config.objective.loss;
+        let shown = match partner_of(objective) {
+            Partner::OtherView => vec![self.learn_from_pairs(views, prefixes, share, gradient)],
             Partner::Target => {
-                let [first, second] = self.target_projections(views, &prefixes.places);
-                self.learn_by_view(views, [&second, &first], prefixes, share, gradient)
+                let targets = self.target_projections(&views[..self.config.run.views], &prefixes.places);
+                let partners = |place| partners_of_view(objective, &targets, place);
+                self.learn_by_view(views, partners, prefixes, share, gradient)
             }
             Partner::Labels => {
                 let labels = labels.as_ref().expect("a supervised run has labels");
-                self.learn_by_view(views, [labels, labels], prefixes, share, gradient)
+                self.learn_by_view(views, |_| vec![labels.shallow_clone()], prefixes, share, gradient)
             }
         };
         self.read(&shown, prefixes)
     }
 
     /// Each view's part of the loss needs the online outputs of that view alone, so that one view after the other goes
-    /// forward and backward: the gradient is the same, while the activations of one view are kept instead of two. Returns
-    /// what each view shows.
+    /// forward and backward: the gradient is the same, while the activations of one view are kept instead of all. `partners` are what a view,
+    /// by its place, is compared with. Returns what each view shows.
     fn learn_by_view(
         &self,
-        views: &[Tensor; 2],
-        partners: [&Tensor; 2],
+        views: &[Tensor],
+        partners: impl Fn(usize) -> Vec<Tensor>,
         prefixes: &Prefixes,
         share: f64,
         gradient: &Tensor,
     ) -> Vec<Tensor> {
         let online = self.online.activate(self.mode(), self.kind);
-        let learn = |(view, partner)| {
-            let outputs = self.online_outputs(&online, view, prefixes);
-            let (loss, shown) = self.compare(&online, &outputs, partner, prefixes);
-            self.backward(&online, &loss, share * 0.5, gradient);
+        let learn = |place: usize| {
+            let outputs = self.online_outputs(&online, views, place, prefixes);
+            let partners = partners(place);
+            let comparisons: Vec<Comparison> = partners.iter().map(|partner| (&outputs, partner)).collect();
+            let (loss, shown) = self.compare(&online, &comparisons, prefixes);
+            self.backward(&online, &loss, share / views.len() as f64, gradient);
             shown
         };
-        views.iter().zip(partners).map(learn).collect()
+        (0..views.len()).map(learn).collect()
     }
 
-    /// Both views forward, and then both backward.
-    fn learn_from_both(
+    /// All views forward, and then all backward.
+    fn learn_from_pairs(
         &self,
-        views: &[Tensor; 2],
+        views: &[Tensor],
         prefixes: &Prefixes,
         share: f64,
         gradient: &Tensor,
     ) -> Tensor {
         let online = self.online.activate(self.mode(), self.kind);
-        let [first, second] = [0, 1].map(|view: usize| self.online_outputs(&online, &views[view], prefixes));
-        let (loss, shown) = self.compare(&online, &first, &second, prefixes);
+        let outputs: Vec<Tensor> =
+            (0..views.len()).map(|place| self.online_outputs(&online, views, place, prefixes)).collect();
+        let pairs = pairs(views.len(), self.config.run.views);
+        let pairs: Vec<Comparison> = pairs.map(|[a, b]| (&outputs[a], &outputs[b])).collect();
+        let (loss, shown) = self.compare(&online, &pairs, prefixes);
         self.backward(&online, &loss, share, gradient);
         shown
     }
 
-    fn target_projections(&self, views: &[Tensor; 2], places: &[usize]) -> [Tensor; 2] {
+    fn target_projections(&self, views: &[Tensor], places: &[usize]) -> Vec<Tensor> {
         let _phase = phase!("target forward", self.device);
         tch::no_grad(|| {
             let target = self.target.activate(self.mode(), self.kind);
-            [0, 1].map(|view: usize| self.model.project(&target, &views[view], places))
+            views.iter().map(|view| self.model.project(&target, view, places)).collect()
         })
     }
 
-    fn online_outputs(&self, online: &Active, view: &Tensor, prefixes: &Prefixes) -> Tensor {
+    /// What the online network makes of the view at `place`. Small views leave its running statistics alone, because it is used on whole
+    /// images.
+    fn online_outputs(&self, online: &Active, views: &[Tensor], place: usize, prefixes: &Prefixes) -> Tensor {
         let _phase = phase!("online forward", self.device);
-        self.model.outputs(online, view, &prefixes.places)
+        if place >= self.config.run.views && online.mode == Mode::Train {
+            return self.model.outputs(&online.in_mode(Mode::Batch), &views[place], &prefixes.places);
+        }
+        self.model.outputs(online, &views[place], &prefixes.places)
     }
 
     /// The loss to minimise, a scalar, and what [`Trainer::read`] reads: accuracies in %, the losses of the prefixes, and the
-    /// temperature where that is learnt.
-    fn compare(
-        &self,
-        online: &Active,
-        outputs: &Tensor,
-        partner: &Tensor,
-        prefixes: &Prefixes,
-    ) -> (Tensor, Tensor) {
+    /// temperature where that is learnt. Both are means over the `comparisons`.
+    fn compare(&self, online: &Active, comparisons: &[Comparison], prefixes: &Prefixes) -> (Tensor, Tensor) {
         let _phase = phase!("loss", self.device);
         let objective = &self.config.objective.loss;
         let log_scale = self.model.log_scale(online);
-        let losses = loss_of(objective, outputs, partner, log_scale); // [p]
         let weights = upload(&Tensor::from_slice(&prefixes.weights).to_kind(Kind::Float), self.device);
-        let shown = tch::no_grad(|| {
-            let mut shown = vec![accuracy_of(objective, outputs, partner), losses.shallow_clone()];
-            shown.extend(log_scale.map(Tensor::exp));
-            Tensor::cat(&shown, 0) // [2 + p], or one more
+        let compared = comparisons.iter().map(|&(outputs, partner)| {
+            let losses = loss_of(objective, outputs, partner, log_scale); // [p]
+            let shown = tch::no_grad(|| {
+                let mut shown = vec![accuracy_of(objective, outputs, partner), losses.shallow_clone()];
+                shown.extend(log_scale.map(Tensor::exp));
+                Tensor::cat(&shown, 0) // [2 + p], or one more
+            });
+            (losses.dot(&weights), shown)
         });
-        (losses.dot(&weights), shown)
+        let (losses, shown): (Vec<Tensor>, Vec<Tensor>) = compared.unzip();
+        let mean =
+            |values: &[Tensor]| Tensor::stack(values, 0).mean_dim([0i64].as_slice(), false, Kind::Float);
+        (mean(&losses), tch::no_grad(|| mean(&shown)))
     }
 
     fn backward(&self, online: &Active, loss: &Tensor, share: f64, gradient: &Tensor) {
@@ -120,7 +136,7 @@ impl Trainer {
         online.add_gradient(&(loss * (share * self.loss_scale.factor)), gradient);
     }
 
-    /// What a batch's comparisons have shown, on average. It waits for all that the device still computes, so it comes behind
+    /// What a batch's views have `shown`, on average. It waits for all that the device still computes, so it comes behind
     /// `backward`, and reads everything at once.
     fn read(&self, shown: &[Tensor], prefixes: &Prefixes) -> Result<Seen, TrainError> {
         let rows = Tensor::stack(shown, 0).to_device(Device::Cpu).to_kind(Kind::Double);

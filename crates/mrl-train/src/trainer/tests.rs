@@ -14,17 +14,27 @@ pub(super) fn trainer(config: &Config) -> Trainer {
     )
 }
 
-/// Two views of six images, `[6, 3, 8, 8]`, another pair each step.
-fn views(step: u64) -> [Tensor; 2] {
-    [0, 1].map(|view| {
-        let wave = Tensor::arange(6 * 3 * 64, (Kind::Float, Device::Cpu)) * (0.37 + 0.1 * step as f64);
-        ((wave + f64::from(view)).sin() * 0.5 + 0.5).view([6, 3, 8, 8])
-    })
+/// A view of six images of this side, `[6, 3, side, side]`: the `number`-th of a step.
+fn view(step: u64, number: u32, side: i64) -> Tensor {
+    let wave = Tensor::arange(6 * 3 * side * side, (Kind::Float, Device::Cpu)) * (0.37 + 0.1 * step as f64);
+    ((wave + f64::from(number)).sin() * 0.5 + 0.5).view([6, 3, side, side])
 }
 
-/// The same as a batch; a supervised objective has three classes.
+/// Two views of six images, `[6, 3, 8, 8]`, another pair each step.
+fn views(step: u64) -> Vec<Tensor> {
+    [0, 1].map(|number| view(step, number, 8)).into()
+}
+
+/// Two views as a batch; a supervised objective has three classes.
 pub(super) fn batch(step: u64) -> Batch {
     Batch { views: views(step), labels: Some(Tensor::from_slice(&[0i64, 1, 2, 2, 1, 0])) }
+}
+
+/// A batch of so many views, and small ones of half the side.
+pub(super) fn batch_of(step: u64, large: u32, small: u32) -> Batch {
+    let sides = std::iter::repeat_n(8, large as usize).chain(std::iter::repeat_n(4, small as usize));
+    let views = sides.zip(0..).map(|(side, number)| view(step, number, side)).collect();
+    Batch { views, ..batch(step) }
 }
 
 /// A step on one batch.
@@ -122,7 +132,7 @@ fn a_loss_that_is_not_finite_names_step_and_dim_and_changes_no_weight() {
     step_on(&mut trainer, 0);
     let weights = |trainer: &Trainer| trainer.online.trainable().copy();
     let before = weights(&trainer);
-    let views = views(1).map(|view| view * f64::NAN);
+    let views = views(1).into_iter().map(|view| view * f64::NAN).collect();
     let error = trainer.step([Ok(Batch { views, labels: None })].into_iter()).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { step: 2, dim: 8, .. }), "{error}");
     assert_eq!(weights(&trainer), before);
