@@ -12,6 +12,7 @@ LOOKS = {
     "uncentred PCA of the same features": {"color": "#1f77b4", "linestyle": "--", "marker": "s"},
     "PCA without nesting": {"color": "#2ca02c", "marker": "^"},
     "uncentred PCA without nesting": {"color": "#2ca02c", "linestyle": "--", "marker": "^"},
+    "an encoder of each width": {"color": "#9467bd", "marker": "D"},
     "random projection of the same features": {"color": "#7f7f7f", "marker": "."},
 }
 

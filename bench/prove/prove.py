@@ -1,7 +1,8 @@
 """Does nesting pay? Trains the nested encoder of a recipe and the same recipe without nesting, and compares short embeddings of both.
 
 Run by `cargo xtask prove`. At each dim the prefix of the nested encoder, without a folded rotation, is compared with what a user could have
-instead: principal components of the same features, and of the encoder that was trained without nesting in as many steps. Compared are the
+instead: principal components of the same features, and of the encoder that was trained without nesting in as many steps; with --fixed-widths
+also an encoder for each dim, whose embedding has no more numbers. Compared are the
 images that were classified correctly, row by row, over all seeds. Writes result.json, table.md and chart.png, and keeps the runs in runs/.
 """
 
@@ -14,21 +15,13 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent.parent))
 from chart import draw
 from comparison import compare, missed
+from encoders import encoders
 from machine import machine
-from options import OF_NESTING, without
 from runs import Images, Runs
 from table import table
 
 # Prefixes that must win, unless --goal-dims says otherwise: up to a quarter of the numbers.
 SHORT = 4
-
-
-def encoders(runs, args, seed):
-    """The dims, and what is right by encoder."""
-    recipe = ["--preset", args.recipe, "--seed", seed]
-    dims = runs.trained_dims(f"nested-{seed}", [*recipe, *args.options])
-    runs.trained_dims(f"fixed-{seed}", [*recipe, *without(args.options, OF_NESTING), "--head", "fixed"])
-    return dims, {encoder: runs.right(f"{encoder}-{seed}", dims) for encoder in ("nested", "fixed")}
 
 
 def parse():
@@ -41,6 +34,7 @@ def parse():
     parser.add_argument("--seeds", default="0,1,2", type=lambda text: [int(seed) for seed in text.split(",")], help="[default: 0,1,2]")
     parser.add_argument("--per-class", type=int, help="train on the first N images of each class, and judge by the next N")
     parser.add_argument("--test", action="store_true", help="judge by the test images instead: only what is already chosen")
+    parser.add_argument("--fixed-widths", action="store_true", help="also train an encoder without nesting for each dim, with a linear layer to as many numbers")
     parser.add_argument("--goal-dims", type=lambda text: [int(dim) for dim in text.split(",")], help="where the prefix must win [default: up to a quarter of the dims]")
     parser.add_argument("--out", type=Path, default=Path("runs/prove"), help="[default: runs/prove]")
     words = sys.argv[1:]

@@ -2,6 +2,7 @@
 
 import numpy
 from comparison import compare, missed
+from encoders import of_each_width
 from options import OF_NESTING, without
 
 DIMS = [8, 16]
@@ -36,3 +37,31 @@ def test_a_worse_prefix_and_a_loss_of_all_dims_are_named():
     assert any("all 16 dims may lose" in goal for goal in goals)
     # Equal is not better.
     assert any("PCA of the same features" in goal for goal in missed(compare(DIMS, [outcomes(0.5, 0.5)]), DIMS, [8]))
+
+
+def test_encoders_of_each_width_are_compared_and_are_no_goal():
+    right = outcomes(0.6, 0.5)
+    right["widths"] = {f"prefix.{measure}": right["nested"][f"prefix.{measure}"] | True for measure in ("probe", "knn1")}
+    result = compare(DIMS, [right])
+    assert result["probe"]["accuracy"]["an encoder of each width"] == [100.0, 100.0]
+    assert abs(result["knn1"]["prefix minus"]["an encoder of each width"][1]["mean"] + 40.0) < 1e-4
+    assert missed(result, DIMS, [8]) == []
+
+
+def test_each_width_is_judged_at_its_own_dim():
+    class Runs:
+        """An encoder of width d has d images right, and is no better at other dims."""
+
+        trained = []
+
+        def trained_dims(self, name, words):
+            self.trained.append((name, words[-2:]))
+
+        def right(self, name, dims):
+            return {"prefix.probe": numpy.array([numpy.arange(100) < dim for dim in dims])}
+
+    widest = {"prefix.probe": numpy.array([numpy.arange(100) < 50] * 2)}
+    runs = Runs()
+    found = of_each_width(runs, ["--head", "fixed"], DIMS, 3, widest)
+    assert found["prefix.probe"].sum(axis=1).tolist() == [8, 50]
+    assert runs.trained == [("width-8-3", ["--embedding-dim", 8])]

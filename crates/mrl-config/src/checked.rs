@@ -3,8 +3,8 @@ use mrl_embedding::Nesting;
 
 use crate::{
     Config, ConfigError, DeviceChoice, Head, HeadLayers, Objective, Precision, ResolvedConfig, ResolvedData,
-    ResolvedModel, ResolvedObjective, ResolvedRun, RunConfig, RunLength, Stem, Supervised, error::refuse,
-    settings::to_table,
+    ResolvedModel, ResolvedObjective, ResolvedRun, RunConfig, RunLength, Stem, Supervised, config::MAX_LAYER,
+    error::refuse, settings::to_table,
 };
 
 /// The widest view: beyond it, one batch fills the memory.
@@ -94,6 +94,10 @@ impl Config {
             ),
             (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),
             (self.model.width > 0.0 && self.model.width <= 16.0, "width must be above 0 and at most 16"),
+            (
+                self.model.embedding_dim.is_none_or(|dim| (1..=MAX_LAYER).contains(&dim)),
+                "embedding-dim must be between 1 and 65536; 0 turns off a preset's embedding-dim",
+            ),
             ((0.0..=1.0).contains(&self.target.gamma), "gamma must be between 0 and 1"),
             (self.target.update_gamma_every_n_steps >= 1, "update_gamma_every_n_steps must be 1 or more"),
         ];
@@ -212,6 +216,7 @@ impl CheckedConfig {
                     Stem::Auto => Stem::Imagenet,
                     chosen => chosen,
                 },
+                embedding_dim: model.embedding_dim,
                 centre: model.centre,
                 nesting,
                 head: model.head,

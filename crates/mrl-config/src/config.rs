@@ -61,9 +61,11 @@ pub struct ModelConfig {
     pub width: f64,
     /// The first layers.
     pub stem: Stem,
-    /// Subtract the mean from the features. Training subtracts the mean of the batch; evaluation subtracts a running mean.
+    /// A linear layer after the encoder's features gives embeddings of this width. Default: there is none, and the features are the embedding.
+    pub embedding_dim: Option<usize>,
+    /// Subtract the mean from the embedding. Training subtracts the mean of the batch; evaluation subtracts a running mean.
     pub centre: bool,
-    /// The prefixes that are trained. Default: powers of two from 8 to the encoder's width.
+    /// The prefixes that are trained. Default: powers of two from 8 to the width of the embedding.
     pub nesting: Option<Vec<usize>>,
     /// How the prefixes share a projector or a classifier, and which of them are trained.
     pub head: Head,
@@ -188,12 +190,12 @@ impl Config {
         self.data.split.unwrap_or(natural)
     }
 
-    /// The nesting dims, checked against the encoder's width: that alone for [`Head::Fixed`].
+    /// The nesting dims, checked against the width of the embedding: that alone for [`Head::Fixed`].
     ///
     /// # Errors
     /// When they do not fit.
     pub(crate) fn nesting(&self) -> Result<Nesting, ConfigError> {
-        let width = self.model.features();
+        let width = self.model.embedding_width();
         let nesting = match &self.model.nesting {
             Some(dims) => Nesting::new(dims.clone(), width)?,
             None if self.model.head == Head::Fixed => Nesting::new([width], width)?,
@@ -210,10 +212,10 @@ impl Config {
 }
 
 impl ModelConfig {
-    /// The encoder's output width.
+    /// The width of an embedding.
     #[must_use]
-    pub fn features(&self) -> usize {
-        self.encoder.features(self.width)
+    pub fn embedding_width(&self) -> usize {
+        self.embedding_dim.unwrap_or_else(|| self.encoder.features(self.width))
     }
 }
 

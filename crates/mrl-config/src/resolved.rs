@@ -50,7 +50,9 @@ pub struct ResolvedModel {
     pub width: f64,
     /// The first layers; never [`Stem::Auto`].
     pub stem: Stem,
-    /// Subtract the mean from the features.
+    /// The width of the embedding, where a linear layer after the encoder's features makes it.
+    pub embedding_dim: Option<usize>,
+    /// Subtract the mean from the embedding.
     pub centre: bool,
     /// The prefixes that are trained.
     #[serde(serialize_with = "as_dims")]
@@ -153,10 +155,10 @@ impl ResolvedConfig {
         ((share * total_steps as f64).round() as u64).clamp(1, total_steps - 1)
     }
 
-    /// True if the network centres or rotates its features.
+    /// True if the network's embedding is not the encoder's features: if these go through a linear layer, are centred or rotated.
     #[must_use]
     pub fn maps_features(&self) -> bool {
-        self.model.centre || self.run.nest_after.is_some()
+        self.model.embedding_dim.is_some() || self.model.centre || self.run.nest_after.is_some()
     }
 
     /// The text of `config.toml`, without its first line.
@@ -194,10 +196,16 @@ impl ResolvedModel {
         Encoder::base_channels(self.width)
     }
 
-    /// The encoder's output width.
+    /// The width of the encoder's features.
     #[must_use]
     pub fn features(&self) -> usize {
         self.encoder.features(self.width)
+    }
+
+    /// The width of an embedding.
+    #[must_use]
+    pub fn embedding_width(&self) -> usize {
+        self.embedding_dim.unwrap_or_else(|| self.features())
     }
 
     /// A short name for reports, e.g. `resnet18 x0.25, cifar stem`.
@@ -205,7 +213,8 @@ impl ResolvedModel {
     pub fn describe(&self) -> String {
         let factor =
             if (self.width - 1.0).abs() < f64::EPSILON { String::new() } else { format!(" x{}", self.width) };
-        format!("{}{factor}, {} stem", self.encoder, self.stem)
+        let embedding = self.embedding_dim.map(|dim| format!(", linear layer to {dim}")).unwrap_or_default();
+        format!("{}{factor}, {} stem{embedding}", self.encoder, self.stem)
     }
 }
 

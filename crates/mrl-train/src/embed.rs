@@ -191,7 +191,7 @@ impl Embedder {
         if let Some(fold) = &self.fold {
             fold.apply(&mut rows);
         }
-        Ok(EmbeddingSet::new(rows, self.config.model.features())?)
+        Ok(EmbeddingSet::new(rows, self.config.model.embedding_width())?)
     }
 
     /// The embedding of one image, `[1, d]`: that which it has in a set.
@@ -199,7 +199,7 @@ impl Embedder {
     /// # Errors
     /// When the memory is not enough.
     pub fn embed_image(&self, image: &Image<'_>) -> Result<EmbeddingSet, TrainError> {
-        let (size, width) = (self.config.data.image_size, self.config.model.features());
+        let (size, width) = (self.config.data.image_size, self.config.model.embedding_width());
         let (mut pixels, mut embedding) = (vec![0.0; size * size * 3], vec![0.0; width]);
         prepare(image, size, &mut pixels);
         catch_torch(|| self.features().of_batch(&pixels, &mut embedding))?;

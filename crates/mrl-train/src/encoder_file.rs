@@ -10,12 +10,12 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     Fold, TrainError,
-    model::{MEAN, Network, ROTATION, is_encoder},
+    model::{EMBEDDING, MEAN, Network, ROTATION, is_encoder},
     tensor_file::{self, TensorFile},
 };
 
-/// The linear map after the features, `[d, d]` and `[d]`: torchvision's last layer. Where the network centres or rotates its features, it is made
-/// of that and of the fold; else it is the fold.
+/// The linear map after the features, `[d, features]` and `[d]`: torchvision's last layer. It is made of the network's own map, where it has one,
+/// and of the fold.
 const WEIGHT: &str = "fc.weight";
 const BIAS: &str = "fc.bias";
 
@@ -75,15 +75,19 @@ fn linear_map(network: &Network, fold: Option<&Fold>) -> Vec<(&'static str, Tens
         let found = encoder(network).find(|(name, _)| *name == wanted);
         found.map(|(_, tensor)| tensor.to_device(Device::Cpu).to_kind(Kind::Double))
     };
-    let (mean, rotation, fold) = (of_network(MEAN), of_network(ROTATION), fold.map(Fold::tensor));
-    let Some(width) = mean.as_ref().or(rotation.as_ref()).map(|tensor| tensor.size()[0]) else {
+    let ([embedding, mean, rotation], fold) =
+        ([EMBEDDING, MEAN, ROTATION].map(of_network), fold.map(Fold::tensor));
+    let Some(width) =
+        [&embedding, &mean, &rotation].into_iter().flatten().next().map(|factor| factor.size()[0])
+    else {
         return fold.map(|fold| (WEIGHT, fold)).into_iter().collect();
     };
-    let rotation = rotation.unwrap_or_else(|| Tensor::eye(width, (Kind::Double, Device::Cpu)));
-    let weight = fold
-        .as_ref()
-        .map_or_else(|| rotation.shallow_clone(), |fold| fold.to_kind(Kind::Double).matmul(&rotation));
-    let bias = mean.map(|mean| (BIAS, -weight.mv(&mean).to_kind(Kind::Float)));
+    let whole = fold.as_ref().map(|fold| fold.to_kind(Kind::Double));
+    let identity = Tensor::eye(width, (Kind::Double, Device::Cpu));
+    // After the mean is subtracted.
+    let last = [rotation, whole].into_iter().flatten().fold(identity, |map, factor| factor.matmul(&map));
+    let bias = mean.map(|mean| (BIAS, -last.mv(&mean).to_kind(Kind::Float)));
+    let weight = embedding.map_or_else(|| last.shallow_clone(), |embedding| last.matmul(&embedding));
     let weight = (WEIGHT, weight.to_kind(Kind::Float));
     std::iter::once(weight).chain(bias).chain(fold.map(|fold| (FOLD_WEIGHT, fold))).collect()
 }
@@ -153,7 +157,7 @@ pub(crate) fn read_fold(file: &TensorFile, config: &ResolvedConfig) -> Result<Op
     };
     let choice =
         choice.ok_or_else(|| damaged(format!("has `{name}`, but does not say as `fold` what it is")))??;
-    let (shape, side) = (weight.size(), config.model.features() as i64);
+    let (shape, side) = (weight.size(), config.model.embedding_width() as i64);
     if weight.kind() != Kind::Float || shape != [side, side] {
         let problem =
             format!("`{name}` is {:?} {shape:?}, and should be Float {:?}", weight.kind(), [side; 2]);
@@ -248,10 +252,19 @@ mod tests {
         encoder(&plain, None);
         let features = embed(&plain);
         let mut fold = Fold::principal(&features, &[]).unwrap();
-        for (centre, nest_after) in [(true, None), (false, Some(0.5)), (true, Some(0.5))] {
+        let layer = Some(WIDTH);
+        for (embedding_dim, centre, nest_after) in [
+            (None, true, None),
+            (None, false, Some(0.5)),
+            (None, true, Some(0.5)),
+            (layer, false, None),
+            (layer, true, Some(0.5)),
+        ] {
             let mut config = tiny();
+            config.model.embedding_dim = embedding_dim;
             (config.model.centre, config.run.nest_after) = (centre, nest_after);
             let config = resolved(&config, 8);
+            let what = format!("{embedding_dim:?} {centre} {nest_after:?}");
             let network = network_of(&config);
             for (name, tensor) in network.layout().views(network.flat()) {
                 let waves = (Tensor::arange(tensor.numel() as i64, (Kind::Float, Device::Cpu)) * 0.7).sin();
@@ -270,10 +283,7 @@ mod tests {
                 let embedded = embed(&whole);
                 let found = Tensor::from_slice(embedded.embeddings()).view([-1, WIDTH as i64]);
                 let away = (found - &expected).abs().max().double_value(&[]);
-                assert!(
-                    away < 1e-5 * expected.abs().max().double_value(&[]),
-                    "{centre} {nest_after:?}: {away}"
-                );
+                assert!(away < 1e-5 * expected.abs().max().double_value(&[]), "{what}: {away}");
                 assert_eq!(file.tensor(BIAS).is_some(), centre);
                 assert_eq!(embedded.metadata.fold.is_some(), fold.is_some());
                 if fold.is_none() {
@@ -281,7 +291,7 @@ mod tests {
                 }
             }
             Embedder::read(&whole).unwrap().write_with(None, &whole).unwrap();
-            assert!(fs::read(&whole).unwrap() == fs::read(&unfolded).unwrap(), "{centre} {nest_after:?}");
+            assert!(fs::read(&whole).unwrap() == fs::read(&unfolded).unwrap(), "{what}");
             // Another one for the next turn.
             fold = fold.after(Some(&fold));
         }

@@ -30,7 +30,7 @@ impl<'a> Features<'a> {
         kind: Kind,
         device: Device,
     ) -> Self {
-        let (size, width) = (config.data.image_size, config.model.features());
+        let (size, width) = (config.data.image_size, config.model.embedding_width());
         Self { model, weights: network.activate(Mode::Eval, kind), size, width, device }
     }
 

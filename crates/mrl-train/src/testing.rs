@@ -8,7 +8,7 @@ use crate::device::resolve_for;
 pub(crate) fn tiny() -> Config {
     let mut config = Config::preset("reference").unwrap();
     (config.model.width, config.model.stem) = (0.125, Stem::Cifar);
-    config.model.head_hidden = Some(config.model.features());
+    config.model.head_hidden = Some(config.model.embedding_width());
     config.run.precision = Precision::F32;
     config
 }

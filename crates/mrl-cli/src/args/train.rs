@@ -107,10 +107,14 @@ pub struct ModelArgs {
     /// The first layers; auto is cifar for views up to 64 pixels, imagenet above
     #[arg(long, value_parser = choice::<Stem>())]
     pub stem: Option<Stem>,
-    /// Subtract the mean from the features
+    /// Add a linear layer after the encoder's features, which makes embeddings of N dims. Use 0 to turn off a preset's layer
+    /// [default: 0, the features are the embedding]
+    #[arg(long, value_name = "N")]
+    pub embedding_dim: Option<usize>,
+    /// Subtract the mean from the embedding
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub centre: Option<bool>,
-    /// The prefixes to train [default: powers of two from 8 to the encoder's width]
+    /// The prefixes to train [default: powers of two from 8 to the width of the embedding]
     #[arg(long, value_name = "8,16,…", value_delimiter = ',')]
     pub nesting: Option<Vec<usize>>,
     /// One projector for all prefixes (mrl-e), one for each (mrl), the whole width alone (fixed), or one prefix drawn for

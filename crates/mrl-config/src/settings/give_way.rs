@@ -28,6 +28,7 @@ pub(super) fn give_way(under: &mut Table, over: &mut Table) -> Result<(), Incomp
     replace_any(under, over, "optimiser", &WARMUP_KEYS);
     for_no_holdout(under, over);
     for_nesting_from_the_start(under, over);
+    remove_if_zero(under, over, "model", "embedding_dim");
     for_augmentation(under, over);
     Ok(())
 }
@@ -141,21 +142,24 @@ fn for_heads(under: &mut Table, over: &Table) {
 /// A share of 0 holds nothing out, so there are no images for `eval_every`.
 fn for_no_holdout(under: &mut Table, over: &mut Table) {
     if is_zero(value(over, "data", "holdout")) {
-        remove(over, "data", &["holdout"]);
-        remove(under, "data", &["holdout"]);
         remove(under, "run", &["eval_every"]);
     }
+    remove_if_zero(under, over, "data", "holdout");
 }
 
 /// `nest_after = 0` turns it off. So does the head `fixed`, which trains no prefixes, unless `nest_after` is given with it.
 fn for_nesting_from_the_start(under: &mut Table, over: &mut Table) {
-    let share = value(over, "run", "nest_after");
-    let is_off = is_zero(share);
-    if is_off || (share.is_none() && text(over, "model", "head") == Some("fixed")) {
+    if value(over, "run", "nest_after").is_none() && text(over, "model", "head") == Some("fixed") {
         remove(under, "run", &["nest_after"]);
     }
-    if is_off {
-        remove(over, "run", &["nest_after"]);
+    remove_if_zero(under, over, "run", "nest_after");
+}
+
+/// A setting that is off unless it is given can be turned off by 0.
+fn remove_if_zero(under: &mut Table, over: &mut Table, section: &str, key: &str) {
+    if is_zero(value(over, section, key)) {
+        remove(under, section, &[key]);
+        remove(over, section, &[key]);
     }
 }
 

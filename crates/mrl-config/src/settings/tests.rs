@@ -119,6 +119,20 @@ fn nesting_can_begin_late_or_at_once() {
 }
 
 #[test]
+fn an_embedding_has_a_layer_of_its_own_or_is_the_features() {
+    let layer = || Settings::parse("[model]\nembedding_dim = 48").unwrap().over(Settings::default()).unwrap();
+    let config = layer().config().unwrap();
+    assert_eq!(config.model.embedding_width(), 48);
+    assert_eq!(config.nesting().unwrap().dims(), [8, 16, 32, 48]);
+    let none = over(layer(), "[model]\nembedding_dim = 0").unwrap();
+    assert_eq!((none.model.embedding_dim, none.model.embedding_width()), (None, 512));
+    let error = over(layer(), "[model]\nembedding_dim = 70000").unwrap().check().unwrap_err();
+    assert!(error.to_string().starts_with("embedding-dim must be between 1 and 65536"), "{error}");
+    let error = over(layer(), "[model]\nnesting = [8, 512]").unwrap().check().unwrap_err();
+    assert!(error.to_string().contains("exceeds the width 48"), "{error}");
+}
+
+#[test]
 fn an_objective_comes_with_its_own_settings() {
     let kept = default_with("[objective]\nname = \"vicreg\"\ndim_weights = [1, 2, 3, 4, 5, 6, 7]");
     assert_eq!(kept.objective.loss, Config::default().objective.loss);

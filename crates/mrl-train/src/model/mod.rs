@@ -18,14 +18,18 @@ use tch::{Kind, Tensor};
 /// The name of the logarithm of the learnt scale of logits (the inverse temperature), the one trained number outside encoder and heads.
 const LOG_SCALE: &str = "log_scale";
 
-/// The names of the mean that is taken off the features, `[d]`, and of their rotation, `[d, d]`: factors of torchvision's last layer.
+/// The names of the linear layer after the features, `[d, features]`, of the mean that is subtracted from what it makes, `[d]`, and of the
+/// rotation of that, `[d, d]`: factors of torchvision's last layer.
+pub(crate) const EMBEDDING: &str = "fc.embedding";
 pub(crate) const MEAN: &str = "fc.mean";
 pub(crate) const ROTATION: &str = "fc.rotation";
 
 /// The architecture: which weights there are and how they are used. The weights live in a [`Network`].
 pub(crate) struct Model {
     encoder: ResNet,
-    /// Where features are centred.
+    /// The linear layer from features to the embedding, where there is one.
+    embedding: Option<network::Id>,
+    /// Where embeddings are centred.
     centring: Option<Centring>,
     /// Of a run that rotates the features before it trains prefixes (`nest_after`).
     rotation: Option<network::Id>,
@@ -48,7 +52,9 @@ impl Model {
         let dims = model.nesting.dims();
         let mut layout = LayoutBuilder::default();
         let encoder = ResNet::new(&mut layout, model);
-        let width = model.features() as i64;
+        let width = model.embedding_width() as i64;
+        let embedding =
+            model.embedding_dim.map(|_| layout.linear(EMBEDDING.to_owned(), width, model.features() as i64));
         let centring = model.centre.then(|| Centring::new(&mut layout, MEAN, width));
         let rotation = config.run.nest_after.map(|_| layout.rotation(ROTATION, width));
         let heads = match &model.layers {
@@ -67,12 +73,15 @@ impl Model {
         };
         let log_scale =
             matches!(objective, Objective::Relic(_)).then(|| layout.constant(LOG_SCALE, &[1], 0.0));
-        (Self { encoder, centring, rotation, heads, predictor, log_scale }, layout.finish())
+        (Self { encoder, embedding, centring, rotation, heads, predictor, log_scale }, layout.finish())
     }
 
-    /// Images `[n, 3, h, w]` to features `[n, d]`, f32.
+    /// Images `[n, 3, h, w]` to embeddings `[n, d]`, f32: the encoder's features, and what the linear map after them makes of these.
     pub(crate) fn features(&self, weights: &Active, images: &Tensor) -> Tensor {
         let mut features = self.encoder.forward(weights, images).to_kind(Kind::Float);
+        if let Some(embedding) = self.embedding {
+            features = features.matmul(&weights.get(embedding).tr());
+        }
         if let Some(centring) = &self.centring {
             features = centring.forward(weights, &features);
         }

@@ -151,6 +151,28 @@ fn resumes_to_the_same_bits(config: &Config) {
     assert!(state(&resumed) == state(&whole), "{} goes on differently", name(config));
 }
 
+#[test]
+fn an_embedding_layer_is_trained_with_the_encoder() {
+    for objective in ["simclr", "byol", "supervised"] {
+        let mut config = with(objective, Head::MrlE);
+        (config.model.embedding_dim, config.model.nesting) = (Some(24), Some(vec![8, 24]));
+        config.model.centre = true;
+        slope_is_gradient(&config);
+        resumes_to_the_same_bits(&config);
+        let mut trainer = trainer(&config);
+        let layer = |trainer: &Trainer| {
+            let mut views = trainer.online.layout().views(trainer.online.flat());
+            views.find(|(name, _)| *name == "fc.embedding").unwrap().1.copy()
+        };
+        let before = layer(&trainer);
+        assert_eq!(before.size(), [24, 64]);
+        step_on(&mut trainer, 0);
+        assert!(layer(&trainer) != before, "{objective}");
+        let features = tch::no_grad(|| trainer.features(&trainer.online, &batch(0).views[0]));
+        assert_eq!(features.size(), [6, 24], "{objective}");
+    }
+}
+
 /// The running statistics of a network, to the bit, and how many passes they are of.
 fn statistics(network: &Network) -> (Vec<Vec<f32>>, i64) {
     let views = network.layout().views(network.flat()).filter(|(name, _)| name.contains("running_"));
