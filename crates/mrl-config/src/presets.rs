@@ -6,13 +6,14 @@ pub(crate) const DEFAULT: &str = "default";
 /// The recipe of the reference implementation, which files of earlier versions mean where they leave a setting out.
 pub(crate) const REFERENCE: &str = "reference";
 
-pub(crate) const PRESETS: [(&str, &str); 6] = [
+pub(crate) const PRESETS: [(&str, &str); 7] = [
     (DEFAULT, include_str!("../../../presets/default.toml")),
     (REFERENCE, include_str!("../../../presets/reference.toml")),
     ("demo", include_str!("../../../presets/demo.toml")),
     ("reference-cifar10-resnet18", include_str!("../../../presets/reference-cifar10-resnet18.toml")),
     ("reference-stl10-resnet18", include_str!("../../../presets/reference-stl10-resnet18.toml")),
     ("reference-stl10-resnet50", include_str!("../../../presets/reference-stl10-resnet50.toml")),
+    ("simclr-cifar10-resnet18", include_str!("../../../presets/simclr-cifar10-resnet18.toml")),
 ];
 
 /// The names of the presets, for errors.

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_resolved_is_stored_and_read_again_unchanged() {
-        for name in ["default", "reference", "demo", "reference-stl10-resnet50"] {
+        for (name, _) in crate::presets::PRESETS {
             let config = resolve(Config::preset(name).unwrap(), 32).unwrap();
             assert_eq!(parse_run_config(&config.to_toml()).unwrap(), config, "{name}");
         }

@@ -121,12 +121,13 @@ fn for_optimiser(under: &mut Table, over: &Table) -> Result<(), Incomplete> {
     Ok(())
 }
 
-/// `fixed` trains no nesting, so it drops the nesting dims of `under`. `head_hidden = 0` resets the settings of the hidden layer. Weights
+/// `fixed` trains no nesting, so it drops the nesting dims of `under` and their weights. `head_hidden = 0` resets the settings of the hidden layer. Weights
 /// that are all 1 are dropped if the head or the nesting changes, because they fit any nesting.
 fn for_heads(under: &mut Table, over: &Table) {
     let (head, nesting) = (text(over, "model", "head"), value(over, "model", "nesting"));
     if head == Some("fixed") && nesting.is_none() {
         remove(under, "model", &["nesting"]);
+        remove(under, "objective", &["dim_weights"]);
     }
     let is_one = |weight: &Value| weight.as_float() == Some(1.0) || weight.as_integer() == Some(1);
     let weights = value(under, "objective", "dim_weights").and_then(Value::as_array);

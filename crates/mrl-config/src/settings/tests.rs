@@ -175,6 +175,8 @@ fn heads_with_less_do_without_the_settings_below() {
     assert_eq!((linear.model.head_nest_hidden, linear.model.head_batch_norm), (Some(true), Some(false)));
     assert_eq!(linear.objective.dim_weights, Some(vec![1.0, 1.0]));
     let weighted = Settings::parse("[objective]\ndim_weights = [1, 2]").unwrap().over(base()).unwrap();
+    let fixed = over(weighted.clone(), "[model]\nhead = \"fixed\"").unwrap();
+    assert_eq!(fixed.objective.dim_weights, None);
     let weighted = over(weighted, "[model]\nnesting = [8, 64, 512]").unwrap();
     assert_eq!(weighted.objective.dim_weights, Some(vec![1.0, 2.0]), "which `check` refuses");
 }
