@@ -5,7 +5,7 @@
 use std::{error::Error, io::stdin, time::Instant};
 
 use clap::Parser;
-use mrl_config::{Config, Encoder, Precision};
+use mrl_config::{Config, Encoder, Objective, Precision};
 use mrl_train::StepBench;
 use serde_json::json;
 
@@ -19,6 +19,13 @@ struct Args {
     batch: usize,
     #[arg(long, default_value_t = 32)]
     size: usize,
+    /// One without labels.
+    #[arg(long, default_value = "relic")]
+    objective: Objective,
+    #[arg(long, default_value_t = 2)]
+    views: usize,
+    #[arg(long, default_value_t = 0)]
+    small_views: usize,
     /// Cargo gives it when it is asked for benchmarks.
     #[arg(long)]
     bench: bool,
@@ -32,7 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = Config::preset("reference")?;
     config.model.encoder = args.encoder;
     config.run.precision = args.precision;
+    config.objective.loss = args.objective;
     config.run.batch_size = args.batch;
+    (config.run.views, config.run.small_views) = (args.views, args.small_views);
     if !args.bench || args.test {
         (config.model.width, config.run.batch_size) = (0.125, 4);
         println!("{}", answer(&mut StepBench::new(config.check()?, 8)?, 1)?);
