@@ -25,8 +25,10 @@ use crate::{
     trainer::{Batch, Horizon, Trainer},
 };
 
-/// A checkpoint takes half a second, in which a GPU trains on thousands of images: by default there is none behind epochs that are shorter.
+/// A checkpoint takes half a second, in which a GPU trains on thousands of images: by default none is written sooner than this after the last one.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(60);
+/// By default no more work than this is lost by a crash, however long an epoch is.
+const CHECKPOINT_WITHIN: Duration = Duration::from_secs(10 * 60);
 
 /// Watches a run, and may end it early.
 pub trait Observer {
@@ -86,6 +88,14 @@ pub trait Observer {
 
     /// Called when no rotation could be fitted, and why.
     fn not_folded(&mut self, _network: NetworkChoice, _problem: &str) {}
+
+    /// Asked before every step; `true` saves a checkpoint, and the run goes on.
+    fn should_save(&self) -> bool {
+        false
+    }
+
+    /// Called after a checkpoint was saved that [`should_save`](Observer::should_save) asked for.
+    fn saved(&mut self, _step: u64) {}
 
     /// Asked before every step, and before each network's fold; `true` saves a checkpoint and ends the run.
     fn should_stop(&self) -> bool {
@@ -230,6 +240,11 @@ impl<'a> Run<'a> {
                 self.save_checkpoint()?;
                 return Ok(Outcome::Interrupted { step: self.trainer.step });
             }
+            if observer.should_save() {
+                self.save_checkpoint()?;
+                saved = Instant::now();
+                observer.saved(self.trainer.step);
+            }
             if self.trainer.nesting_begins() {
                 let since = Instant::now();
                 self.begin_nesting(observer)?;
@@ -355,12 +370,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether a checkpoint is written behind `step`: every so many steps, by default at the end of an epoch when the last one is as old as
-/// [`CHECKPOINT_AFTER`].
+/// Whether a checkpoint is written after `step`: every so many steps, by default at the end of an epoch when the last one is as old as
+/// [`CHECKPOINT_AFTER`], and within an epoch when it is as old as [`CHECKPOINT_WITHIN`].
 fn checkpoint_is_due(every: Option<u64>, steps_per_epoch: u64, step: u64, age: Duration) -> bool {
     match every {
         Some(steps) => step.is_multiple_of(steps),
-        None => step.is_multiple_of(steps_per_epoch) && age >= CHECKPOINT_AFTER,
+        None => age >= CHECKPOINT_WITHIN || (step.is_multiple_of(steps_per_epoch) && age >= CHECKPOINT_AFTER),
     }
 }
 
@@ -458,9 +473,9 @@ mod tests {
     }
 
     #[test]
-    fn by_default_a_checkpoint_ends_an_epoch_once_a_minute_at_most() {
+    fn by_default_a_checkpoint_ends_an_epoch_once_a_minute_and_is_never_old() {
         let due = |every, step, age| checkpoint_is_due(every, 5, step, Duration::from_secs(age));
-        assert!(due(None, 10, 60) && !due(None, 10, 59) && !due(None, 11, 600));
+        assert!(due(None, 10, 60) && !due(None, 10, 59) && !due(None, 11, 599) && due(None, 11, 600));
         assert!(due(Some(3), 6, 0) && !due(Some(3), 5, 600));
     }
 }

@@ -212,7 +212,7 @@ pub struct RunArgs {
     /// A line in metrics.jsonl every N steps
     #[arg(long, value_name = "N")]
     pub log_every: Option<u64>,
-    /// A checkpoint every N steps [default: after each epoch, but once a minute at most]
+    /// A checkpoint every N steps [default: after each epoch, but once a minute at most, and every ten minutes in a longer epoch]
     #[arg(long, value_name = "N")]
     pub checkpoint_every: Option<u64>,
     /// After N steps, batch norm of both networks uses its running statistics, which no longer change. The reference's script does so

@@ -5,33 +5,46 @@ use std::sync::{
 
 use anyhow::Result;
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    low_level,
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
+    flag, low_level,
 };
 
-/// True once the user or the system has asked the program to end.
+/// What the user or the system asked of the program.
 #[derive(Clone)]
-pub(crate) struct StopSignal(Arc<AtomicBool>);
+pub(crate) struct Signals {
+    /// To end.
+    end: Arc<AtomicBool>,
+    /// To save, and to go on.
+    save: Arc<AtomicBool>,
+}
 
-impl StopSignal {
-    /// From now on the first SIGINT or SIGTERM asks; the second ends the program at once.
+impl Signals {
+    /// From now on the first SIGINT, SIGTERM or SIGHUP (a terminal that is closed) asks to end; the second ends the program at once.
+    /// SIGUSR1, which Slurm sends before a job's time is over, asks to save.
     pub(crate) fn install() -> Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            let asked = Arc::clone(&asked);
+        let signals = Self { end: Arc::default(), save: Arc::default() };
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let end = Arc::clone(&signals.end);
             // One exchange, since two threads may take two signals at the same moment.
             let take = move || {
-                if asked.swap(true, Ordering::Relaxed) {
+                if end.swap(true, Ordering::Relaxed) {
                     low_level::exit(130);
                 }
             };
             // SAFETY: an atomic exchange and `_exit` are all that the handler does; both may be called in one.
             unsafe { low_level::register(signal, take) }?;
         }
-        Ok(Self(asked))
+        flag::register(SIGUSR1, Arc::clone(&signals.save))?;
+        Ok(signals)
     }
 
-    pub(crate) fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// True once it was asked to end.
+    pub(crate) fn ask_to_end(&self) -> bool {
+        self.end.load(Ordering::Relaxed)
+    }
+
+    /// True if it was asked to save since the last call.
+    pub(crate) fn ask_to_save(&self) -> bool {
+        self.save.swap(false, Ordering::Relaxed)
     }
 }

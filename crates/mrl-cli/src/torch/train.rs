@@ -21,7 +21,7 @@ use mrl_train::{
     check_device, pretrain, resolve,
 };
 
-use super::{fold, held_out, neighbours_kept, pixel_cache, profile::Profile, signals::StopSignal};
+use super::{fold, held_out, neighbours_kept, pixel_cache, profile::Profile, signals::Signals};
 
 /// Written by `mrl train --profile`.
 const PROFILE: FileKind = FileKind {
@@ -104,10 +104,10 @@ fn run_config(
     note(&format!("{}: {}, {}", out.display(), images.name(), describe(&config)));
 
     // Until here a signal ends the program at once: nothing is lost.
-    let stop = StopSignal::install()?;
+    let signals = Signals::install()?;
     let dims = config.model.nesting.dims().to_vec();
     let mut observer = Watcher {
-        stop,
+        signals,
         progress: Progress::new("training"),
         folding: Progress::new("embedding images to fold a rotation"),
         total_steps: 0,
@@ -174,7 +174,7 @@ fn count(number: u64, thing: &str) -> String {
 }
 
 struct Watcher {
-    stop: StopSignal,
+    signals: Signals,
     progress: Progress,
     folding: Progress,
     total_steps: u64,
@@ -279,7 +279,15 @@ impl Observer for Watcher {
         self.folding.note(&format!("no rotation is folded into the {network} network: {problem}; {cure}"));
     }
 
+    fn should_save(&self) -> bool {
+        self.signals.ask_to_save()
+    }
+
+    fn saved(&mut self, step: u64) {
+        note(&format!("checkpoint of step {step} saved, as asked"));
+    }
+
     fn should_stop(&self) -> bool {
-        self.stop.asked()
+        self.signals.ask_to_end()
     }
 }

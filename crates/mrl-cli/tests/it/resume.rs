@@ -101,7 +101,7 @@ fn a_signal_saves_a_checkpoint_and_ends_with_130() {
     let long = "--max-steps 60 --checkpoint-every 20";
     succeed(world.train("whole", long));
     let run = world.path("run");
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let mut child = started(world.train("run", &format!("{long} --resume")));
         let before = lines(&run.join("metrics.jsonl"));
         wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > before);
@@ -111,6 +111,23 @@ fn a_signal_saves_a_checkpoint_and_ends_with_130() {
     }
     succeed(world.mrl("train --resume --out run"));
     assert!(world.results("run") == world.results("whole"), "the interrupted run ends differently");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_can_ask_for_a_checkpoint_and_the_run_goes_on() {
+    let world = World::new();
+    let long = "--max-steps 40 --checkpoint-every 1000";
+    succeed(world.train("whole", long));
+    let run = world.path("run");
+    let mut child = started(world.train("run", long));
+    wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > 0);
+    Command::new("kill").args(["-s", "USR1", &child.id().to_string()]).status().unwrap();
+    let saved = || fs::read_dir(run.join("checkpoints")).map_or(0, Iterator::count);
+    wait_until(&mut child, || saved() > 0);
+    assert!(lines(&run.join("metrics.jsonl")) < 40, "it was saved at the end");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(world.results("run") == world.results("whole"), "saving changed the run");
 }
 
 /// Both signals arrive while the run is stopped, so that it takes the second before it can act on the first.
