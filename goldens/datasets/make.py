@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the small files that the readers of data sets are tested with; run in any folder.
 
-Made with Python 3.11, numpy 2.4, Pillow 13.0. `images/NAME.EXT` is read by our decoder and must match `images/NAME.ppm`,
+Made with Python 3.11, numpy 2.4, Pillow 13.0. `images/NAME.EXT` is read by our decoder and must match `expected/NAME.ppm`,
 which is what Pillow makes of it (`ImageOps.exif_transpose`, then `convert("RGB")`), within a few levels. Of 16-bit gray,
 which Pillow clips to 255 instead of scaling, the expected values are computed here.
 
@@ -24,9 +24,10 @@ def smooth(channels):
 
 
 def images():
-    out = HERE / "images"
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
+    out, wanted = HERE / "images", HERE / "expected"
+    for folder in (out, wanted):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     rgb = Image.fromarray(smooth(3))
     noise = Image.fromarray(np.random.default_rng(7).integers(0, 256, (H, W, 3), dtype=np.uint8))
     rgba = Image.fromarray(smooth(4), "RGBA")
@@ -39,7 +40,7 @@ def images():
         image.save(path, **options)
         if expected is None:
             expected = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-        expected.save(path.with_suffix(".ppm"))
+        expected.save(wanted / f"{path.stem}.ppm")
 
     save("rgb-444.jpg", rgb, quality=95, subsampling=0)
     save("rgb-420.jpg", rgb, quality=90, subsampling=2)
@@ -70,7 +71,18 @@ def images():
     save("palette-bmp.bmp", palette)
     save("gray-bmp.bmp", gray)
     (out / "rgb-16.png").write_bytes(png_rgb16(np.repeat(deep[..., None], 3, axis=-1) // [1, 2, 3]))
-    Image.open(out / "rgb-16.png").convert("RGB").save(out / "rgb-16.ppm")
+    Image.open(out / "rgb-16.png").convert("RGB").save(wanted / "rgb-16.ppm")
+    save("rgb-tiff.tiff", noise)
+    save("rgb-lzw.tif", noise, compression="tiff_lzw")
+    save("gray-tiff.tif", gray)
+    save("one-bit-tiff.tif", gray.convert("1"), compression="group4")
+    rotated[0x0112] = 6
+    save("exif-6-tiff.tiff", noise, exif=rotated)
+    save("palette-gif.gif", palette)
+    save("animated.gif", palette, save_all=True, append_images=[palette.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
+    save("rgb-pnm.ppm", noise)
+    save("gray-pnm.pgm", gray)
+    save("one-bit-pnm.pbm", gray.convert("1"))
 
 
 def png_rgb16(pixels):

@@ -92,6 +92,11 @@ impl Config {
                 self.run.nest_after.is_none() || self.model.head != Head::Fixed,
                 "nest-after is for heads that train prefixes, and the head fixed trains all dims alone; use nest-after 0, or another head",
             ),
+            (
+                self.data.split_folder.is_none()
+                    || self.data.dataset.is_none_or(|kind| kind == DatasetKind::Folder),
+                "split-folder is for --dataset folder; leave it out",
+            ),
             (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),
             (self.model.width > 0.0 && self.model.width <= 16.0, "width must be above 0 and at most 16"),
             (
@@ -203,6 +208,7 @@ impl CheckedConfig {
                 dataset: data.dataset,
                 data_dir: data.data_dir,
                 split,
+                split_folder: data.split_folder,
                 subset_per_class: data.subset_per_class,
                 max_corrupt: data.max_corrupt,
                 holdout: data.holdout,

@@ -41,6 +41,8 @@ pub struct DataConfig {
     pub data_dir: Option<PathBuf>,
     /// The part to train on. Default: `unlabeled` for STL-10 when the objective needs no labels, `train` elsewhere.
     pub split: Option<Split>,
+    /// The folder in `data_dir` that is the split, of a folder of images whose folders have other names.
+    pub split_folder: Option<PathBuf>,
     /// Only the first so many images of each class.
     pub subset_per_class: Option<usize>,
     /// How many unreadable images of a folder may be skipped.

@@ -35,6 +35,7 @@ pub struct ResolvedData {
     pub dataset: Option<DatasetKind>,
     pub data_dir: Option<PathBuf>,
     pub split: Split,
+    pub split_folder: Option<PathBuf>,
     pub subset_per_class: Option<usize>,
     pub max_corrupt: usize,
     pub holdout: Option<f64>,

@@ -31,7 +31,9 @@ mod thumbnail;
 mod view;
 mod view_size;
 
-pub use dataset::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, open, read_image};
+pub use dataset::{
+    DatasetKind, ImageSet, LeftOut, OpenOptions, Progress, Skipped, Split, is_image_file, open, read_image,
+};
 pub use error::DataError;
 pub use image::Image;
 pub use loader::{Batches, ImageSource, LoaderOptions, ViewBatch, ViewLoader, ViewPixels};

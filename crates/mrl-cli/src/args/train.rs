@@ -79,6 +79,9 @@ pub struct DataArgs {
     /// The part to train on [default: unlabeled for stl10 unless the objective needs labels, train elsewhere]
     #[arg(long, value_parser = choice::<Split>())]
     pub split: Option<Split>,
+    /// For --dataset folder: the folder in --data-dir that is the part to train on, where its name does not say so; `.` is all of --data-dir
+    #[arg(long, value_name = "NAME")]
+    pub split_folder: Option<PathBuf>,
     /// Only the first N images of each class
     #[arg(long, value_name = "N")]
     pub subset_per_class: Option<usize>,

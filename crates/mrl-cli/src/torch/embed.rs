@@ -64,7 +64,11 @@ pub(super) fn open_source(
     let data_dir: &Path = args.data_dir.as_deref().or(of_run).ok_or_else(|| missing("--data-dir"))?;
     out.map_or(Ok(()), |out| check_apart("--out", out, "the data folder", data_dir))?;
     // No view size: an encoder is shown images as they are, and of a cache it would see shrunk ones.
+    if args.split_folder.is_some() && dataset != DatasetKind::Folder {
+        return Err(UsageError("--split-folder is for --dataset folder; leave it out".to_owned()).into());
+    }
     let options = OpenOptions {
+        split_folder: args.split_folder.clone(),
         subset_per_class: args.subset_per_class,
         max_corrupt: args.max_corrupt.unwrap_or(0),
         ..OpenOptions::default()

@@ -92,6 +92,7 @@ fn run_config(
     RunFolder::check_free(out, resume)?;
 
     let options = OpenOptions {
+        split_folder: data.split_folder.clone(),
         subset_per_class: data.subset_per_class,
         max_corrupt: data.max_corrupt,
         view_size: Some(data.image_size.unwrap_or(IMAGENET)),

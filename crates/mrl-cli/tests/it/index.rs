@@ -124,7 +124,7 @@ fn an_image_is_a_query_of_the_run_that_made_the_vectors() {
     let message = fail(world.mrl("index search photos.index --queries cut.png --run run"), 1);
     says(&message, &["cut.png: "]);
     let message = fail(world.mrl("index search photos.index --queries set.safetensors --run run"), 2);
-    says(&message, &["is no image"]);
+    says(&message, &["is not an image"]);
 }
 
 #[test]

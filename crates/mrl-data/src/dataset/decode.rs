@@ -1,17 +1,26 @@
 //! Image files as 8-bit RGB, turned upright.
 
 use std::{
-    fs::File,
-    io::{Cursor, Read},
+    fs::{self, File},
+    io::{self, Cursor, Read},
     panic::catch_unwind,
     path::Path,
 };
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
 
+use super::image_file::not_read;
 use crate::{DataError, Image};
 
-const FORMATS: [ImageFormat; 4] = [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp];
+const FORMATS: [ImageFormat; 7] = [
+    ImageFormat::Jpeg,
+    ImageFormat::Png,
+    ImageFormat::WebP,
+    ImageFormat::Bmp,
+    ImageFormat::Tiff,
+    ImageFormat::Gif,
+    ImageFormat::Pnm,
+];
 
 /// The most pixels of an image, about those of a medium-format camera, so that a small file cannot fill the memory.
 const MOST_PIXELS: u64 = 128 << 20;
@@ -29,32 +38,37 @@ pub(super) struct Decoded {
     pub(super) pixels: Vec<u8>,
 }
 
-/// The image in the file at `path` (JPEG, PNG, WebP or BMP), as 8-bit RGB and upright.
+/// The image in the file at `path` (JPEG, PNG, WebP, BMP, TIFF, PNM, or the first frame of a GIF), as 8-bit RGB and upright.
 ///
 /// # Errors
 /// When the file cannot be read, or is no image that can be decoded.
 pub fn read_image(path: &Path) -> Result<Image<'static>, DataError> {
     let Decoded { width, height, pixels } =
-        decode_file(path)?.map_err(|problem| DataError::Damaged { path: path.to_owned(), problem })?;
+        decode_file(path).map_err(|problem| DataError::Damaged { path: path.to_owned(), problem })?;
     Ok(Image::new(width, height, pixels))
 }
 
-/// Reads and decodes a file. The inner error says what is wrong with the image, to follow the file's name.
+/// Reads and decodes a file.
 ///
 /// # Errors
-/// When the file cannot be read.
-pub(super) fn decode_file(path: &Path) -> Result<Result<Decoded, String>, DataError> {
-    let file = File::open(path).map_err(DataError::io(path))?;
-    let length = file.metadata().map_err(DataError::io(path))?.len();
+/// What is wrong with the file or the image, to follow the file's name.
+pub(super) fn decode_file(path: &Path) -> Result<Decoded, String> {
+    let unreadable = |error: io::Error| format!("cannot be read ({error})");
+    // Before it is opened: a pipe would wait for someone who writes to it.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err("is not a file".to_owned());
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
     if length > LONGEST_FILE {
-        return Ok(Err(format!("has {length} bytes, too many for an image")));
+        return Err(format!("has {length} bytes, too many for an image"));
     }
     let mut bytes = Vec::with_capacity(length as usize);
-    file.take(LONGEST_FILE).read_to_end(&mut bytes).map_err(DataError::io(path))?;
-    Ok(decode(&bytes))
+    file.take(LONGEST_FILE).read_to_end(&mut bytes).map_err(unreadable)?;
+    decode(&bytes)
 }
 
-/// Decodes JPEG, PNG, WebP or BMP, told apart by their content.
+/// Decodes an image, whose format its content tells.
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     // A decoder that panics on a damaged file shall cost that image, not the run.
     catch_unwind(|| decode_unguarded(bytes))
@@ -68,7 +82,7 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, String> {
     let damaged = |error: image::ImageError| format!("is damaged ({error})");
     let mut reader = ImageReader::new(Cursor::new(bytes));
     let format = image::guess_format(bytes).ok().filter(|format| FORMATS.contains(format));
-    let format = format.ok_or("is not a JPEG, PNG, WebP or BMP image")?;
+    let format = format.ok_or_else(|| not_read(bytes))?;
     if format == ImageFormat::Jpeg && !has_end_of_image(bytes) {
         return Err("is cut short (a JPEG without its end)".into());
     }
@@ -79,7 +93,9 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, String> {
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_BYTES {
-        return Err(format!("is {width} x {height}, more than {MOST_PIXELS} pixels or {MOST_BYTES} bytes"));
+        return Err(format!(
+            "is {width} x {height} pixels, and may have {MOST_PIXELS} pixels or {MOST_BYTES} bytes at most; make it smaller"
+        ));
     }
     if width == 0 || height == 0 {
         return Err(format!("is {width} x {height}"));

@@ -4,7 +4,9 @@ mod cache;
 mod room;
 mod scan;
 mod select;
+mod splits;
 mod stored;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
@@ -39,6 +41,8 @@ enum Source {
 #[derive(Debug)]
 struct FolderImage {
     path: PathBuf,
+    /// Width and height.
+    size: (usize, usize),
     kept: Option<Decoded>,
 }
 
@@ -52,6 +56,16 @@ impl FolderImages {
             Source::Files(files, _) => files.len(),
             Source::Cached(file) => file.len(),
         }
+    }
+
+    /// Width and height, where all images have the same.
+    pub(super) fn size(&self) -> Option<(usize, usize)> {
+        let size = |index: usize| match &self.source {
+            Source::Files(files, _) => files[index].size,
+            Source::Cached(file) => file.size(index),
+        };
+        let first = size(0);
+        (1..self.len()).all(|index| size(index) == first).then_some(first)
     }
 
     pub(super) fn image(&self, index: usize) -> Result<Image<'_>, DataError> {
@@ -79,7 +93,7 @@ pub(super) fn open(
     options: &OpenOptions,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<ImageSet, DataError> {
-    let scan = scan::scan(data_dir, split)?;
+    let scan = scan::scan(data_dir, split, options.split_folder.as_deref())?;
     let name = format!("{} {split}", DatasetKind::Folder);
     if let Some(count) = options.subset_per_class {
         subset::checked_labels(&name, scan.labels.as_deref(), count)?;
@@ -103,8 +117,10 @@ fn decode(
 ) -> Result<(Source, Selected<()>), DataError> {
     let stored = StoredSize::for_views(options.view_size);
     let room = Room::new(options.cache_bytes);
-    let load = |path: &Path| Ok(stored.load(path)?.map(|decoded| room.keep(decoded)));
-    let keep = |path: &Path, kept| Ok::<_, DataError>(FolderImage { path: path.to_owned(), kept });
+    let load =
+        |path: &Path| stored.load(path).map(|decoded| ((decoded.width, decoded.height), room.keep(decoded)));
+    let keep =
+        |path: &Path, (size, kept)| Ok::<_, DataError>(FolderImage { path: path.to_owned(), size, kept });
     let selected = select(scan, options, CHUNK, progress, load, keep)?;
     let file = |(index, file): (usize, _)| (file, (index, ()));
     let (files, whole) = selected.whole.into_iter().map(file).unzip();
@@ -140,5 +156,6 @@ fn describe(
     set.ids = Some(whole().map(|index| scan::id(&scan.root, &scan.paths[index])).collect());
     set.skipped = selected.corrupt.into_iter().map(skipped).collect();
     set.class_names = scan.class_names;
+    set.left_out = scan.left_out;
     Ok(set)
 }

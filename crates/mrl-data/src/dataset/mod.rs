@@ -8,6 +8,7 @@ mod decode;
 mod digest;
 mod folder;
 mod idx;
+mod image_file;
 mod kind;
 mod packed;
 mod pickle;
@@ -18,8 +19,9 @@ mod subset;
 use std::path::{Path, PathBuf};
 
 pub use decode::read_image;
+pub use image_file::is_image_file;
 pub use kind::{DatasetKind, Split};
-pub use set::{ImageSet, Skipped};
+pub use set::{ImageSet, LeftOut, Skipped};
 
 use crate::{DataError, download};
 
@@ -28,6 +30,9 @@ use crate::{DataError, download};
 pub struct OpenOptions {
     /// Whether a missing archive is downloaded (CIFAR-10, CIFAR-100 and STL-10).
     pub download: bool,
+    /// The folder in the data folder that is the split, where its name does not say so; `.` is all of the data folder. Only of
+    /// [`DatasetKind::Folder`].
+    pub split_folder: Option<PathBuf>,
     /// How many images of a folder may be corrupt; those are skipped and listed in [`ImageSet::skipped`].
     pub max_corrupt: usize,
     /// Takes only the first so many images of each class, in the set's order.
@@ -47,6 +52,7 @@ impl Default for OpenOptions {
     fn default() -> Self {
         Self {
             download: true,
+            split_folder: None,
             max_corrupt: 0,
             subset_per_class: None,
             view_size: None,

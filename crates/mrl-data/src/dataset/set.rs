@@ -21,6 +21,18 @@ pub struct ImageSet {
     pub(super) class_names: Option<Vec<String>>,
     pub(super) ids: Option<Vec<String>>,
     pub(super) skipped: Vec<Skipped>,
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// Entries of a folder that are no images which can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The class in whose folder they lie; nothing of those that lie in none.
+    pub class: Option<String>,
+    /// What they are, e.g. `.txt` files.
+    pub reason: String,
+    /// How many there are.
+    pub count: usize,
 }
 
 /// A corrupt image that was left out.
@@ -72,7 +84,16 @@ impl ImageSet {
             )));
         }
         let images = Images::Packed { width, height, pixels };
-        Ok(Self { kind, split, images, labels, class_names: None, ids: None, skipped: Vec::new() })
+        Ok(Self {
+            kind,
+            split,
+            images,
+            labels,
+            class_names: None,
+            ids: None,
+            skipped: Vec::new(),
+            left_out: Vec::new(),
+        })
     }
 
     pub(super) fn from_folder(split: Split, images: FolderImages) -> Self {
@@ -85,6 +106,7 @@ impl ImageSet {
             class_names: None,
             ids: None,
             skipped: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 
@@ -151,6 +173,12 @@ impl ImageSet {
         &self.skipped
     }
 
+    /// What a folder holds beside the images: other files, and folders that no person made.
+    #[must_use]
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
     /// Which data set this is.
     #[must_use]
     pub fn kind(&self) -> DatasetKind {
@@ -169,13 +197,14 @@ impl ImageSet {
         format!("{} {}", self.kind, self.split)
     }
 
-    /// The side of the images where all are squares of one size: 32, 96, 28; nothing for a folder.
+    /// The shorter side of the images in pixels, where all have the same size. Images that are decoded for views are measured as they are kept.
     #[must_use]
     pub fn native_size(&self) -> Option<usize> {
-        match self.images {
-            Images::Packed { width, height, .. } if width == height => Some(width),
-            _ => None,
-        }
+        let (width, height) = match &self.images {
+            Images::Packed { width, height, .. } => (*width, *height),
+            Images::Folder(images) => images.size()?,
+        };
+        Some(width.min(height))
     }
 
     /// Adds what a sample of the images holds.
@@ -246,7 +275,7 @@ mod tests {
         );
         assert_eq!(
             message(&[1, 1], 2),
-            "mnist train has 0 images of class 0 (a), fewer than the 2 of each class that were asked for; ask for at most 0"
+            "mnist train has 0 images of class 0 (a), fewer than the 2 of each class that were asked for; put images there, or remove the class"
         );
         assert_eq!(message(&[1, 0], 0), "a subset of 0 images of each class is empty; ask for at least 1");
         assert_eq!(

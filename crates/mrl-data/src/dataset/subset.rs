@@ -53,8 +53,13 @@ pub(super) fn check_counts(
     };
     let class_name =
         names.and_then(|names| names.get(class)).map(|name| format!(" ({name})")).unwrap_or_default();
+    let cure = if found == 0 {
+        "put images there, or remove the class".to_owned()
+    } else {
+        format!("ask for at most {found}")
+    };
     Err(DataError::Subset(format!(
         "{name} has {found} images of class {class}{class_name}, fewer than the {count} of each class that were asked \
-         for; ask for at most {found}"
+         for; {cure}"
     )))
 }

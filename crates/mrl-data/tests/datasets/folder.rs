@@ -46,7 +46,7 @@ fn class_folders_of_each_split() {
     assert_eq!((train.labels().unwrap(), firsts(&train)), ([0, 0, 1, 1].as_slice(), vec![1, 2, 3, 4]));
     assert_eq!(
         (train.class_names().unwrap(), train.native_size()),
-        (["cat".into(), "dog".into()].as_slice(), None)
+        (["cat".into(), "dog".into()].as_slice(), Some(3))
     );
     assert_eq!(firsts(&set(Split::Test)), [5, 6]);
     let unlabeled = set(Split::Unlabeled);
@@ -64,7 +64,7 @@ fn a_folder_without_splits_is_what_is_trained_on() {
     let flat = open_folder(folder.path(), Split::Train, &offline()).unwrap();
     assert_eq!((firsts(&flat), flat.labels(), flat.class_names()), (vec![1, 2], None, None));
     for (split, name) in
-        [(Split::Test, "test"), (Split::Unlabeled, "unlabeled"), (Split::TrainUnlabeled, "train")]
+        [(Split::Test, "test"), (Split::Unlabeled, "unlabeled"), (Split::TrainUnlabeled, "unlabeled")]
     {
         assert_eq!(
             message(DatasetKind::Folder, folder.path(), split),
@@ -89,41 +89,172 @@ fn an_absent_split_is_not_taken_from_its_neighbours() {
     write_image(&folder.path().join("test/a/1.png"), 1);
     assert_eq!(
         message(DatasetKind::Folder, folder.path(), Split::Unlabeled),
-        "DIR: has no folder `unlabeled` for that split; it has train, test: choose one of those, or make it"
+        "DIR: has no folder `unlabeled` for that split; it has `test`, `train`: choose the split of one of these, or name a folder with --split-folder"
     );
 }
 
 #[test]
-fn a_class_that_is_called_like_a_split_is_not_taken_for_one() {
+fn folders_are_splits_only_if_each_has_the_name_of_one() {
     let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, value| write_image(&folder.path().join(name), value);
+    // A class of CIFAR-100 is called train.
     for name in ["train/1.png", "apple/1.png", "pear/deeper/1.png"] {
-        write_image(&folder.path().join(name), 1);
+        write(name, 1);
     }
     fs::create_dir(folder.path().join("notes")).unwrap();
-    let told = || message(DatasetKind::Folder, folder.path(), Split::Train);
-    let cure = "move the classes into a folder `train`, or what is no class elsewhere";
-    assert_eq!(told(), format!("DIR: `train` may be a split or a class beside `apple`, `pear`; {cure}"));
-    for name in ["quince/1.png", "zebra/1.png"] {
+    let set = open_folder(folder.path(), Split::Train, &offline()).unwrap();
+    assert_eq!(set.class_names().unwrap(), ["apple", "notes", "pear", "train"]);
+    write("train/dog/1.png", 2);
+    let unclear = message(DatasetKind::Folder, folder.path(), Split::Train);
+    assert_eq!(
+        unclear,
+        "DIR: `train` has the name of a split and holds folders of images, beside `apple`, `pear`; if it is the split, give \
+         --split-folder train; if all are classes, give --split-folder ."
+    );
+    let chosen = |name: &str| {
+        let options = OpenOptions { split_folder: Some(name.into()), ..offline() };
+        open_folder(folder.path(), Split::Train, &options)
+    };
+    assert_eq!(chosen(".").unwrap().len(), 4);
+    assert_eq!(chosen("pear").unwrap().ids().unwrap(), ["pear/deeper/1.png"]);
+    let gone = chosen("plum").unwrap_err().to_string();
+    assert!(
+        gone.ends_with("plum: is not a folder; --split-folder names one of the folders in --data-dir"),
+        "{gone}"
+    );
+}
+
+#[test]
+fn splits_have_the_names_that_people_give_them() {
+    for (train, test) in
+        [("Train", "Test"), ("training", "validation"), ("TRAIN", "val"), ("train", "testing")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        write_image(&folder.path().join(train).join("cat/1.png"), 1);
+        write_image(&folder.path().join(test).join("cat/1.png"), 2);
+        write_image(&folder.path().join("loose.png"), 3);
+        let set = |split| open_folder(folder.path(), split, &offline()).unwrap();
+        assert_eq!(
+            (firsts(&set(Split::Train)), firsts(&set(Split::Test))),
+            (vec![1], vec![2]),
+            "{train} {test}"
+        );
+        let left_out = set(Split::Train).left_out().to_vec();
+        assert_eq!(left_out[0].reason, "images beside the folders of the splits");
+    }
+    // test is preferred to val, as in ImageNet.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in [("train/a/1.png", 1), ("val/a/1.png", 2), ("test/1.png", 3)] {
+        write_image(&folder.path().join(name), value);
+    }
+    let test = open_folder(folder.path(), Split::Test, &offline()).unwrap();
+    assert_eq!((firsts(&test), test.labels()), (vec![3], None));
+}
+
+#[test]
+fn what_is_left_out_is_counted_and_shifts_no_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, value| write_image(&folder.path().join(name), value);
+    for name in ["@eaDir/1.png", "lost+found/1.png", ".thumbnails/1.png", "report/1.png", "runs/1.png"] {
+        write(name, 9);
+    }
+    fs::write(folder.path().join("report/.mrl-files.json"), "{}").unwrap();
+    fs::write(folder.path().join("runs/encoder.safetensors"), "").unwrap();
+    write("cat/1.png", 1);
+    write("dog/@eaDir/1.png", 9);
+    write("dog/1.png", 2);
+    for name in ["cat/a.heic", "cat/b.HEIC", "cat/notes.txt", "dog/README", "dog/notes.txt"] {
+        fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let set = open_folder(folder.path(), Split::Train, &offline()).unwrap();
+    assert_eq!(
+        (set.class_names().unwrap(), firsts(&set)),
+        (["cat".into(), "dog".into()].as_slice(), vec![1, 2])
+    );
+    let left_out: Vec<String> = set
+        .left_out()
+        .iter()
+        .map(|one| format!("{} {} {}", one.class.as_deref().unwrap_or("-"), one.count, one.reason))
+        .collect();
+    assert_eq!(
+        left_out,
+        [
+            "- 1 hidden",
+            "- 1 `@eaDir`",
+            "- 1 `lost+found`",
+            "- 1 `report`, an output of mrl",
+            "- 1 `runs`, an output of mrl",
+            "cat 2 `.heic` images, which are not read",
+            "cat 1 `.txt` files",
+            "dog 1 files without an ending",
+            "dog 1 `.txt` files",
+            "dog 1 `@eaDir`",
+        ]
+    );
+}
+
+#[test]
+fn a_class_without_an_image_that_is_read_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    write_image(&folder.path().join("cat/1.png"), 1);
+    fs::create_dir(folder.path().join("dog")).unwrap();
+    assert_eq!(open_folder(folder.path(), Split::Train, &offline()).unwrap().class_names().unwrap().len(), 2);
+    for name in ["dog/1.avif", "dog/2.avif", "dog/1.jxl"] {
+        fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let cure = "convert them to PNG, or move the folder elsewhere";
+    assert_eq!(
+        message(DatasetKind::Folder, folder.path(), Split::Train),
+        format!("DIR/dog: holds images that are not read (2 .avif, 1 .jxl) and no others; {cure}")
+    );
+    fs::remove_dir_all(folder.path().join("cat")).unwrap();
+    assert_eq!(
+        message(DatasetKind::Folder, folder.path(), Split::Train),
+        format!("DIR: holds images that are not read (2 .avif, 1 .jxl) and no others; {cure}")
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_pipes_and_strange_names_end_no_run() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt, os::unix::fs::symlink, process::Command};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_image(&path("a/1.png"), 1);
+    symlink(path("gone.png"), path("a/dangling.png")).unwrap();
+    fs::create_dir(path("a/no.png.d")).unwrap();
+    assert!(Command::new("mkfifo").arg(path("a/pipe.png")).status().unwrap().success());
+    for byte in [0xfe, 0xff] {
+        let name = [b"a/x", &[byte][..], b".png"].concat();
+        fs::copy(path("a/1.png"), folder.path().join(OsStr::from_bytes(&name))).unwrap();
+    }
+    let options = |max_corrupt| OpenOptions { max_corrupt, ..offline() };
+    let error = open_folder(folder.path(), Split::Train, &options(0)).unwrap_err().to_string();
+    assert!(error.contains("a/dangling.png: cannot be read (No such file"), "{error}");
+    let set = open_folder(folder.path(), Split::Train, &options(1)).unwrap();
+    assert_eq!(set.ids().unwrap(), ["a/1.png", "a/x%FE.png", "a/x%FF.png"]);
+    assert_eq!(set.skipped().len(), 1);
+    assert_eq!(set.left_out()[0].reason, "pipes, sockets or devices");
+}
+
+#[test]
+fn images_of_one_size_have_that_size() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a/1.png", "a/2.png"] {
         write_image(&folder.path().join(name), 1);
     }
-    let beside = "`apple`, `pear`, `quince`, …";
-    assert_eq!(told(), format!("DIR: `train` may be a split or a class beside {beside}; {cure}"));
-    // A split of classes is one, whatever lies beside it; so is a flat one beside others.
-    write_image(&folder.path().join("test/apple/1.png"), 1);
-    assert_eq!(open_folder(folder.path(), Split::Test, &offline()).unwrap().len(), 1);
-    for name in ["apple", "pear", "quince", "zebra"] {
-        fs::remove_dir_all(folder.path().join(name)).unwrap();
-    }
-    write_image(&folder.path().join("Val/1.png"), 1);
-    assert_eq!(open_folder(folder.path(), Split::Train, &offline()).unwrap().labels(), None);
+    let size = || open_folder(folder.path(), Split::Train, &offline()).unwrap().native_size();
+    assert_eq!(size(), Some(3));
+    RgbImage::from_pixel(5, 3, Rgb([0; 3])).save(folder.path().join("a/3.png")).unwrap();
+    assert_eq!(size(), None);
 }
 
 #[test]
 fn empty_missing_and_mixed_folders_have_a_sentence_each() {
     let folder = tempfile::tempdir().unwrap();
     let told = || message(DatasetKind::Folder, folder.path(), Split::Train);
-    let empty =
-        "DIR: holds no images; put JPEG, PNG, WebP or BMP files there, or a folder of them for each class";
+    let empty = "DIR: holds no images; put JPEG, PNG, WebP, BMP, TIFF, GIF or PNM files there, or a folder of them for each class";
     assert_eq!(told(), empty);
     fs::create_dir(folder.path().join("class")).unwrap();
     assert_eq!(told(), empty);
@@ -163,7 +294,7 @@ fn corrupt_images_are_skipped_up_to_the_limit() {
     };
     assert_eq!(
         error(0),
-        "DIR/a/1.png: is not a JPEG, PNG, WebP or BMP image; corrupt images so far: 1, at most 0 are \
+        "DIR/a/1.png: is not a JPEG, PNG, WebP, BMP, TIFF, GIF or PNM image; corrupt images so far: 1, at most 0 are \
          skipped; mend or remove the file, or raise --max-corrupt"
     );
     assert_eq!(
@@ -233,12 +364,13 @@ fn an_image_that_changes_later_is_named() {
     assert_eq!(
         set.image(0).unwrap_err().to_string(),
         format!(
-            "{}: is not a JPEG, PNG, WebP or BMP image; it changed since the data set was opened",
+            "{}: is not a JPEG, PNG, WebP, BMP, TIFF, GIF or PNM image; it changed since the data set was opened",
             path.display()
         )
     );
     fs::remove_file(&path).unwrap();
-    assert!(matches!(set.image(0), Err(DataError::Io { .. })));
+    let gone = set.image(0).unwrap_err().to_string();
+    assert!(gone.contains("1.png: cannot be read (No such file"), "{gone}");
 }
 
 #[test]
@@ -291,7 +423,7 @@ fn a_decompression_bomb_is_refused_by_its_header() {
     fs::write(folder.path().join("bomb.bmp"), bytes).unwrap();
     assert_eq!(
         message(DatasetKind::Folder, folder.path(), Split::Train),
-        "DIR/bomb.bmp: is 60000 x 60000, more than 134217728 pixels or 536870912 bytes; corrupt images so far: 1, \
+        "DIR/bomb.bmp: is 60000 x 60000 pixels, and may have 134217728 pixels or 536870912 bytes at most; make it smaller; corrupt images so far: 1, \
          at most 0 are skipped; mend or remove the file, or raise --max-corrupt"
     );
 }

@@ -36,10 +36,10 @@ fn tolerance(id: &str, is_last_column: bool) -> u8 {
 fn images_look_as_in_pillow() {
     let folder = goldens().join("images");
     let set = open_offline(Folder, &folder, Train).unwrap();
-    assert_eq!(set.len(), 29);
+    assert_eq!(set.len(), 39);
     for (i, id) in set.ids().unwrap().iter().enumerate() {
         let image = set.image(i).unwrap();
-        let (width, height, expected) = read_ppm(&folder.join(id).with_extension("ppm"));
+        let (width, height, expected) = read_ppm(&goldens().join("expected").join(id).with_extension("ppm"));
         assert_eq!((image.width(), image.height()), (width, height), "{id}");
         for (at, (a, b)) in image.pixels().iter().zip(&expected).enumerate() {
             let (row, column) = (at / 3 / width, at / 3 % width);

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
+use mrl_data::is_image_file;
 use mrl_embedding::{EmbeddingSet, Metadata};
 use mrl_retrieve::{
     Error, Index, Schedule,
@@ -12,7 +13,6 @@ use crate::{
     UsageError,
     args::SearchArgs,
     commands::input,
-    file_name::has_extension,
     outputs::{HITS, OutputFile},
     progress::{answer, note},
 };
@@ -89,9 +89,10 @@ fn queries(args: &SearchArgs, embed: EmbedQuery, width: usize, metadata: &Metada
 }
 
 fn read_queries(args: &SearchArgs, embed: EmbedQuery, metadata: &Metadata) -> Result<EmbeddingSet> {
-    if !has_extension(&args.queries, &["jpg", "jpeg", "png", "webp", "bmp"]) {
+    if !is_image_file(&args.queries) {
         if args.run.is_some() {
-            let problem = "is no image (.jpg, .png, .webp or .bmp), and --run embeds images alone";
+            let problem =
+                "is not an image (JPEG, PNG, WebP, BMP, TIFF, GIF or PNM), and --run embeds only images";
             return Err(UsageError(format!("{}: {problem}", args.queries.display())).into());
         }
         return input::read_queries(&args.queries);

@@ -135,7 +135,7 @@ impl Builder<'_> {
             self.options,
             stored.chunk(MOST_AT_ONCE),
             self.progress,
-            |path| Ok(stored.load(path)?.map(|decoded| room.keep(decoded))),
+            |path| stored.load(path).map(|decoded| room.keep(decoded)),
             |path, waiting: Option<Decoded>| {
                 if let Some(decoded) = &waiting {
                     room.give_back(decoded);

@@ -16,20 +16,20 @@ pub(super) struct Selected<T> {
     pub(super) corrupt: Vec<(usize, String)>,
 }
 
-/// Tries images until there are enough: `chunk` of them at once with `load`, whose inner error says what is wrong with an
+/// Tries images until there are enough: `chunk` of them at once with `load`, whose error says what is wrong with an
 /// image, then one after the other, in order, with `keep`.
 ///
 /// Every image is tried once here, also when it will not be kept: a corrupt one shall be told now, not in the middle of
 /// a run.
 ///
 /// # Errors
-/// Those of `load` and `keep`, and more corrupt images than `options` allow.
+/// Those of `keep`, and more corrupt images than `options` allow.
 pub(super) fn select<T: Send, U, E: From<DataError>>(
     scan: &Scan,
     options: &OpenOptions,
     chunk: usize,
     progress: &dyn Fn(Progress<'_>),
-    load: impl Fn(&Path) -> Result<Result<T, String>, DataError> + Sync,
+    load: impl Fn(&Path) -> Result<T, String> + Sync,
     mut keep: impl FnMut(&Path, T) -> Result<U, E>,
 ) -> Result<Selected<U>, E> {
     let mut waiting = Waiting::new(scan, options.subset_per_class);
@@ -42,7 +42,7 @@ pub(super) fn select<T: Send, U, E: From<DataError>>(
         for chunk in round.chunks(chunk) {
             let results: Vec<_> = chunk.par_iter().map(|&index| load(&scan.paths[index])).collect();
             for (&index, result) in chunk.iter().zip(results) {
-                match result? {
+                match result {
                     Ok(loaded) => selected.whole.push((index, keep(&scan.paths[index], loaded)?)),
                     Err(problem) => {
                         selected.corrupt.push((index, problem));

@@ -37,13 +37,12 @@ impl StoredSize {
         self.0.unwrap_or(0) as u64
     }
 
-    /// Reads and decodes a file, and shrinks the image where it is too large. The inner error says what is wrong with the
-    /// image, to follow the file's name.
+    /// Reads and decodes a file, and shrinks the image where it is too large.
     ///
     /// # Errors
-    /// When the file cannot be read.
-    pub(super) fn load(self, path: &Path) -> Result<Result<Decoded, String>, DataError> {
-        Ok(decode_file(path)?.map(|decoded| self.shrink(decoded)))
+    /// What is wrong with the file or the image, to follow the file's name.
+    pub(super) fn load(self, path: &Path) -> Result<Decoded, String> {
+        decode_file(path).map(|decoded| self.shrink(decoded))
     }
 
     /// Loads again what was an image before.
@@ -52,7 +51,7 @@ impl StoredSize {
     /// When the file changed meanwhile and is none any more.
     pub(super) fn reload(self, path: &Path) -> Result<Decoded, DataError> {
         let changed = |problem: String| format!("{problem}; it changed since the data set was opened");
-        self.load(path)?.map_err(|problem| DataError::damaged(path, changed(problem)))
+        self.load(path).map_err(|problem| DataError::damaged(path, changed(problem)))
     }
 
     /// Resizes an image so that its shorter side is the limit, the longer one cut to whole pixels; a smaller one stays bit

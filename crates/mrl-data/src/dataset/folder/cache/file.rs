@@ -54,6 +54,12 @@ impl PixelFile {
         self.places.len()
     }
 
+    /// Width and height.
+    pub(in crate::dataset::folder) fn size(&self, index: usize) -> (usize, usize) {
+        let Place { width, height, .. } = self.places[index];
+        (width as usize, height as usize)
+    }
+
     pub(in crate::dataset::folder) fn image(&self, index: usize) -> Image<'_> {
         let Place { start, width, height } = self.places[index];
         // `layout::read` found that the image lies within the file.
