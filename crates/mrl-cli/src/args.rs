@@ -1,6 +1,7 @@
 //! What can be typed; nothing is checked here but the form.
 
 mod adapt;
+mod data;
 mod defaults;
 mod fold;
 mod images;
@@ -18,6 +19,7 @@ use mrl_eval::{Database, Measure, Method};
 use strum::VariantNames;
 
 pub use adapt::{AdaptCommand, ApplyArgs, FitArgs};
+pub use data::LookArgs;
 pub use fold::FoldArgs;
 pub use images::ImageArgs;
 pub use index::{
@@ -66,6 +68,8 @@ impl Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show what a folder of images or another data set holds: classes, sizes, corrupt files and duplicates.
+    Data(LookArgs),
     /// Train an encoder, on images without labels or by their labels.
     Train(Box<TrainArgs>),
     /// Turn images into an embedding set.

@@ -53,6 +53,7 @@ pub fn run(cli: &Cli) -> u8 {
         // Wrong settings are reported before libtorch is loaded.
         Command::Train(args) => settings::train_config(args).and_then(|_| become_torch()),
         Command::Embed(_) | Command::Fold(_) | Command::Adapt(_) => become_torch(),
+        Command::Data(args) => commands::data(args),
         Command::Eval(args) => commands::eval(args),
         Command::Index(command) => commands::index(command, |_, _| Err(torch_program::become_it("mrl"))),
     });

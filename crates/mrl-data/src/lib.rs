@@ -24,6 +24,7 @@ mod error;
 mod image;
 mod loader;
 mod lock;
+mod look;
 mod part;
 mod preprocess;
 mod sampler;
@@ -37,6 +38,7 @@ pub use dataset::{
 pub use error::DataError;
 pub use image::Image;
 pub use loader::{Batches, ImageSource, LoaderOptions, ViewBatch, ViewLoader, ViewPixels};
+pub use look::{Look, Repeat, repeats};
 pub use part::Part;
 pub use preprocess::prepare;
 pub use sampler::epoch_order;

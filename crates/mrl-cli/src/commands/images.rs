@@ -33,37 +33,51 @@ pub fn open_images(
 
 /// The number of images and classes, and what was left out, in one line.
 fn found(images: &ImageSet) -> String {
-    let of_classes = images.labels().map(|labels| {
-        let mut counts = vec![0; images.class_names().map_or(0, <[String]>::len)];
-        labels.iter().filter_map(|&label| usize::try_from(label).ok()).for_each(|label| counts[label] += 1);
-        let name = |class: usize| images.class_names().map_or("", |names| &names[class]);
-        let classes = || counts.iter().enumerate().map(|(class, count)| (count, class));
-        match (classes().min(), classes().max()) {
-            (Some((least, _)), Some((most, _))) if counts.len() > 1 && least == most => {
-                format!(" in {} classes, {least} in each", counts.len())
-            }
-            (Some((least, small)), Some((most, large))) if counts.len() > 1 => {
-                format!(
-                    " in {} classes, from {least} ({}) to {most} ({})",
-                    counts.len(),
-                    name(small),
-                    name(large)
-                )
-            }
-            _ => format!(" in {} class", counts.len()),
-        }
-    });
+    let classes =
+        Classes::of(images).map_or_else(|| " without labels".to_owned(), |classes| classes.to_string());
     let left_out = left_out(images.left_out()).map(|list| format!("; left out: {list}"));
-    format!(
-        "{} images{}{}",
-        images.len(),
-        of_classes.unwrap_or_else(|| " without labels".to_owned()),
-        left_out.unwrap_or_default()
-    )
+    format!("{} images{classes}{}", images.len(), left_out.unwrap_or_default())
+}
+
+/// The names of the classes, and how many images each has.
+pub(super) struct Classes(pub(super) Vec<(String, usize)>);
+
+impl Classes {
+    /// Of images with labels. A class without a name is called by its number.
+    pub(super) fn of(images: &ImageSet) -> Option<Self> {
+        let labels = images.labels()?;
+        let known = images.class_names().map_or(0, <[String]>::len);
+        let most = labels.iter().filter_map(|&label| usize::try_from(label).ok()).max();
+        let mut counts = vec![0; known.max(most.map_or(0, |label| label + 1))];
+        labels.iter().filter_map(|&label| usize::try_from(label).ok()).for_each(|label| counts[label] += 1);
+        let name = |class: usize| {
+            let names = images.class_names().unwrap_or_default();
+            names.get(class).cloned().unwrap_or_else(|| class.to_string())
+        };
+        Some(Self(counts.into_iter().enumerate().map(|(class, count)| (name(class), count)).collect()))
+    }
+}
+
+impl std::fmt::Display for Classes {
+    /// Follows the number of images.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let classes = self.0.len();
+        let ends =
+            (self.0.iter().min_by_key(|class| class.1), self.0.iter().rev().max_by_key(|class| class.1));
+        match ends {
+            (Some((_, least)), Some((_, most))) if classes > 1 && least == most => {
+                write!(f, " in {classes} classes, {least} in each")
+            }
+            (Some((small, least)), Some((large, most))) if classes > 1 => {
+                write!(f, " in {classes} classes, from {least} ({small}) to {most} ({large})")
+            }
+            _ => write!(f, " in {classes} class"),
+        }
+    }
 }
 
 /// What was left out, by reason, and the classes in whose folders it lay.
-fn left_out(entries: &[LeftOut]) -> Option<String> {
+pub(super) fn left_out(entries: &[LeftOut]) -> Option<String> {
     let mut by_reason = BTreeMap::<&str, (usize, Vec<&str>)>::new();
     for LeftOut { class, reason, count } in entries {
         let (sum, classes) = by_reason.entry(reason).or_default();

@@ -1,11 +1,13 @@
 //! The commands that need no libtorch, a function each, and what all commands share.
 
+mod data;
 mod eval;
 mod images;
 mod index;
 pub mod input;
 mod thumbnails;
 
+pub use data::data;
 pub use eval::eval;
 pub use images::{IMAGENET, native_size, open_images};
 pub use index::index;

@@ -49,6 +49,7 @@ fn run() -> anyhow::Result<mrl_cli::Ending> {
         Command::Embed(args) => embed::embed(&args),
         Command::Fold(args) => fold::fold(&args),
         Command::Adapt(command) => adapt::adapt(&command),
+        Command::Data(args) => commands::data(&args),
         Command::Eval(args) => commands::eval(&args),
         Command::Index(command) => commands::index(&command, embed::query),
     }

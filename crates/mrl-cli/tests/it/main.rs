@@ -3,6 +3,7 @@
 mod adapt;
 mod browser;
 mod common;
+mod data;
 mod docs;
 mod earlier;
 mod errors;

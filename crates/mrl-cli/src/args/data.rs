@@ -1,0 +1,28 @@
+//! `mrl data`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use mrl_data::{DatasetKind, Split};
+
+use super::choice;
+
+/// `mrl data`.
+#[derive(Clone, Debug, Args)]
+pub struct LookArgs {
+    /// The folder of the images.
+    #[arg(value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// The format of the images [default: folder].
+    #[arg(long, value_parser = choice::<DatasetKind>())]
+    pub dataset: Option<DatasetKind>,
+    /// Look at this part alone [default: all that are there].
+    #[arg(long, value_parser = choice::<Split>())]
+    pub split: Option<Split>,
+    /// For --dataset folder: the folder in DIR that is the part, where its name does not say so; `.` is all of DIR.
+    #[arg(long, value_name = "NAME")]
+    pub split_folder: Option<PathBuf>,
+    /// Print everything as JSON, with all corrupt files and all repeats.
+    #[arg(long)]
+    pub json: bool,
+}

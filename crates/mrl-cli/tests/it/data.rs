@@ -1,0 +1,77 @@
+//! `mrl data`.
+
+use std::fs;
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+
+use crate::{
+    common::{World, fail, succeed, text},
+    errors::says,
+};
+
+/// A picture of its own for each `seed`, in these levels.
+fn picture(seed: u32, side: u32, brightness: f32) -> RgbImage {
+    RgbImage::from_fn(side, side, |x, y| {
+        let (x, y) = (x as f32 / side as f32, y as f32 / side as f32);
+        let wave = ((x * 9.0 + seed as f32 * 1.3).sin() * (y * 7.0 + seed as f32).cos() + 1.0) / 2.0;
+        Rgb([(brightness * 255.0 * wave) as u8; 3])
+    })
+}
+
+#[test]
+fn a_folder_is_shown_with_its_faults() {
+    let world = World::new();
+    let save = |name: &str, image: RgbImage| {
+        let path = world.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image.save(path).unwrap();
+    };
+    for seed in 0..6 {
+        save(&format!("photos/Train/cat/{seed}.png"), picture(seed, 32, 1.0));
+    }
+    save("photos/Train/dog/1.png", picture(40, 20, 1.0));
+    save("photos/Train/dog/copy.bmp", picture(0, 32, 1.0));
+    save("photos/val/cat/1.png", picture(50, 32, 1.0));
+    save("photos/val/cat/darker.png", picture(3, 24, 0.8));
+    fs::write(world.path("photos/val/cat/cut.jpg"), "no image").unwrap();
+    fs::write(world.path("photos/Train/cat/notes.txt"), "").unwrap();
+
+    let shown = text(&succeed(world.mrl("data photos")).stdout).to_owned();
+    let expected = "\
+train: 8 images in 2 classes, from 2 (dog) to 6 (cat)
+  sizes: from 20 x 20 to 32 x 32; most often 32 x 32 (7 images)
+  left out: `.txt` files: 1 (in cat)
+test: 2 images in 1 class
+  sizes: from 24 x 24 to 32 x 32; most often 24 x 24 (1 images)
+  corrupt: 1
+    val/cat/cut.jpg: is not a JPEG, PNG, WebP, BMP, TIFF, GIF or PNM image
+copies (the same pixels) within a split: 1
+    Train/dog/copy.bmp = Train/cat/0.png
+copies (the same pixels) in two splits: 0
+near duplicates within a split: 0
+near duplicates in two splits: 1
+    val/cat/darker.png = Train/cat/3.png
+";
+    assert_eq!(shown, expected);
+
+    let json: Value = serde_json::from_slice(&succeed(world.mrl("data photos --json")).stdout).unwrap();
+    assert_eq!(json["splits"][0]["classes"][1], serde_json::json!({ "name": "dog", "images": 2 }));
+    assert_eq!(json["splits"][1]["corrupt"][0]["file"], "val/cat/cut.jpg");
+    assert_eq!(json["repeats"][1]["splits"], serde_json::json!(["test", "train"]));
+    let one = text(&succeed(world.mrl("data photos --split test")).stdout).to_owned();
+    assert!(one.starts_with("test: 2 images") && one.contains("in two splits: 0"), "{one}");
+    assert!(!world.path("photos/.cache").exists());
+}
+
+#[test]
+fn other_data_sets_are_shown_too_and_what_is_not_there_is_said() {
+    let world = World::new();
+    let shown = text(&succeed(world.mrl("data data --dataset fashion-mnist")).stdout).to_owned();
+    says(&shown, &["train: 40 images in 10 classes", "test: 20 images in 10 classes", "sizes: all "]);
+    says(&fail(world.mrl("data nowhere"), 1), &["nowhere: is not a folder"]);
+    says(&fail(world.mrl("data data --dataset cifar10"), 1), &["data: "]);
+    fs::create_dir(world.path("empty")).unwrap();
+    says(&fail(world.mrl("data empty"), 1), &["holds no images"]);
+    says(&fail(world.mrl("data data --dataset idx --split-folder x"), 2), &["is for --dataset folder"]);
+}
