@@ -178,7 +178,7 @@ mod tests {
         (0..SIZE * SIZE * 3).map(|place| wave(place / 3, place % 3) as u8).collect()
     }
 
-    fn look(pictures: Vec<Vec<u8>>) -> Look {
+    fn look(pictures: &[Vec<u8>]) -> Look {
         let set =
             ImageSet::from_pixels(DatasetKind::Mnist, Split::Train, (SIZE, SIZE), pictures.concat(), None)
                 .unwrap();
@@ -195,8 +195,8 @@ mod tests {
             .enumerate()
             .map(|(place, &level)| level.saturating_add((place % 5) as u8))
             .collect();
-        let train = look(vec![picture(0), picture(1), picture(0)]);
-        let test = look(vec![picture(2), brighter, picture(1)]);
+        let train = look(&[picture(0), picture(1), picture(0)]);
+        let test = look(&[picture(2), brighter, picture(1)]);
         assert_eq!(train.sizes, BTreeMap::from([((SIZE, SIZE), 3)]));
         let expected = [
             Repeat { image: (0, 2), of: (0, 0), is_exact: true },
@@ -211,7 +211,7 @@ mod tests {
         let inverted = picture(0).iter().map(|level| 255 - level).collect();
         let mut pictures: Vec<Vec<u8>> = (0..12).map(picture).collect();
         pictures.extend([inverted, vec![0; SIZE * SIZE * 3], vec![255; SIZE * SIZE * 3]]);
-        assert_eq!(repeats(&[look(pictures)]), []);
+        assert_eq!(repeats(&[look(&pictures)]), []);
     }
 
     #[test]

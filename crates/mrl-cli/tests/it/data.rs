@@ -14,7 +14,7 @@ use crate::{
 fn picture(seed: u32, side: u32, brightness: f32) -> RgbImage {
     RgbImage::from_fn(side, side, |x, y| {
         let (x, y) = (x as f32 / side as f32, y as f32 / side as f32);
-        let wave = ((x * 9.0 + seed as f32 * 1.3).sin() * (y * 7.0 + seed as f32).cos() + 1.0) / 2.0;
+        let wave = 0.5 + 0.5 * (x * 9.0 + seed as f32 * 1.3).sin() * (y * 7.0 + seed as f32).cos();
         Rgb([(brightness * 255.0 * wave) as u8; 3])
     })
 }
@@ -37,7 +37,7 @@ fn a_folder_is_shown_with_its_faults() {
     fs::write(world.path("photos/val/cat/cut.jpg"), "no image").unwrap();
     fs::write(world.path("photos/Train/cat/notes.txt"), "").unwrap();
 
-    let shown = text(&succeed(world.mrl("data photos")).stdout).to_owned();
+    let shown = text(&succeed(world.mrl("data photos")).stdout);
     let expected = "\
 train: 8 images in 2 classes, from 2 (dog) to 6 (cat)
   sizes: from 20 x 20 to 32 x 32; most often 32 x 32 (7 images)
@@ -59,7 +59,7 @@ near duplicates in two splits: 1
     assert_eq!(json["splits"][0]["classes"][1], serde_json::json!({ "name": "dog", "images": 2 }));
     assert_eq!(json["splits"][1]["corrupt"][0]["file"], "val/cat/cut.jpg");
     assert_eq!(json["repeats"][1]["splits"], serde_json::json!(["test", "train"]));
-    let one = text(&succeed(world.mrl("data photos --split test")).stdout).to_owned();
+    let one = text(&succeed(world.mrl("data photos --split test")).stdout);
     assert!(one.starts_with("test: 2 images") && one.contains("in two splits: 0"), "{one}");
     assert!(!world.path("photos/.cache").exists());
 }
@@ -67,7 +67,7 @@ near duplicates in two splits: 1
 #[test]
 fn other_data_sets_are_shown_too_and_what_is_not_there_is_said() {
     let world = World::new();
-    let shown = text(&succeed(world.mrl("data data --dataset fashion-mnist")).stdout).to_owned();
+    let shown = text(&succeed(world.mrl("data data --dataset fashion-mnist")).stdout);
     says(&shown, &["train: 40 images in 10 classes", "test: 20 images in 10 classes", "sizes: all "]);
     says(&fail(world.mrl("data nowhere"), 1), &["nowhere: is not a folder"]);
     says(&fail(world.mrl("data data --dataset cifar10"), 1), &["data: "]);

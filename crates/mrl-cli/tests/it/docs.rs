@@ -17,6 +17,7 @@ fn the_command_line_reference_is_up_to_date() {
     let reference = env!("CARGO_BIN_EXE_mrl_train");
     for (program, name, words) in [
         (mrl, "mrl", "--help"),
+        (mrl, "mrl data", "data --help"),
         (mrl, "mrl train", "train --help"),
         (mrl, "mrl embed", "embed --help"),
         (mrl, "mrl fold", "fold --help"),
