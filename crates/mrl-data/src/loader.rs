@@ -118,6 +118,9 @@ impl<S: ImageSource> ViewLoader<S> {
     ) -> Result<Self, DataError> {
         augmentations.validate()?;
         options.small_views.validate()?;
+        if options.views == 0 {
+            return Err(DataError::Setting("views must be 1 or more".to_owned()));
+        }
         let (images, batch_size) = (source.len(), options.batch_size);
         if batch_size == 0 || batch_size > images {
             let problem = format!(

@@ -1,6 +1,6 @@
 //! A look at image sets before training: sizes, and images that are there more than once.
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, HashMap};
 
 use mrl_resize::Resize;
 use rayon::prelude::*;
@@ -78,7 +78,7 @@ impl Look {
 }
 
 impl Print {
-    /// Of pixels `[height, width, 3]`.
+    /// The print of pixels `[height, width, 3]`.
     fn of(pixels: &[u8], [width, height]: [usize; 2]) -> Self {
         let mut hash = Sha256::new();
         hash.update((width as u64).to_le_bytes());
@@ -99,6 +99,11 @@ impl Print {
             gradient: bits.fold(0, |bits, bit| bits << 1 | u64::from(bit)),
             gray: standardised(&gray).try_into().expect("the picture has its size"),
         }
+    }
+
+    /// True of a picture of one gray, which looks like no other.
+    fn is_flat(&self) -> bool {
+        self.gray.iter().all(|&level| level == 0.0)
     }
 
     fn looks_like(&self, other: &Self) -> bool {
@@ -132,7 +137,7 @@ fn luma(rgb: &[u8]) -> u8 {
     ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
 }
 
-/// The images that repeat an earlier one, in the order of the sets and their images. Of several that it repeats, the first is named.
+/// The images that repeat an earlier one, in the order of the sets and their images. If an image repeats several, the first is named.
 #[must_use]
 pub fn repeats(looks: &[Look]) -> Vec<Repeat> {
     let prints = looks.iter().enumerate();
@@ -142,23 +147,30 @@ pub fn repeats(looks: &[Look]) -> Vec<Repeat> {
         })
         .collect();
     let mut first = HashMap::new();
+    let copy_of: Vec<usize> = prints
+        .iter()
+        .enumerate()
+        .map(|(place, (_, print))| *first.entry(print.pixels).or_insert(place))
+        .collect();
+    let is_copy = |place: usize| copy_of[place] != place;
     let mut by_band = HashMap::<(usize, u8), Vec<usize>>::new();
-    let mut repeats = Vec::new();
-    for (place, &(image, print)) in prints.iter().enumerate() {
-        let slot = match first.entry(print.pixels) {
-            Entry::Occupied(earlier) => {
-                repeats.push(Repeat { image, of: *earlier.get(), is_exact: true });
-                continue;
-            }
-            Entry::Vacant(slot) => slot,
-        };
-        slot.insert(image);
-        let candidates = print.bands().into_iter().filter_map(|band| by_band.get(&band)).flatten();
-        let near = candidates.copied().filter(|&earlier| print.looks_like(prints[earlier].1)).min();
-        repeats.extend(near.map(|earlier| Repeat { image, of: prints[earlier].0, is_exact: false }));
+    for (place, (_, print)) in
+        prints.iter().enumerate().filter(|(place, (_, print))| !is_copy(*place) && !print.is_flat())
+    {
         print.bands().into_iter().for_each(|band| by_band.entry(band).or_default().push(place));
     }
-    repeats
+    let near = |place: usize| {
+        let print = prints[place].1;
+        let bands = print.bands().into_iter().filter_map(|band| by_band.get(&band));
+        let earlier = bands.flat_map(|places| places.iter().copied().take_while(|&earlier| earlier < place));
+        earlier.filter(|&earlier| print.looks_like(prints[earlier].1)).min()
+    };
+    let repeat = |place: usize| {
+        let is_exact = is_copy(place);
+        let of = if is_exact { Some(copy_of[place]) } else { near(place) };
+        of.map(|of| Repeat { image: prints[place].0, of: prints[of].0, is_exact })
+    };
+    (0..prints.len()).into_par_iter().filter_map(repeat).collect()
 }
 
 #[cfg(test)]

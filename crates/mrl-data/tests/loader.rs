@@ -120,7 +120,9 @@ fn further_views_leave_the_first_two_as_they_are() {
 }
 
 #[test]
-fn small_views_out_of_range_are_refused() {
+fn views_out_of_range_are_refused() {
+    let none = with_views(0, SmallViews::default()).err().unwrap().to_string();
+    assert_eq!(none, "views must be 1 or more");
     let refused = |small| with_views(2, small).err().unwrap().to_string();
     let small = SmallViews::default();
     assert_eq!(

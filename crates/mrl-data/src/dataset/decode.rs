@@ -94,7 +94,7 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, String> {
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_BYTES {
         return Err(format!(
-            "is {width} x {height} pixels, and may have {MOST_PIXELS} pixels or {MOST_BYTES} bytes at most; make it smaller"
+            "is {width} x {height} pixels; an image may have at most {MOST_PIXELS} pixels and {MOST_BYTES} decoded bytes; make it smaller"
         ));
     }
     if width == 0 || height == 0 {

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::{
     DatasetKind, Split,
     digest::{SetDigest, sample},
@@ -24,8 +26,8 @@ pub struct ImageSet {
     pub(super) left_out: Vec<LeftOut>,
 }
 
-/// Entries of a folder that are no images which can be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Entries of a folder that are not images which can be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// The class in whose folder they lie; nothing of those that lie in none.
     pub class: Option<String>,

@@ -108,14 +108,23 @@ fn folders_are_splits_only_if_each_has_the_name_of_one() {
     let unclear = message(DatasetKind::Folder, folder.path(), Split::Train);
     assert_eq!(
         unclear,
-        "DIR: `train` has the name of a split and holds folders of images, beside `apple`, `pear`; if it is the split, give \
-         --split-folder train; if all are classes, give --split-folder ."
+        "DIR: has folders with names of splits (`train`) beside other folders of images (`apple`, `pear`), so it is unclear what \
+         they are; if they are splits, give --split-folder train; if all are classes, give --split-folder ."
     );
+    // Two flat splits beside something else are no classes either.
+    fs::remove_dir_all(folder.path().join("train/dog")).unwrap();
+    write("Test/1.png", 3);
+    let unclear = message(DatasetKind::Folder, folder.path(), Split::Train);
+    assert!(unclear.contains("(`Test`, `train`) beside other folders of images"), "{unclear}");
     let chosen = |name: &str| {
         let options = OpenOptions { split_folder: Some(name.into()), ..offline() };
         open_folder(folder.path(), Split::Train, &options)
     };
     assert_eq!(chosen(".").unwrap().len(), 4);
+    for outside in ["..", "/tmp", "pear/../.."] {
+        let refused = chosen(outside).unwrap_err().to_string();
+        assert_eq!(refused, format!("--split-folder {outside} must name a folder in --data-dir"));
+    }
     assert_eq!(chosen("pear").unwrap().ids().unwrap(), ["pear/deeper/1.png"]);
     let gone = chosen("plum").unwrap_err().to_string();
     assert!(
@@ -149,6 +158,29 @@ fn splits_have_the_names_that_people_give_them() {
     }
     let test = open_folder(folder.path(), Split::Test, &offline()).unwrap();
     assert_eq!((firsts(&test), test.labels()), (vec![3], None));
+    let other = "`val`, another folder of this split (choose it with --split-folder val)";
+    assert_eq!(test.left_out()[0].reason, other);
+    fs::remove_file(folder.path().join("test/1.png")).unwrap();
+    fs::remove_dir_all(folder.path().join("val")).unwrap();
+    assert_eq!(
+        message(DatasetKind::Folder, folder.path(), Split::Test),
+        "DIR: has no images in its folder `test`; it has `train`: choose the split of one of these, or name a folder with \
+         --split-folder"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn the_classes_of_a_split_may_be_links() {
+    let [folder, elsewhere] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    write_image(&elsewhere.path().join("cat/1.png"), 1);
+    fs::create_dir(folder.path().join("train")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path().join("cat"), folder.path().join("train/cat")).unwrap();
+    // A picture that is not read makes no class of a folder that holds none.
+    fs::create_dir(folder.path().join("docs")).unwrap();
+    fs::write(folder.path().join("docs/logo.svg"), "<svg/>").unwrap();
+    let set = open_folder(folder.path(), Split::Train, &offline()).unwrap();
+    assert_eq!((set.class_names().unwrap(), firsts(&set)), (["cat".into()].as_slice(), vec![1]));
 }
 
 #[test]
@@ -423,7 +455,7 @@ fn a_decompression_bomb_is_refused_by_its_header() {
     fs::write(folder.path().join("bomb.bmp"), bytes).unwrap();
     assert_eq!(
         message(DatasetKind::Folder, folder.path(), Split::Train),
-        "DIR/bomb.bmp: is 60000 x 60000 pixels, and may have 134217728 pixels or 536870912 bytes at most; make it smaller; corrupt images so far: 1, \
+        "DIR/bomb.bmp: is 60000 x 60000 pixels; an image may have at most 134217728 pixels and 536870912 decoded bytes; make it smaller; corrupt images so far: 1, \
          at most 0 are skipped; mend or remove the file, or raise --max-corrupt"
     );
 }

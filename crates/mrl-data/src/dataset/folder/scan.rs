@@ -1,6 +1,6 @@
 //! Which files of a folder are the images of a split, and which classes they have.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{
     splits::Layout,
@@ -44,6 +44,12 @@ pub(super) fn scan(data_dir: &Path, split: Split, chosen: Option<&Path>) -> Resu
             return Err(DataError::Setting(problem.to_owned()));
         }
         (_, Some(folder)) => {
+            // Nothing outside of the data folder, where outputs may lie.
+            let is_below = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+            if !folder.components().all(is_below) {
+                let problem = format!("--split-folder {} must name a folder in --data-dir", folder.display());
+                return Err(DataError::Setting(problem));
+            }
             let folder = data_dir.join(folder);
             if !folder.is_dir() {
                 return Err(DataError::missing(
@@ -55,7 +61,12 @@ pub(super) fn scan(data_dir: &Path, split: Split, chosen: Option<&Path>) -> Resu
         }
         (_, None) => {
             let layout = Layout::of(data_dir)?;
-            let folder_of = |split| scan_root(&layout.folder(data_dir, split)?);
+            let folder_of = |split| {
+                let (folder, left_out) = layout.folder(data_dir, split)?;
+                let mut scan = scan_root(&folder)?;
+                scan.left_out.extend(named(None, left_out));
+                Ok::<_, DataError>(scan)
+            };
             let mut scan = match split {
                 Split::TrainUnlabeled => join(folder_of(Split::Train)?, folder_of(Split::Unlabeled)?),
                 split => folder_of(split)?,
@@ -172,7 +183,7 @@ fn labelled(root: &Path, classes: Vec<Class>, left_out: Vec<LeftOut>) -> Result<
 /// The path of an image below `root`, with `/` on every system. A byte that is not UTF-8 is written as `%FF`, so that such names differ.
 pub(super) fn id(root: &Path, path: &Path) -> String {
     let below = path.strip_prefix(root).unwrap_or(path);
-    let part = |part: std::path::Component<'_>| escaped(part.as_os_str().as_encoded_bytes());
+    let part = |part: Component<'_>| escaped(part.as_os_str().as_encoded_bytes());
     below.components().map(part).collect::<Vec<_>>().join("/")
 }
 

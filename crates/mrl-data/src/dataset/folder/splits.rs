@@ -31,13 +31,13 @@ impl Layout {
     /// The layout of `data_dir`. If every folder with images has the name of a split, they are splits; otherwise they are classes.
     ///
     /// # Errors
-    /// When it cannot be read, or a folder that has the name of a split holds classes beside other folders of images.
+    /// When it cannot be read, or it is unclear whether folders with names of splits are splits or classes beside others.
     pub(super) fn of(data_dir: &Path) -> Result<Self, DataError> {
         let found = entries(data_dir)?;
-        let with_images: Vec<PathBuf> =
-            found.folders.into_iter().filter(|folder| holds_images(folder)).collect();
-        let (folders, others): (Vec<PathBuf>, Vec<PathBuf>) =
-            with_images.into_iter().partition(|folder| split_named(folder).is_some());
+        let (named, others): (Vec<PathBuf>, Vec<PathBuf>) =
+            found.folders.into_iter().partition(|folder| split_named(folder).is_some());
+        let folders: Vec<PathBuf> = named.into_iter().filter(|folder| holds_images(folder, true)).collect();
+        let others: Vec<PathBuf> = others.into_iter().filter(|folder| holds_images(folder, false)).collect();
         if folders.is_empty() {
             return Ok(Self::Whole);
         }
@@ -48,20 +48,20 @@ impl Layout {
             }
             return Ok(Self::Splits { folders, left_out });
         }
-        match folders.iter().find(|folder| holds_classes(folder)) {
-            Some(split) => Err(unclear(data_dir, split, &others)),
-            None => Ok(Self::Whole),
-        }
+        // One folder of images that is called like a split is a class, as train is one of CIFAR-100's.
+        let is_class = folders.len() == 1 && !holds_classes(&folders[0]);
+        if is_class { Ok(Self::Whole) } else { Err(unclear(data_dir, &folders, &others)) }
     }
 
-    /// The folder of `split`, which is not [`Split::TrainUnlabeled`].
+    /// The folder of `split`, which is not [`Split::TrainUnlabeled`], and what is left out beside it: other folders of this split.
     ///
     /// # Errors
-    /// When there is none.
-    pub(super) fn folder(&self, data_dir: &Path, split: Split) -> Result<PathBuf, DataError> {
+    /// When there is none, or it holds no images.
+    pub(super) fn folder(&self, data_dir: &Path, split: Split) -> Result<(PathBuf, LeftOuts), DataError> {
+        let mut left_out = LeftOuts::default();
         let Self::Splits { folders, .. } = self else {
             return match split {
-                Split::Train => Ok(data_dir.to_owned()),
+                Split::Train => Ok((data_dir.to_owned(), left_out)),
                 _ => Err(missing(
                     data_dir,
                     split,
@@ -69,44 +69,68 @@ impl Layout {
                 )),
             };
         };
-        let names = NAMES.iter().find(|(named, _)| *named == split).map_or(&[][..], |(_, names)| names);
-        let named = |name: &&str| folders.iter().find(|folder| is_called(folder, name));
-        names.iter().find_map(named).cloned().ok_or_else(|| {
+        let mut of_split: Vec<&PathBuf> =
+            folders.iter().filter(|folder| split_named(folder) == Some(split)).collect();
+        of_split.sort_by_key(|folder| preference(folder));
+        let Some((chosen, rest)) = of_split.split_first() else {
             let there: Vec<String> = folders.iter().map(|folder| shown(folder)).collect();
             let cure = format!(
                 "it has {}: choose the split of one of these, or name a folder with --split-folder",
                 there.join(", ")
             );
-            missing(data_dir, split, &cure)
-        })
+            return Err(missing(data_dir, split, &cure));
+        };
+        for folder in rest {
+            left_out.0.insert(Reason::OtherFolder(name(folder)), 1);
+        }
+        Ok(((*chosen).clone(), left_out))
     }
 }
 
 fn split_named(folder: &Path) -> Option<Split> {
-    let named = |names: &[&str]| names.iter().any(|name| is_called(folder, name));
-    NAMES.iter().find(|(_, names)| named(names)).map(|(split, _)| *split)
+    NAMES.iter().find(|(_, names)| names.iter().any(|name| is_called(folder, name))).map(|(split, _)| *split)
+}
+
+/// The place of a folder's name among those of its split.
+fn preference(folder: &Path) -> Option<usize> {
+    NAMES.iter().find_map(|(_, names)| names.iter().position(|name| is_called(folder, name)))
 }
 
 fn is_called(folder: &Path, name: &str) -> bool {
     folder.file_name().is_some_and(|called| called.eq_ignore_ascii_case(name))
 }
 
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 fn shown(folder: &Path) -> String {
-    format!("`{}`", folder.file_name().unwrap_or_default().to_string_lossy())
+    format!("`{}`", name(folder))
 }
 
+/// No folder has the name of `split`, or those that have it hold no images.
 fn missing(data_dir: &Path, split: Split, cure: &str) -> DataError {
-    DataError::missing(data_dir, format!("has no folder `{split}` for that split; {cure}"))
+    let empty = entries(data_dir).unwrap_or_default().folders;
+    match empty.iter().find(|folder| split_named(folder) == Some(split)) {
+        Some(folder) => {
+            DataError::missing(data_dir, format!("has no images in its folder {}; {cure}", shown(folder)))
+        }
+        None => DataError::missing(data_dir, format!("has no folder `{split}` for that split; {cure}")),
+    }
 }
 
-fn unclear(data_dir: &Path, split: &Path, others: &[PathBuf]) -> DataError {
-    let more = if others.len() > SHOWN { ", …" } else { "" };
-    let beside: Vec<String> = others.iter().take(SHOWN).map(|folder| shown(folder)).collect();
+fn unclear(data_dir: &Path, splits: &[PathBuf], others: &[PathBuf]) -> DataError {
+    let list = |folders: &[PathBuf]| {
+        let more = if folders.len() > SHOWN { ", …" } else { "" };
+        let names: Vec<String> = folders.iter().take(SHOWN).map(|folder| shown(folder)).collect();
+        format!("{}{more}", names.join(", "))
+    };
     let problem = format!(
-        "{name} has the name of a split and holds folders of images, beside {}{more}; if it is the split, give --split-folder {}; if all are classes, give --split-folder .",
-        beside.join(", "),
-        split.file_name().unwrap_or_default().to_string_lossy(),
-        name = shown(split),
+        "has folders with names of splits ({}) beside other folders of images ({}), so it is unclear what they are; if they are splits, give \
+         --split-folder {}; if all are classes, give --split-folder .",
+        list(splits),
+        list(others),
+        name(&splits[0]),
     );
     DataError::damaged(data_dir, problem)
 }

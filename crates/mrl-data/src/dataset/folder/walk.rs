@@ -55,6 +55,8 @@ pub(super) enum Reason {
     NoFile,
     /// An image beside the folders of splits.
     BesideSplits,
+    /// Another folder of a split that was found.
+    OtherFolder(String),
 }
 
 impl fmt::Display for Reason {
@@ -68,6 +70,9 @@ impl fmt::Display for Reason {
             Self::Output(name) => write!(f, "`{name}`, an output of mrl"),
             Self::NoFile => write!(f, "pipes, sockets or devices"),
             Self::BesideSplits => write!(f, "images beside the folders of the splits"),
+            Self::OtherFolder(name) => {
+                write!(f, "`{name}`, another folder of this split (choose it with --split-folder {name})")
+            }
         }
     }
 }
@@ -116,7 +121,7 @@ pub(super) fn entries(folder: &Path) -> Result<Entries, DataError> {
 impl Entries {
     fn add(&mut self, path: PathBuf) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Of a link, what it leads to. One that leads nowhere keeps its name: as an image it is a corrupt one.
+        // Follow links. A dangling link keeps its name; as an image it counts as corrupt.
         let kind = fs::metadata(&path).map(|about| about.file_type()).ok();
         let is_folder = kind.is_some_and(|kind| kind.is_dir());
         let reason = if name.starts_with('.') {
@@ -167,17 +172,22 @@ pub(super) fn collect(
     Ok(())
 }
 
-/// True if there is an image below `folder`, as far as it can be read.
-pub(super) fn holds_images(folder: &Path) -> bool {
-    fn within(folder: &Path, depth: usize) -> bool {
+/// True if there is an image below `folder`, as far as it can be read; with `of_any_format` also one that is not read. Links to folders are
+/// followed in `folder` itself, which may hold links to classes, and not further down.
+pub(super) fn holds_images(folder: &Path, of_any_format: bool) -> bool {
+    fn within(folder: &Path, of_any_format: bool, depth: usize) -> bool {
         let Ok(found) = entries(folder) else { return false };
-        let holds = |path: &PathBuf| depth > 0 && !path.is_symlink() && within(path, depth - 1);
-        !found.images.is_empty() || found.left_out.other_images().is_some() || found.folders.iter().any(holds)
+        let is_followed = |path: &PathBuf| depth == DEEPEST || (depth > 0 && !path.is_symlink());
+        let holds =
+            |path: &PathBuf| is_followed(path) && within(path, of_any_format, depth.saturating_sub(1));
+        !found.images.is_empty()
+            || (of_any_format && found.left_out.other_images().is_some())
+            || found.folders.iter().any(holds)
     }
-    within(folder, DEEPEST)
+    within(folder, of_any_format, DEEPEST)
 }
 
 /// True if folders in `folder` hold images, as those of classes do.
 pub(super) fn holds_classes(folder: &Path) -> bool {
-    entries(folder).is_ok_and(|found| found.folders.iter().any(|class| holds_images(class)))
+    entries(folder).is_ok_and(|found| found.folders.iter().any(|class| holds_images(class, true)))
 }

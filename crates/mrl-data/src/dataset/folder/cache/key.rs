@@ -66,17 +66,28 @@ fn add(hash: &mut Sha256, bytes: &[u8]) {
     hash.update(bytes);
 }
 
-/// Size and time of change of a file, in nanoseconds; zeros of one that cannot be read: decoding it says why.
-fn state(path: &Path) -> [u8; 24] {
+/// Size and time of change of a file, in nanoseconds, and who may read it, since a file that could not be read may be readable later. Zeros
+/// of one that is not there: decoding it says why.
+fn state(path: &Path) -> [u8; 36] {
     let metadata = fs::metadata(path).ok();
     let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
     let since_epoch = modified.map_or(0, |time| match time.duration_since(UNIX_EPOCH) {
         Ok(after) => after.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),
     });
-    let mut state = [0; 24];
+    #[cfg(unix)]
+    let readers = metadata.as_ref().map_or([0; 3], |metadata| {
+        use std::os::unix::fs::MetadataExt;
+        [metadata.mode(), metadata.uid(), metadata.gid()]
+    });
+    #[cfg(not(unix))]
+    let readers = [0u32; 3];
+    let mut state = [0; 36];
     state[..8].copy_from_slice(&metadata.map_or(0, |metadata| metadata.len()).to_le_bytes());
-    state[8..].copy_from_slice(&since_epoch.to_le_bytes());
+    state[8..24].copy_from_slice(&since_epoch.to_le_bytes());
+    for (place, number) in state[24..].chunks_exact_mut(4).zip(readers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
     state
 }
 

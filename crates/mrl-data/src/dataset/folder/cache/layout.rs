@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::dataset::folder::select::Selected;
 
 /// To be raised with each change of the layout, of decoding or of resizing: the pixels are then made anew.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The length of the header, which is where the pixels begin.
 pub(super) const HEADER_BYTES: usize = 84;
