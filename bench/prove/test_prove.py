@@ -58,7 +58,8 @@ def test_each_width_is_judged_at_its_own_dim():
             self.trained.append((name, words[-2:]))
 
         def right(self, name, dims):
-            return {"prefix.probe": numpy.array([numpy.arange(100) < dim for dim in dims])}
+            width = int(name.split("-")[1])
+            return {"prefix.probe": numpy.array([numpy.arange(100) < min(dim, width) for dim in dims])}
 
     widest = {"prefix.probe": numpy.array([numpy.arange(100) < 50] * 2)}
     runs = Runs()

@@ -33,7 +33,8 @@ mod view;
 mod view_size;
 
 pub use dataset::{
-    DatasetKind, ImageSet, LeftOut, OpenOptions, Progress, Skipped, Split, is_image_file, open, read_image,
+    DatasetKind, IMAGE_FORMATS, ImageSet, LeftOut, OpenOptions, Progress, Skipped, Split, is_image_file,
+    open, read_image, splits_of_folder,
 };
 pub use error::DataError;
 pub use image::Image;

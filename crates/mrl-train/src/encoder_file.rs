@@ -83,11 +83,16 @@ fn linear_map(network: &Network, fold: Option<&Fold>) -> Vec<(&'static str, Tens
         return fold.map(|fold| (WEIGHT, fold)).into_iter().collect();
     };
     let whole = fold.as_ref().map(|fold| fold.to_kind(Kind::Double));
-    let identity = Tensor::eye(width, (Kind::Double, Device::Cpu));
-    // After the mean is subtracted.
-    let last = [rotation, whole].into_iter().flatten().fold(identity, |map, factor| factor.matmul(&map));
-    let bias = mean.map(|mean| (BIAS, -last.mv(&mean).to_kind(Kind::Float)));
-    let weight = embedding.map_or_else(|| last.shallow_clone(), |embedding| last.matmul(&embedding));
+    let product = |last: Tensor, first: Tensor| last.matmul(&first);
+    // What comes after the mean is subtracted.
+    let last = [whole, rotation].into_iter().flatten().reduce(product);
+    let bias = mean.map(|mean| match &last {
+        Some(map) => -map.mv(&mean),
+        None => -mean,
+    });
+    let weight = [last, embedding].into_iter().flatten().reduce(product);
+    let weight = weight.unwrap_or_else(|| Tensor::eye(width, (Kind::Double, Device::Cpu)));
+    let bias = bias.map(|bias| (BIAS, bias.to_kind(Kind::Float)));
     let weight = (WEIGHT, weight.to_kind(Kind::Float));
     std::iter::once(weight).chain(bias).chain(fold.map(|fold| (FOLD_WEIGHT, fold))).collect()
 }

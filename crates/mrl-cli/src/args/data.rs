@@ -19,10 +19,10 @@ pub struct LookArgs {
     /// Look at this part alone [default: all that are there].
     #[arg(long, value_parser = choice::<Split>())]
     pub split: Option<Split>,
-    /// For --dataset folder: the folder in DIR that is the part, where its name does not say so; `.` is all of DIR.
+    /// For --dataset folder: the folder of the split, relative to DIR, if its name is not that of a split; `.` takes all of DIR.
     #[arg(long, value_name = "NAME")]
     pub split_folder: Option<PathBuf>,
-    /// Print everything as JSON, with all corrupt files and all repeats.
+    /// Print everything as JSON, with all corrupt files, copies and near duplicates.
     #[arg(long)]
     pub json: bool,
 }

@@ -17,7 +17,7 @@ pub struct ImageArgs {
     /// The part to embed [default: train].
     #[arg(long, value_parser = choice::<Split>())]
     pub split: Option<Split>,
-    /// For --dataset folder: the folder in --data-dir that is the part to embed, where its name does not say so; `.` is all of --data-dir.
+    /// For --dataset folder: the folder of the split, relative to --data-dir, if its name is not that of a split; `.` takes all of --data-dir
     #[arg(long, value_name = "NAME")]
     pub split_folder: Option<PathBuf>,
     /// Only the first N images of each class.

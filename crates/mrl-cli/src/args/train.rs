@@ -79,7 +79,7 @@ pub struct DataArgs {
     /// The part to train on [default: unlabeled for stl10 unless the objective needs labels, train elsewhere]
     #[arg(long, value_parser = choice::<Split>())]
     pub split: Option<Split>,
-    /// For --dataset folder: the folder in --data-dir that is the part to train on, where its name does not say so; `.` is all of --data-dir
+    /// For --dataset folder: the folder of the split, relative to --data-dir, if its name is not that of a split; `.` takes all of --data-dir
     #[arg(long, value_name = "NAME")]
     pub split_folder: Option<PathBuf>,
     /// Only the first N images of each class
@@ -287,7 +287,8 @@ fn two_shares(text: &str) -> Result<[f64; 2], String> {
     let shares: Result<Vec<f64>, _> = text.split(',').map(str::parse).collect();
     let shares = shares.map_err(|error| format!("{error}; give two shares, as 0.05,0.3"))?;
     let count = shares.len();
-    shares.try_into().map_err(|_| format!("it has {count} numbers; give two, as 0.05,0.3"))
+    let numbers = if count == 1 { "number" } else { "numbers" };
+    shares.try_into().map_err(|_| format!("it has {count} {numbers}; give two, as 0.05,0.3"))
 }
 
 fn vicreg_weights(text: &str) -> Result<VicReg, String> {

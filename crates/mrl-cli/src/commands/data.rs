@@ -3,27 +3,27 @@
 use std::path::Path;
 
 use anyhow::Result;
-use mrl_data::{DataError, DatasetKind, ImageSet, Look, OpenOptions, Repeat, Split, open, repeats};
+use mrl_data::{DataError, DatasetKind, ImageSet, LeftOut, Look, OpenOptions, Repeat, Split, open, repeats};
 use serde::Serialize;
 
-use super::images::{Classes, left_out};
+use super::images::{Classes, check_split_folder, count_and_classes, left_out};
 use crate::{
-    Ending, UsageError,
+    Ending,
     args::LookArgs,
-    progress::{DataProgress, Progress, answer},
+    progress::{DataProgress, Progress, answer, note},
 };
 
-/// Files and repeats of a kind that the text names.
+/// Files and pairs of a kind that the text names.
 const NAMED: usize = 5;
 
-/// Near duplicates are not named where they are more than one in so many images: then pictures merely look alike.
+/// If more than one image in so many is a near duplicate, the pictures of the set look alike.
 const LOOK_ALIKE: usize = 10;
 
 /// What a data set holds.
 #[derive(Serialize)]
 struct Report {
     splits: Vec<SplitReport>,
-    repeats: Vec<RepeatReport>,
+    duplicates: Vec<Duplicate>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +33,13 @@ struct SplitReport {
     classes: Option<Vec<ClassReport>>,
     sizes: Vec<SizeReport>,
     corrupt: Vec<CorruptReport>,
-    left_out: Vec<LeftOutReport>,
+    left_out: Vec<LeftOut>,
+    /// The first line of the text.
+    #[serde(skip)]
+    summary: String,
+    /// The ids of the images, where they have some.
+    #[serde(skip)]
+    ids: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -55,51 +61,56 @@ struct CorruptReport {
     problem: String,
 }
 
+/// An image that repeats an earlier one.
 #[derive(Serialize)]
-struct LeftOutReport {
-    class: Option<String>,
-    reason: String,
-    count: usize,
-}
-
-/// An image that repeats an earlier one: the same pixels, or nearly the same.
-#[derive(Serialize)]
-struct RepeatReport {
+struct Duplicate {
     image: String,
     of: String,
     /// The splits of both.
     splits: [Split; 2],
-    exact: bool,
+    /// True for a copy, false for a near duplicate.
+    copy: bool,
 }
 
-/// Opens every split, looks at every image, and prints what is there.
+/// Looks at every image of every split, and prints what is there.
 pub fn data(args: &LookArgs) -> Result<Ending> {
     let kind = args.dataset.unwrap_or(DatasetKind::Folder);
-    if args.split_folder.is_some() && kind != DatasetKind::Folder {
-        return Err(UsageError("--split-folder is for --dataset folder; leave it out".to_owned()).into());
+    check_split_folder(kind, args.split_folder.as_deref())?;
+    let (mut splits, mut looks) = (Vec::new(), Vec::new());
+    for split in wanted_splits(kind, args) {
+        // One after the other, so that the pixels of one alone are in memory.
+        let Some(set) = open_split(kind, split, args, splits.is_empty())? else { continue };
+        let progress = Progress::new("looking at images");
+        let look = Look::at(&set, &mut |done, total| progress.at(done as u64, total as u64, &set.name()))?;
+        progress.finish();
+        splits.push(SplitReport::new(&set, &look, &args.data_dir));
+        looks.push(look);
     }
-    let sets = open_splits(kind, args)?;
-    let progress = Progress::new("looking at images");
-    let looks: Vec<Look> = sets
-        .iter()
-        .map(|set| Look::at(set, &mut |done, total| progress.at(done as u64, total as u64, &set.name())))
-        .collect::<Result<_, DataError>>()?;
-    progress.finish();
-    let report = Report {
-        splits: sets.iter().zip(&looks).map(|(set, look)| split_report(set, look, &args.data_dir)).collect(),
-        repeats: repeats(&looks).iter().map(|repeat| repeat_report(&sets, repeat)).collect(),
-    };
+    note("comparing images");
+    let duplicates = repeats(&looks).iter().map(|repeat| Duplicate::new(&splits, repeat)).collect();
+    let report = Report { splits, duplicates };
     if args.json {
         answer(&serde_json::to_string_pretty(&report)?);
     } else {
-        sets.iter().zip(&report.splits).for_each(|(set, split)| answer(&split_text(set, split)));
-        answer(&repeats_text(&report));
+        report.splits.iter().for_each(|split| answer(&split_text(split)));
+        answer(&duplicates_text(&report));
     }
     Ok(Ending::Done)
 }
 
-/// The split that was asked for, or all that are there.
-fn open_splits(kind: DatasetKind, args: &LookArgs) -> Result<Vec<ImageSet>> {
+fn wanted_splits(kind: DatasetKind, args: &LookArgs) -> Vec<Split> {
+    match (args.split, &args.split_folder) {
+        (Some(split), _) => vec![split],
+        (None, Some(_)) => vec![Split::Train],
+        (None, None) => {
+            let splits = kind.splits().iter().copied();
+            splits.filter(|&split| split != Split::TrainUnlabeled).collect()
+        }
+    }
+}
+
+/// Opens a split; nothing if it is one of several and not there. The first one must be there.
+fn open_split(kind: DatasetKind, split: Split, args: &LookArgs, is_first: bool) -> Result<Option<ImageSet>> {
     let options = OpenOptions {
         download: false,
         split_folder: args.split_folder.clone(),
@@ -107,68 +118,53 @@ fn open_splits(kind: DatasetKind, args: &LookArgs) -> Result<Vec<ImageSet>> {
         ..OpenOptions::default()
     };
     let progress = DataProgress::default();
-    let open = |split| open(kind, &args.data_dir, split, &options, &|event| progress.show(event));
-    if let Some(split) = args.split {
-        return Ok(vec![open(split)?]);
+    match open(kind, &args.data_dir, split, &options, &|event| progress.show(event)) {
+        Ok(set) => Ok(Some(set)),
+        Err(DataError::Missing { .. }) if !is_first => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    if args.split_folder.is_some() {
-        return Ok(vec![open(Split::Train)?]);
-    }
-    let mut sets = Vec::new();
-    let mut first_missing = None;
-    for &split in kind.splits().iter().filter(|&&split| split != Split::TrainUnlabeled) {
-        match open(split) {
-            Ok(set) => sets.push(set),
-            // A data set need not have every split; one that has none is an error.
-            Err(error @ DataError::Missing { .. }) => {
-                first_missing.get_or_insert(error);
-            }
-            Err(error) => return Err(error.into()),
+}
+
+impl SplitReport {
+    fn new(set: &ImageSet, look: &Look, data_dir: &Path) -> Self {
+        let relative = |path: &Path| path.strip_prefix(data_dir).unwrap_or(path).display().to_string();
+        let class = |(name, images): (String, usize)| ClassReport { name, images };
+        let mut sizes: Vec<SizeReport> = look
+            .sizes
+            .iter()
+            .map(|(&(width, height), &images)| SizeReport { width, height, images })
+            .collect();
+        sizes.sort_by_key(|size| std::cmp::Reverse(size.images));
+        let corrupt = set.skipped().iter();
+        let corrupt = corrupt
+            .map(|skipped| CorruptReport { file: relative(&skipped.path), problem: skipped.reason.clone() });
+        Self {
+            split: set.split(),
+            images: set.len(),
+            classes: Classes::of(set).map(|classes| classes.0.into_iter().map(class).collect()),
+            sizes,
+            corrupt: corrupt.collect(),
+            left_out: set.left_out().to_vec(),
+            summary: format!("{}: {}", set.split(), count_and_classes(set)),
+            ids: set.ids().map(<[String]>::to_vec),
         }
     }
-    match first_missing {
-        Some(error) if sets.is_empty() => Err(error.into()),
-        _ => Ok(sets),
+}
+
+impl Duplicate {
+    fn new(splits: &[SplitReport], repeat: &Repeat) -> Self {
+        let name = |(split, image): (usize, usize)| match &splits[split].ids {
+            Some(ids) => ids[image].clone(),
+            None => format!("{} {image}", splits[split].split),
+        };
+        let of_splits = [repeat.image, repeat.of].map(|(split, _)| splits[split].split);
+        Self { image: name(repeat.image), of: name(repeat.of), splits: of_splits, copy: repeat.is_exact }
     }
 }
 
-fn split_report(set: &ImageSet, look: &Look, data_dir: &Path) -> SplitReport {
-    let relative = |path: &Path| path.strip_prefix(data_dir).unwrap_or(path).display().to_string();
-    let class = |(name, images): (String, usize)| ClassReport { name, images };
-    let mut sizes: Vec<SizeReport> =
-        look.sizes.iter().map(|(&(width, height), &images)| SizeReport { width, height, images }).collect();
-    sizes.sort_by_key(|size| std::cmp::Reverse(size.images));
-    let corrupt = set.skipped().iter();
-    let left_out = set.left_out().iter().cloned();
-    SplitReport {
-        split: set.split(),
-        images: set.len(),
-        classes: Classes::of(set).map(|classes| classes.0.into_iter().map(class).collect()),
-        sizes,
-        corrupt: corrupt
-            .map(|skipped| CorruptReport { file: relative(&skipped.path), problem: skipped.reason.clone() })
-            .collect(),
-        left_out: left_out
-            .map(|one| LeftOutReport { class: one.class, reason: one.reason, count: one.count })
-            .collect(),
-    }
-}
-
-fn repeat_report(sets: &[ImageSet], repeat: &Repeat) -> RepeatReport {
-    let name = |(set, image): (usize, usize)| match sets[set].ids() {
-        Some(ids) => ids[image].clone(),
-        None => format!("{} {image}", sets[set].split()),
-    };
-    let splits = [repeat.image, repeat.of].map(|(set, _)| sets[set].split());
-    RepeatReport { image: name(repeat.image), of: name(repeat.of), splits, exact: repeat.is_exact }
-}
-
-fn split_text(set: &ImageSet, report: &SplitReport) -> String {
-    let classes =
-        Classes::of(set).map_or_else(|| " without labels".to_owned(), |classes| classes.to_string());
-    let mut lines = vec![format!("{}: {} images{classes}", report.split, report.images)];
-    lines.push(format!("  sizes: {}", sizes_text(&report.sizes)));
-    if let Some(left_out) = left_out(set.left_out()) {
+fn split_text(report: &SplitReport) -> String {
+    let mut lines = vec![report.summary.clone(), format!("  sizes: {}", sizes_text(&report.sizes))];
+    if let Some(left_out) = left_out(&report.left_out) {
         lines.push(format!("  left out: {left_out}"));
     }
     if !report.corrupt.is_empty() {
@@ -187,33 +183,31 @@ fn sizes_text(sizes: &[SizeReport]) -> String {
     let area = |size: &&SizeReport| size.width * size.height;
     let [smallest, largest] = [sizes.iter().min_by_key(area), sizes.iter().max_by_key(area)];
     let ends = [smallest, largest].map(|size| size.map(shown).unwrap_or_default());
-    format!("from {} to {}; most often {} ({} images)", ends[0], ends[1], shown(most), most.images)
+    format!("from {} to {}; {} of one size, {}", ends[0], ends[1], most.images, shown(most))
 }
 
-/// Copies first, then near duplicates; those between two splits last, for they make tests of the one worth less.
-fn repeats_text(report: &Report) -> String {
-    let images: usize = report.splits.iter().map(|split| split.images).sum();
-    let near = report.repeats.iter().filter(|repeat| !repeat.exact).count();
+/// Copies, then near duplicates. Images in two splits make test results look better than they are, so these come last of each kind.
+fn duplicates_text(report: &Report) -> String {
     let mut lines = Vec::new();
-    for (exact, across, title) in [
+    for (copy, across, title) in [
         (true, false, "copies (the same pixels) within a split"),
         (true, true, "copies (the same pixels) in two splits"),
         (false, false, "near duplicates within a split"),
         (false, true, "near duplicates in two splits"),
     ] {
-        if !exact && near * LOOK_ALIKE > images {
-            lines.push(
-                "near duplicates: not told, because most pictures of this set look alike at 16 x 16 pixels"
-                    .to_owned(),
-            );
-            break;
-        }
-        let is_one = |repeat: &&RepeatReport| {
-            repeat.exact == exact && (repeat.splits[0] != repeat.splits[1]) == across
+        let is_one = |duplicate: &&Duplicate| {
+            duplicate.copy == copy && (duplicate.splits[0] != duplicate.splits[1]) == across
         };
-        let found: Vec<&RepeatReport> = report.repeats.iter().filter(is_one).collect();
+        let found: Vec<&Duplicate> = report.duplicates.iter().filter(is_one).collect();
         lines.push(format!("{title}: {}", found.len()));
-        lines.extend(named(&found, |repeat| format!("    {} = {}", repeat.image, repeat.of)));
+        lines.extend(named(&found, |duplicate| format!("    {} = {}", duplicate.image, duplicate.of)));
+    }
+    let images: usize = report.splits.iter().map(|split| split.images).sum();
+    let near = report.duplicates.iter().filter(|duplicate| !duplicate.copy).count();
+    if near * LOOK_ALIKE > images {
+        lines.push(format!(
+            "{near} of {images} images are near duplicates: many may be different things that look alike at 16 x 16 pixels"
+        ));
     }
     lines.join("\n")
 }

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::Result;
 use mrl_data::{DatasetKind, ImageSet, LeftOut, OpenOptions, Split};
 
-use crate::progress::{DataProgress, note};
+use crate::{
+    UsageError,
+    progress::{DataProgress, note},
+};
 
 /// The side of `ImageNet`'s crops, for images that differ in size.
 pub const IMAGENET: usize = 224;
@@ -31,19 +34,33 @@ pub fn open_images(
     Ok(images)
 }
 
+/// Refuses `--split-folder` for what is no folder of images.
+pub fn check_split_folder(kind: DatasetKind, split_folder: Option<&Path>) -> Result<()> {
+    if split_folder.is_some() && kind != DatasetKind::Folder {
+        return Err(UsageError("--split-folder is for --dataset folder; leave it out".to_owned()).into());
+    }
+    Ok(())
+}
+
 /// The number of images and classes, and what was left out, in one line.
 fn found(images: &ImageSet) -> String {
+    let left_out = left_out(images.left_out()).map(|list| format!("; left out: {list}"));
+    format!("{}{}", count_and_classes(images), left_out.unwrap_or_default())
+}
+
+/// `90 images in 2 classes, from 40 (cat) to 50 (dog)`.
+pub(super) fn count_and_classes(images: &ImageSet) -> String {
     let classes =
         Classes::of(images).map_or_else(|| " without labels".to_owned(), |classes| classes.to_string());
-    let left_out = left_out(images.left_out()).map(|list| format!("; left out: {list}"));
-    format!("{} images{classes}{}", images.len(), left_out.unwrap_or_default())
+    let plural = if images.len() == 1 { "" } else { "s" };
+    format!("{} image{plural}{classes}", images.len())
 }
 
 /// The names of the classes, and how many images each has.
 pub(super) struct Classes(pub(super) Vec<(String, usize)>);
 
 impl Classes {
-    /// Of images with labels. A class without a name is called by its number.
+    /// The classes of labelled images. A class without a name is called by its number.
     pub(super) fn of(images: &ImageSet) -> Option<Self> {
         let labels = images.labels()?;
         let known = images.class_names().map_or(0, <[String]>::len);

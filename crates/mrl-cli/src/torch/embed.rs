@@ -4,7 +4,7 @@ use anyhow::Result;
 use mrl_cli::{
     Ending, UsageError,
     args::{EmbedArgs, ImageArgs, SearchArgs},
-    commands::{native_size, open_images},
+    commands::{check_split_folder, native_size, open_images},
     outputs::{OutputFile, SET, check_apart},
     progress::{Progress, answer, note},
 };
@@ -63,17 +63,17 @@ pub(super) fn open_source(
         trained_on.filter(|data| data.dataset == Some(dataset)).and_then(|data| data.data_dir.as_deref());
     let data_dir: &Path = args.data_dir.as_deref().or(of_run).ok_or_else(|| missing("--data-dir"))?;
     out.map_or(Ok(()), |out| check_apart("--out", out, "the data folder", data_dir))?;
-    // No view size: an encoder is shown images as they are, and of a cache it would see shrunk ones.
-    if args.split_folder.is_some() && dataset != DatasetKind::Folder {
-        return Err(UsageError("--split-folder is for --dataset folder; leave it out".to_owned()).into());
-    }
+    let split = args.split.unwrap_or(Split::Train);
+    check_split_folder(dataset, args.split_folder.as_deref())?;
+    let of_run = trained_on.filter(|data| data.split == split && data.data_dir.as_deref() == Some(data_dir));
+    // No view size: an encoder is shown images as they are, and a cache would have shrunk ones.
     let options = OpenOptions {
-        split_folder: args.split_folder.clone(),
+        split_folder: args.split_folder.clone().or(of_run.and_then(|data| data.split_folder.clone())),
         subset_per_class: args.subset_per_class,
         max_corrupt: args.max_corrupt.unwrap_or(0),
         ..OpenOptions::default()
     };
-    open_images(dataset, data_dir, args.split.unwrap_or(Split::Train), &options)
+    open_images(dataset, data_dir, split, &options)
 }
 
 fn embed_images(args: &EmbedArgs, encoder: Option<&Embedder>, images: &ImageSet) -> Result<EmbeddingSet> {

@@ -1,6 +1,11 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    ffi::c_int,
+    mem::MaybeUninit,
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anyhow::Result;
@@ -19,11 +24,11 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From now on the first SIGINT, SIGTERM or SIGHUP (a terminal that is closed) asks to end; the second ends the program at once.
-    /// SIGUSR1, which Slurm sends before a job's time is over, asks to save.
+    /// From now on the first SIGINT or SIGTERM asks to end; the second ends the program at once. SIGHUP (a terminal that is closed) asks to end however
+    /// often it comes, since shell and kernel both send it. SIGUSR1, which Slurm can send before a job's time is over, asks to save.
     pub(crate) fn install() -> Result<Self> {
         let signals = Self { end: Arc::default(), save: Arc::default() };
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGTERM] {
             let end = Arc::clone(&signals.end);
             // One exchange, since two threads may take two signals at the same moment.
             let take = move || {
@@ -34,17 +39,30 @@ impl Signals {
             // SAFETY: an atomic exchange and `_exit` are all that the handler does; both may be called in one.
             unsafe { low_level::register(signal, take) }?;
         }
+        if !is_ignored(SIGHUP) {
+            flag::register(SIGHUP, Arc::clone(&signals.end))?;
+        }
         flag::register(SIGUSR1, Arc::clone(&signals.save))?;
         Ok(signals)
     }
 
     /// True once it was asked to end.
-    pub(crate) fn ask_to_end(&self) -> bool {
+    pub(crate) fn should_end(&self) -> bool {
         self.end.load(Ordering::Relaxed)
     }
 
     /// True if it was asked to save since the last call.
-    pub(crate) fn ask_to_save(&self) -> bool {
+    pub(crate) fn take_save_request(&self) -> bool {
         self.save.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// True if the program was started so that `signal` does nothing, as by `nohup`.
+fn is_ignored(signal: c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action the call only writes the present one to `action`, which is read only where it succeeded.
+    unsafe {
+        libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }

@@ -14,7 +14,7 @@ use mrl_cli::{
     settings,
 };
 use mrl_config::{CheckedConfig, NetworkChoice, ResolvedConfig, ResolvedData};
-use mrl_data::{DatasetKind, OpenOptions};
+use mrl_data::{DatasetKind, OpenOptions, Split, splits_of_folder};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{
     EvalRecord, FoldRecord, HeldOutKnn1, Observer, Outcome, RunFolder, Start, StepRecord, TrainError,
@@ -100,7 +100,9 @@ fn run_config(
         ..OpenOptions::default()
     };
     let images = open_images(dataset, data_dir, config.config().split(), &options)?;
-    let size = data.image_size.unwrap_or_else(|| native_size(&images));
+    let of_run = if resume { RunFolder::stored_config(out)? } else { None };
+    let size = data.image_size.or(of_run.map(|stored| stored.data.image_size));
+    let size = size.unwrap_or_else(|| native_size(&images));
     let config = resolve(config, &images, size)?;
     note(&format!("{}: {}, {}", out.display(), images.name(), describe(&config)));
 
@@ -145,8 +147,10 @@ fn embed_options(data: &ResolvedData) -> String {
         most => format!(" --max-corrupt {most}"),
     };
     let is_folder = data.dataset == Some(DatasetKind::Folder);
-    let has_test = data.data_dir.as_ref().is_some_and(|folder| folder.join("test").is_dir());
-    let split = if is_folder && !has_test { "train" } else { "test" };
+    let has_test =
+        || data.data_dir.as_ref().is_some_and(|folder| splits_of_folder(folder).contains(&Split::Test));
+    let split =
+        if is_folder && (data.split_folder.is_some() || !has_test()) { data.split } else { Split::Test };
     format!(" --split {split}{max_corrupt} --out {split}.safetensors")
 }
 
@@ -281,14 +285,14 @@ impl Observer for Watcher {
     }
 
     fn should_save(&self) -> bool {
-        self.signals.ask_to_save()
+        self.signals.take_save_request()
     }
 
     fn saved(&mut self, step: u64) {
-        note(&format!("checkpoint of step {step} saved, as asked"));
+        self.progress.note(&format!("checkpoint of step {step} saved, as asked"));
     }
 
     fn should_stop(&self) -> bool {
-        self.signals.ask_to_end()
+        self.signals.should_end()
     }
 }

@@ -117,7 +117,7 @@ fn a_signal_saves_a_checkpoint_and_ends_with_130() {
 #[test]
 fn a_signal_can_ask_for_a_checkpoint_and_the_run_goes_on() {
     let world = World::new();
-    let long = "--max-steps 40 --checkpoint-every 1000";
+    let long = "--max-steps 150 --checkpoint-every 1000";
     succeed(world.train("whole", long));
     let run = world.path("run");
     let mut child = started(world.train("run", long));
@@ -125,9 +125,34 @@ fn a_signal_can_ask_for_a_checkpoint_and_the_run_goes_on() {
     Command::new("kill").args(["-s", "USR1", &child.id().to_string()]).status().unwrap();
     let saved = || fs::read_dir(run.join("checkpoints")).map_or(0, Iterator::count);
     wait_until(&mut child, || saved() > 0);
-    assert!(lines(&run.join("metrics.jsonl")) < 40, "it was saved at the end");
+    assert!(lines(&run.join("metrics.jsonl")) < 150, "it was saved at the end");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(world.results("run") == world.results("whole"), "saving changed the run");
+}
+
+/// A shell and the kernel both send SIGHUP when a terminal is closed; `nohup` asks for it to do nothing.
+#[cfg(unix)]
+#[test]
+fn a_closed_terminal_saves_a_checkpoint_and_nohup_goes_on() {
+    let world = World::new();
+    let run = world.path("run");
+    let mut child = started(world.train("run", "--max-steps 60 --checkpoint-every 1000"));
+    wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > 0);
+    for signal in ["STOP", "HUP", "CONT", "HUP"] {
+        Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
+
+    let on = world.path("on");
+    let train = world.train("on", "--max-steps 30");
+    let mut nohup = Command::new("nohup");
+    nohup.arg(train.get_program()).args(train.get_args()).current_dir(world.path("."));
+    nohup.envs(train.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let mut child = started(nohup);
+    wait_until(&mut child, || lines(&on.join("metrics.jsonl")) > 0);
+    Command::new("kill").args(["-s", "HUP", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// Both signals arrive while the run is stopped, so that it takes the second before it can act on the first.

@@ -14,6 +14,7 @@ use cache::PixelFile;
 use room::Room;
 use scan::Scan;
 use select::{Selected, select};
+use splits::Layout;
 use stored::StoredSize;
 
 use super::{DatasetKind, ImageSet, OpenOptions, Progress, Skipped, Split, decode::Decoded, digest, subset};
@@ -84,6 +85,14 @@ impl FolderImage {
         let Decoded { width, height, pixels } = stored.reload(&self.path)?;
         Ok(Image::new(width, height, pixels))
     }
+}
+
+/// The splits of a folder of images by the names of its folders; [`Split::Train`] alone where it is not divided, nothing where it is unclear.
+#[must_use]
+pub fn splits_of_folder(data_dir: &Path) -> Vec<Split> {
+    let splits = [Split::Train, Split::Test, Split::Unlabeled];
+    let Ok(layout) = Layout::of(data_dir) else { return Vec::new() };
+    splits.into_iter().filter(|&split| layout.folder(data_dir, split).is_ok()).collect()
 }
 
 /// Finds the images of `split`, and decodes them or opens their cache.

@@ -12,8 +12,8 @@ const NOT_READ: [&str; 18] = [
     "cr2", "nef", "arw", "raw",
 ];
 
-/// What can be read, for messages.
-pub(super) const FORMATS: &str = "JPEG, PNG, WebP, BMP, TIFF, GIF or PNM";
+/// The formats of images that are read, for messages.
+pub const FORMATS: &str = "JPEG, PNG, WebP, BMP, TIFF, GIF or PNM";
 
 /// True if the file's name ends as those of images do that can be read: JPEG, PNG, WebP, BMP, TIFF, GIF or PNM.
 #[must_use]

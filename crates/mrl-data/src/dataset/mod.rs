@@ -19,7 +19,8 @@ mod subset;
 use std::path::{Path, PathBuf};
 
 pub use decode::read_image;
-pub use image_file::is_image_file;
+pub use folder::splits_of_folder;
+pub use image_file::{FORMATS as IMAGE_FORMATS, is_image_file};
 pub use kind::{DatasetKind, Split};
 pub use set::{ImageSet, LeftOut, Skipped};
 

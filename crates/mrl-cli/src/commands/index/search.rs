@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use mrl_data::is_image_file;
+use mrl_data::{IMAGE_FORMATS, is_image_file};
 use mrl_embedding::{EmbeddingSet, Metadata};
 use mrl_retrieve::{
     Error, Index, Schedule,
@@ -91,8 +91,7 @@ fn queries(args: &SearchArgs, embed: EmbedQuery, width: usize, metadata: &Metada
 fn read_queries(args: &SearchArgs, embed: EmbedQuery, metadata: &Metadata) -> Result<EmbeddingSet> {
     if !is_image_file(&args.queries) {
         if args.run.is_some() {
-            let problem =
-                "is not an image (JPEG, PNG, WebP, BMP, TIFF, GIF or PNM), and --run embeds only images";
+            let problem = format!("is not an image ({IMAGE_FORMATS}), and --run embeds only images");
             return Err(UsageError(format!("{}: {problem}", args.queries.display())).into());
         }
         return input::read_queries(&args.queries);
