@@ -17,7 +17,7 @@ def encoders(runs, args, seed):
 
 
 def of_each_width(runs, fixed, dims, seed, widest):
-    """What encoders without nesting get right, each at its own width: one for each of the dims. That of all dims is there already."""
+    """What encoders of each width get right at their own dim. The one of the full width is the encoder without nesting, which is trained already."""
     found = []
     for dim in dims[:-1]:
         name = f"width-{dim}-{seed}"

@@ -1,7 +1,7 @@
 """Options of `mrl train` on a command line."""
 
 # Options of `mrl train` that only a nested encoder has.
-OF_NESTING = ["--head", "--nesting", "--dim-weights", "--nest-after"]
+OF_NESTING = ["--head", "--nesting", "--dim-weights", "--nest-after", "--rotate-after"]
 
 
 def without(options, names):

@@ -85,6 +85,10 @@ impl Config {
                 "holdout needs labels, and the split unlabeled of stl10 has none; use --split train or train+unlabeled",
             ),
             (
+                self.run.rotate_after.is_none_or(|share| share > 0.0 && share < 1.0),
+                "rotate-after must be a share of the steps above 0 and below 1; 0 turns off a preset's rotate-after",
+            ),
+            (
                 self.run.nest_after.is_none_or(|share| share > 0.0 && share < 1.0),
                 "nest-after must be a share of the steps above 0 and below 1; 0 turns off a preset's nest-after",
             ),
@@ -240,6 +244,7 @@ impl CheckedConfig {
                 small_views: run.small_views,
                 small_view_scale: run.small_view_scale,
                 small_crop_scale: run.small_crop_scale,
+                rotate_after: run.rotate_after,
                 nest_after: run.nest_after,
                 precision: facts.precision,
                 device: facts.device,

@@ -143,8 +143,10 @@ pub struct RunConfig {
     pub small_view_scale: f64,
     /// The share of the image's area that small views are crops of, between these.
     pub small_crop_scale: [f64; 2],
-    /// The share of the steps that train all dims alone. After it the features are rotated to their principal components, and
-    /// the shorter prefixes are trained too. Default: all prefixes from the first step on, and no rotation.
+    /// The share of the steps after which the features are rotated to their principal components. Default: that of `nest_after`.
+    pub rotate_after: Option<f64>,
+    /// The share of the steps that train all dims alone. After it the shorter prefixes are trained too. Default: all prefixes are trained from the
+    /// first step on.
     pub nest_after: Option<f64>,
     /// The number format of the activations.
     pub precision: Precision,

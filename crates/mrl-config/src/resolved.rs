@@ -103,6 +103,7 @@ pub struct ResolvedRun {
     pub small_views: usize,
     pub small_view_scale: f64,
     pub small_crop_scale: [f64; 2],
+    pub rotate_after: Option<f64>,
     pub nest_after: Option<f64>,
     pub precision: Precision,
     pub device: DeviceChoice,
@@ -152,14 +153,25 @@ impl ResolvedConfig {
     /// none.
     #[must_use]
     pub fn steps_before_nesting(&self, total_steps: u64) -> u64 {
-        let Some(share) = self.run.nest_after.filter(|_| total_steps >= 2) else { return 0 };
-        ((share * total_steps as f64).round() as u64).clamp(1, total_steps - 1)
+        steps_before(self.run.nest_after, total_steps)
+    }
+
+    /// After how many of the `total_steps` the features are rotated: likewise; 0 where they never are.
+    #[must_use]
+    pub fn steps_before_rotation(&self, total_steps: u64) -> u64 {
+        steps_before(self.run.rotate_after.or(self.run.nest_after), total_steps)
+    }
+
+    /// True if the features are rotated in training.
+    #[must_use]
+    pub fn rotates(&self) -> bool {
+        self.run.rotate_after.or(self.run.nest_after).is_some()
     }
 
     /// True if the network's embedding is not the encoder's features: if these go through a linear layer, are centred or rotated.
     #[must_use]
     pub fn maps_features(&self) -> bool {
-        self.model.embedding_dim.is_some() || self.model.centre || self.run.nest_after.is_some()
+        self.model.embedding_dim.is_some() || self.model.centre || self.rotates()
     }
 
     /// The text of `config.toml`, without its first line.
@@ -176,6 +188,12 @@ impl ResolvedConfig {
     pub fn to_file(&self, version: &str) -> String {
         format!("{HEADER}, written by mrl {version}.\n\n{}", self.to_toml())
     }
+}
+
+/// The steps before a `share` of `total_steps` is over: at least the first one and at most all but the last one; none without a share.
+fn steps_before(share: Option<f64>, total_steps: u64) -> u64 {
+    let Some(share) = share.filter(|_| total_steps >= 2) else { return 0 };
+    ((share * total_steps as f64).round() as u64).clamp(1, total_steps - 1)
 }
 
 impl ResolvedRun {
@@ -316,6 +334,16 @@ mod tests {
         assert_eq!(before(None, 100), 0);
         assert_eq!([1, 2, 10, 101].map(|steps| before(Some(0.5), steps)), [0, 1, 5, 51]);
         assert_eq!((before(Some(0.01), 10), before(Some(0.99), 10)), (1, 9));
+        let rotation = |nest_after, rotate_after| {
+            let mut config = Config::default();
+            (config.run.nest_after, config.run.rotate_after) = (nest_after, rotate_after);
+            let config = resolve(config, 32).unwrap();
+            (config.rotates(), config.steps_before_rotation(100))
+        };
+        assert_eq!(rotation(None, None), (false, 0));
+        assert_eq!(rotation(Some(0.5), None), (true, 50));
+        assert_eq!(rotation(None, Some(0.7)), (true, 70));
+        assert_eq!(rotation(Some(0.5), Some(0.7)), (true, 70));
     }
 
     #[test]

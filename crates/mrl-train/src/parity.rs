@@ -222,6 +222,7 @@ fn five_steps_are(golden: &Value) {
         gamma_steps: golden["horizon"].as_u64().unwrap(),
         warmup_steps: 0,
         before_nesting: 0,
+        before_rotation: 0,
     };
     let mut trainer = Trainer::new(&resolved(&config, 32), horizon);
     fill_network(&trainer.online);

@@ -76,8 +76,7 @@ pub trait Observer {
         Err(TrainError::Evaluation("the observer judges, and has no neighbours_kept".to_owned()))
     }
 
-    /// Called while images are embedded to rotate the features after `step` steps, before prefixes are trained (`run.nest_after`): how many
-    /// of how many are done.
+    /// Called while images are embedded to rotate the features after `step` steps (`run.rotate_after`): how many of how many are done.
     fn rotating(&mut self, _step: u64, _done: usize, _total: usize) {}
 
     /// Called while a network embeds the images of its fold: how many of how many are done.
@@ -245,10 +244,13 @@ impl<'a> Run<'a> {
                 saved = Instant::now();
                 observer.saved(self.trainer.step);
             }
-            if self.trainer.nesting_begins() {
+            if self.trainer.rotation_is_due() {
                 let since = Instant::now();
-                self.begin_nesting(observer)?;
+                self.rotate(observer)?;
                 speed.leave_out(since.elapsed());
+            }
+            if self.trainer.nesting_begins() {
+                self.trainer.reset_prefixes();
             }
             let next = |_| next_batch(&mut batches, config, self.labels.as_deref());
             let record = self.trainer.step((0..accumulated).map(next))?;
@@ -275,13 +277,13 @@ impl<'a> Run<'a> {
         self.finish(observer)
     }
 
-    /// Rotates the features to the principal components of some training images', so that prefixes begin with what matters most. It is the
-    /// first thing after the last step without prefixes, so that a run that is resumed there does the same.
-    fn begin_nesting(&self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    /// Rotates the features to the principal components of some training images', so that prefixes have what matters most. It is the first thing after the
+    /// last step before it, so that a run that is resumed there does the same.
+    fn rotate(&self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let mut progress = |done, total| observer.rotating(self.trainer.step, done, total);
         let features = self.fold_features(&self.trainer.online, &mut progress)?;
         let rotation = Fold::principal(&features, self.config.model.nesting.dims())?;
-        self.trainer.begin_nesting(&rotation.tensor());
+        self.trainer.rotate(&rotation.tensor());
         Ok(())
     }
 

@@ -27,7 +27,13 @@ impl StepBench {
         let config = &resolve_for(config, side, None)?;
         let trainer = Trainer::new(
             config,
-            Horizon { total_steps: u64::MAX, gamma_steps: u64::MAX, warmup_steps: 0, before_nesting: 0 },
+            Horizon {
+                total_steps: u64::MAX,
+                gamma_steps: u64::MAX,
+                warmup_steps: 0,
+                before_nesting: 0,
+                before_rotation: 0,
+            },
         );
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let size = config.data.image_size;

@@ -51,6 +51,8 @@ pub(crate) struct Horizon {
     pub(crate) warmup_steps: u64,
     /// Steps that train all dims alone, before prefixes are trained too.
     pub(crate) before_nesting: u64,
+    /// Steps before the features are rotated; 0 where they never are.
+    pub(crate) before_rotation: u64,
 }
 
 impl Horizon {
@@ -72,7 +74,14 @@ impl Horizon {
                  which have no statistics before"
             )));
         }
-        Ok(Self { total_steps, gamma_steps: gamma_steps.max(1), warmup_steps, before_nesting })
+        let before_rotation = config.steps_before_rotation(total_steps);
+        Ok(Self {
+            total_steps,
+            gamma_steps: gamma_steps.max(1),
+            warmup_steps,
+            before_nesting,
+            before_rotation,
+        })
     }
 }
 
@@ -149,18 +158,32 @@ impl Trainer {
         Prefixes::of_step(self.config.model.head, weights, self.config.run.seed, self.step)
     }
 
-    /// Whether the next step is the first one that trains prefixes, after steps that trained all dims alone.
+    /// True if the next step is the first one that trains prefixes, after steps that trained all dims alone.
     pub(crate) fn nesting_begins(&self) -> bool {
         self.step > 0 && self.step == self.horizon.before_nesting
     }
 
-    /// Rotates the features of both networks by `axes`, `[d, d]`, before the first step that trains prefixes. What the networks make of all
-    /// numbers stays the same. What only prefixes use starts as in a new network.
-    pub(crate) fn begin_nesting(&self, axes: &Tensor) {
+    /// True if the features are to be rotated before the next step.
+    pub(crate) fn rotation_is_due(&self) -> bool {
+        self.step > 0 && self.step == self.horizon.before_rotation
+    }
+
+    /// Rotates the features of both networks by `axes`, `[d, d]`. What the networks make of all numbers stays the same. A shared head goes on with
+    /// its weights, rotated likewise; heads of single prefixes cannot, and start as in a new network.
+    pub(crate) fn rotate(&self, axes: &Tensor) {
         let axes = axes.to_device(self.device);
-        let initial = initial_network(&self.config, Arc::clone(self.online.layout()), self.device);
         for (network, moments) in [(&self.online, self.optimiser.moments()), (&self.target, Vec::new())] {
             self.model.rotate(network, &moments, &axes);
+        }
+        if self.config.model.head.is_separate() {
+            self.reset_prefixes();
+        }
+    }
+
+    /// Gives what only prefixes use the values of a new network, before the first step that trains them.
+    pub(crate) fn reset_prefixes(&self) {
+        let initial = initial_network(&self.config, Arc::clone(self.online.layout()), self.device);
+        for (network, moments) in [(&self.online, self.optimiser.moments()), (&self.target, Vec::new())] {
             self.model.reset_prefixes(network, &initial, &moments);
         }
     }

@@ -199,8 +199,12 @@ pub struct RunArgs {
     /// The least and the largest share of the image's area that a small view shows
     #[arg(long, value_name = "LOW,HIGH", value_parser = two_shares)]
     pub small_crop_scale: Option<[f64; 2]>,
-    /// Train all dims alone for this share of the steps. Then rotate the features to their principal components, and train the shorter
-    /// prefixes too. Use 0 to train all prefixes from the first step on [default: 0]
+    /// After this share of the steps, rotate the features to their principal components, and train on. Use 0 to turn it off [default: the share of
+    /// --nest-after]
+    #[arg(long, value_name = "SHARE")]
+    pub rotate_after: Option<f64>,
+    /// Train all dims alone for this share of the steps, and the shorter prefixes too only after it. Use 0 to train all prefixes from the first step
+    /// on [default: 0]
     #[arg(long, value_name = "SHARE")]
     pub nest_after: Option<f64>,
     /// The number format of the activations; auto is bf16 where the device computes in it

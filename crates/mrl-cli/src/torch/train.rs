@@ -263,9 +263,8 @@ impl Observer for Watcher {
         let message = format!("rotating the features: {done} of {total} images");
         self.progress.at(step, self.total_steps, &message);
         if done == total {
-            self.progress.note(&format!(
-                "step {step}: the features are rotated to their principal components; from now on all prefixes are trained"
-            ));
+            self.progress
+                .note(&format!("step {step}: the features are rotated to their principal components"));
         }
     }
 

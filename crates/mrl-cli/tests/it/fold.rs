@@ -73,6 +73,25 @@ fn matrix(world: &World, file: &str, name: &str) -> Option<Vec<Vec<f64>>> {
 }
 
 #[test]
+fn a_run_that_rotates_trains_prefixes_before_and_after() {
+    let world = World::new();
+    let rotated = "--rotate-after 0.5 --fold none";
+    let said = text(&succeed(train(&world, "run", rotated)).stderr);
+    says(&said, &["step 20: the features are rotated to their principal components"]);
+    assert!(
+        !text(&world.read("run/metrics.jsonl")).contains("null"),
+        "every prefix is trained in every step"
+    );
+    let whole = world.results("run");
+    for name in ["encoder.safetensors", "online.safetensors", "checkpoints/step-000000040.safetensors"] {
+        fs::remove_file(world.path("run").join(name)).unwrap();
+    }
+    succeed(world.mrl("train --resume --out run"));
+    assert!(world.results("run") == whole);
+    assert_eq!(matrix(&world, "run/encoder.safetensors", "fc.weight").unwrap().len(), 64);
+}
+
+#[test]
 fn a_run_that_nests_late_is_rotated_resumed_folded_and_unfolded() {
     let world = World::new();
     let late = "--nest-after 0.5 --fold none";

@@ -112,6 +112,10 @@ fn nesting_can_begin_late_or_at_once() {
     assert_eq!(over(late(), "[model]\nhead = \"fixed\"").unwrap().run.nest_after, None);
     let both = over(late(), "[model]\nhead = \"fixed\"\n[run]\nnest_after = 0.3").unwrap();
     assert!(both.check().unwrap_err().to_string().starts_with("nest-after is for heads that train prefixes"));
+    let rotated = Settings::parse("[run]\nrotate_after = 0.5").unwrap().over(Settings::default()).unwrap();
+    assert_eq!(rotated.config().unwrap().run.rotate_after, Some(0.5));
+    assert_eq!(over(rotated.clone(), "[run]\nrotate_after = 0").unwrap().run.rotate_after, None);
+    assert_eq!(over(rotated, "[model]\nhead = \"fixed\"").unwrap().run.rotate_after, None);
     for share in ["1", "-0.1", "nan"] {
         let error = over(late(), &format!("[run]\nnest_after = {share}")).unwrap().check().unwrap_err();
         assert!(error.to_string().starts_with("nest-after must be a share"), "{share}: {error}");

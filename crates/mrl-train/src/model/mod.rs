@@ -31,7 +31,7 @@ pub(crate) struct Model {
     embedding: Option<network::Id>,
     /// Where embeddings are centred.
     centring: Option<Centring>,
-    /// Of a run that rotates the features before it trains prefixes (`nest_after`).
+    /// Of a run that rotates the features (`rotate_after`, `nest_after`).
     rotation: Option<network::Id>,
     heads: Heads,
     /// Of `BYOL`.
@@ -56,7 +56,7 @@ impl Model {
         let embedding =
             model.embedding_dim.map(|_| layout.linear(EMBEDDING.to_owned(), width, model.features() as i64));
         let centring = model.centre.then(|| Centring::new(&mut layout, MEAN, width));
-        let rotation = config.run.nest_after.map(|_| layout.rotation(ROTATION, width));
+        let rotation = config.rotates().then(|| layout.rotation(ROTATION, width));
         let heads = match &model.layers {
             HeadLayers::Classifier { classes } => {
                 Heads::Classifier(Classifier::new(&mut layout, model.head, dims, *classes))
@@ -96,9 +96,9 @@ impl Model {
     /// the weights. The squares of rotated gradients are not known; theirs is the average that independent gradients would have.
     ///
     /// # Panics
-    /// When the network has no rotation, which one that nests late has.
+    /// When the network has no rotation.
     pub(crate) fn rotate(&self, network: &Network, moments: &[Moment<'_>], axes: &Tensor) {
-        let rotation = self.rotation.expect("a network that nests late has a rotation");
+        let rotation = self.rotation.expect("a run that rotates has a rotation");
         let weights = match &self.heads {
             Heads::Projector(projector) => projector.of_all_dims(),
             Heads::Classifier(classifier) => classifier.of_all_dims(),

@@ -1,4 +1,4 @@
-//! Runs that train all dims alone first (`nest_after`).
+//! Runs that train all dims alone first (`nest_after`), and runs that rotate their features (`rotate_after`).
 
 use mrl_config::{Config, Head, OptimiserConfig, Rule, Sgd};
 use tch::Tensor;
@@ -21,8 +21,14 @@ fn late(objective: &str, head: Head, rule: Rule) -> Config {
 
 fn late_trainer(config: &Config) -> Trainer {
     let mut trainer = trainer(config);
-    trainer.horizon.before_nesting = 3;
+    (trainer.horizon.before_nesting, trainer.horizon.before_rotation) = (3, 3);
     trainer
+}
+
+/// What `pretrain` does before the first step that trains prefixes.
+fn begin_nesting(trainer: &Trainer, axes: &Tensor) {
+    trainer.rotate(axes);
+    trainer.reset_prefixes();
 }
 
 fn sgd() -> Rule {
@@ -60,7 +66,7 @@ fn a_rotation_changes_no_step_that_trains_all_dims() {
         step_on(&mut plain, 0);
         step_on(&mut rotated, 0);
         let before = features(&rotated);
-        rotated.begin_nesting(&axes());
+        begin_nesting(&rotated, &axes());
         let after = features(&rotated);
         assert!(difference(&after, &before.matmul(&axes().tr())) < 1e-5, "{objective} {head}");
         for step in 1..3 {
@@ -70,6 +76,30 @@ fn a_rotation_changes_no_step_that_trains_all_dims() {
         }
         let expected = features(&plain).matmul(&axes().tr());
         assert!(difference(&features(&rotated), &expected) < 1e-3, "{objective} {head}");
+    }
+}
+
+#[test]
+fn prefixes_of_a_shared_head_go_on_over_a_rotation_and_learn() {
+    for (objective, head) in [("simclr", Head::MrlE), ("vicreg", Head::RandomPrefix), ("simclr", Head::Mrl)] {
+        let mut config = late(objective, head, sgd());
+        config.run.nest_after = None;
+        config.run.rotate_after = Some(0.5);
+        config.model.head_batch_norm = Some(true);
+        let mut trainer = trainer(&config);
+        trainer.horizon.before_rotation = 2;
+        (0..2).for_each(|_| drop(step_on(&mut trainer, 0)));
+        assert!(trainer.rotation_is_due() && !trainer.nesting_begins());
+        let before = of_prefixes(&trainer, &trainer.online);
+        trainer.rotate(&axes());
+        let is_same = of_prefixes(&trainer, &trainer.online) == before;
+        assert_eq!(is_same, !head.is_separate(), "{objective} {head}");
+        let records: Vec<StepRecord> = (0..12).map(|_| step_on(&mut trainer, 0)).collect();
+        for dim in 0..4 {
+            let losses: Vec<f64> = records.iter().filter_map(|record| record.loss_per_dim[dim]).collect();
+            let is_shorter = losses.last().zip(losses.first()).is_none_or(|(last, first)| last <= first);
+            assert!(is_shorter, "{objective} {head}: dim {dim} has {losses:?}");
+        }
     }
 }
 
@@ -108,7 +138,7 @@ fn what_only_prefixes_use_starts_anew() {
         assert!(initial.len() >= 2, "{objective} {head}: {}", initial.len());
         (0..3).for_each(|step| drop(step_on(&mut trainer, step)));
         assert!(of_prefixes(&trainer, &trainer.online) != initial, "{objective} {head}: weight decay");
-        trainer.begin_nesting(&axes());
+        begin_nesting(&trainer, &axes());
         for network in [&trainer.online, &trainer.target] {
             assert!(of_prefixes(&trainer, network) == initial, "{objective} {head}");
         }
@@ -140,8 +170,8 @@ fn batch_norms_of_prefixes_are_not_frozen_before_they_are_used() {
 fn two_rotations_are_their_product() {
     let trainer = late_trainer(&late("simclr", Head::MrlE, sgd()));
     let before = features(&trainer);
-    trainer.begin_nesting(&axes());
-    trainer.begin_nesting(&axes().tr());
+    begin_nesting(&trainer, &axes());
+    begin_nesting(&trainer, &axes().tr());
     assert!(difference(&features(&trainer), &before) < 1e-5);
 }
 
@@ -159,7 +189,7 @@ fn moments_are_rotated_with_their_weights() {
         trainer.optimiser.state().into_iter().map(|(_, flat)| rows(flat)).collect()
     };
     let before = of_head(&trainer);
-    trainer.begin_nesting(&axes());
+    begin_nesting(&trainer, &axes());
     let after = of_head(&trainer);
     let axes = Vec::<Vec<f64>>::try_from(axes().to_kind(Kind::Double)).unwrap();
     // The mean is first, then the mean of squares.

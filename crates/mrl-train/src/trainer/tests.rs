@@ -10,7 +10,7 @@ use crate::{
 pub(super) fn trainer(config: &Config) -> Trainer {
     Trainer::new(
         &resolved(config, 8),
-        Horizon { total_steps: 4, gamma_steps: 6, warmup_steps: 0, before_nesting: 0 },
+        Horizon { total_steps: 4, gamma_steps: 6, warmup_steps: 0, before_nesting: 0, before_rotation: 0 },
     )
 }
 
