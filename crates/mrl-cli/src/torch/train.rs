@@ -159,8 +159,13 @@ fn describe(config: &ResolvedConfig) -> String {
         let sides: Vec<String> = sides.iter().map(ToString::to_string).collect();
         format!("views of {} for ", sides.join(", "))
     });
+    let each = match (config.run.views, config.run.small_views) {
+        (2, 0) => String::new(),
+        (views, 0) => format!("{}, ", count(views as u64, "view")),
+        (views, small) => format!("{} and {small} small, ", count(views as u64, "view")),
+    };
     format!(
-        "{views}{} px, {}, {}, nesting {} ({}), batch {}{}, {} on {}",
+        "{each}{views}{} px, {}, {}, nesting {} ({}), batch {}{}, {} on {}",
         config.data.image_size,
         config.model.describe(),
         config.objective.loss,

@@ -82,7 +82,8 @@ fn growing_views_train_and_resume_to_the_same_bits() {
 fn several_views_train_and_resume_to_the_same_bits() {
     let world = World::new();
     let many = "--views 3 --small-views 2 --small-crop-scale 0.1,0.4";
-    succeed(world.train("run", many));
+    let said = succeed(world.train("run", many));
+    assert!(text(&said.stderr).contains("3 views and 2 small, "), "{}", text(&said.stderr));
     let whole = world.results("run");
     fs::remove_file(world.path("run/checkpoints/step-000000009.safetensors")).unwrap();
     succeed(world.train("run", &format!("{many} --resume")));
