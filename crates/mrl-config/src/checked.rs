@@ -85,8 +85,8 @@ impl Config {
                 "holdout needs labels, and the split unlabeled of stl10 has none; use --split train or train+unlabeled",
             ),
             (
-                self.run.rotate_after.is_none_or(|share| share > 0.0 && share < 1.0),
-                "rotate-after must be a share of the steps above 0 and below 1; 0 turns off a preset's rotate-after",
+                self.run.rotate_after.is_none_or(|share| (0.0..1.0).contains(&share)),
+                "rotate-after must be a share of the steps of at least 0 and below 1; 0 is no rotation",
             ),
             (
                 self.run.nest_after.is_none_or(|share| share > 0.0 && share < 1.0),

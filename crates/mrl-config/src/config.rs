@@ -143,7 +143,7 @@ pub struct RunConfig {
     pub small_view_scale: f64,
     /// The share of the image's area that small views are crops of, between these.
     pub small_crop_scale: [f64; 2],
-    /// The share of the steps after which the features are rotated to their principal components. Default: that of `nest_after`.
+    /// The share of the steps after which the features are rotated to their principal components; 0 for no rotation. Default: that of `nest_after`.
     pub rotate_after: Option<f64>,
     /// The share of the steps that train all dims alone. After it the shorter prefixes are trained too. Default: all prefixes are trained from the
     /// first step on.

@@ -159,13 +159,17 @@ impl ResolvedConfig {
     /// After how many of the `total_steps` the features are rotated: likewise; 0 where they never are.
     #[must_use]
     pub fn steps_before_rotation(&self, total_steps: u64) -> u64 {
-        steps_before(self.run.rotate_after.or(self.run.nest_after), total_steps)
+        steps_before(self.rotation_share(), total_steps)
+    }
+
+    fn rotation_share(&self) -> Option<f64> {
+        self.run.rotate_after.or(self.run.nest_after).filter(|&share| share > 0.0)
     }
 
     /// True if the features are rotated in training.
     #[must_use]
     pub fn rotates(&self) -> bool {
-        self.run.rotate_after.or(self.run.nest_after).is_some()
+        self.rotation_share().is_some()
     }
 
     /// True if the network's embedding is not the encoder's features: if these go through a linear layer, are centred or rotated.
@@ -344,6 +348,7 @@ mod tests {
         assert_eq!(rotation(Some(0.5), None), (true, 50));
         assert_eq!(rotation(None, Some(0.7)), (true, 70));
         assert_eq!(rotation(Some(0.5), Some(0.7)), (true, 70));
+        assert_eq!(rotation(Some(0.5), Some(0.0)), (false, 0));
     }
 
     #[test]

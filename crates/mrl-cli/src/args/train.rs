@@ -199,7 +199,7 @@ pub struct RunArgs {
     /// The least and the largest share of the image's area that a small view shows
     #[arg(long, value_name = "LOW,HIGH", value_parser = two_shares)]
     pub small_crop_scale: Option<[f64; 2]>,
-    /// After this share of the steps, rotate the features to their principal components, and train on. Use 0 to turn it off [default: the share of
+    /// After this share of the steps, rotate the features to their principal components, and train on. Use 0 for no rotation [default: the share of
     /// --nest-after]
     #[arg(long, value_name = "SHARE")]
     pub rotate_after: Option<f64>,

@@ -24,12 +24,18 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From now on the first SIGINT or SIGTERM asks to end; the second ends the program at once. SIGHUP (a terminal that is closed) asks to end however
-    /// often it comes, since shell and kernel both send it. SIGUSR1, which Slurm can send before a job's time is over, asks to save.
+    /// From now on SIGUSR1, which Slurm can send before a job's time is over, asks to save. Other signals end the program.
     pub(crate) fn install() -> Result<Self> {
         let signals = Self { end: Arc::default(), save: Arc::default() };
+        flag::register(SIGUSR1, Arc::clone(&signals.save))?;
+        Ok(signals)
+    }
+
+    /// From now on the first SIGINT or SIGTERM asks to end; the second ends the program at once. SIGHUP (a terminal that is closed) asks to end however
+    /// often it comes, since shell and kernel both send it.
+    pub(crate) fn hold_endings(&self) -> Result<()> {
         for signal in [SIGINT, SIGTERM] {
-            let end = Arc::clone(&signals.end);
+            let end = Arc::clone(&self.end);
             // One exchange, since two threads may take two signals at the same moment.
             let take = move || {
                 if end.swap(true, Ordering::Relaxed) {
@@ -40,10 +46,9 @@ impl Signals {
             unsafe { low_level::register(signal, take) }?;
         }
         if !is_ignored(SIGHUP) {
-            flag::register(SIGHUP, Arc::clone(&signals.end))?;
+            flag::register(SIGHUP, Arc::clone(&self.end))?;
         }
-        flag::register(SIGUSR1, Arc::clone(&signals.save))?;
-        Ok(signals)
+        Ok(())
     }
 
     /// True once it was asked to end.

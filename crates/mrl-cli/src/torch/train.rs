@@ -77,6 +77,7 @@ fn run_config(
     pixel_cache: Option<PathBuf>,
     profile: Option<&Path>,
 ) -> Result<Ending> {
+    let signals = Signals::install()?;
     check_folder("--out", out)?;
     if resume {
         RunFolder::check_resumed(out, &config)?;
@@ -107,7 +108,7 @@ fn run_config(
     note(&format!("{}: {}, {}", out.display(), images.name(), describe(&config)));
 
     // Until here a signal ends the program at once: nothing is lost.
-    let signals = Signals::install()?;
+    signals.hold_endings()?;
     let dims = config.model.nesting.dims().to_vec();
     let mut observer = Watcher {
         signals,

@@ -148,15 +148,15 @@ fn for_no_holdout(under: &mut Table, over: &mut Table) {
     remove_if_zero(under, over, "data", "holdout");
 }
 
-/// `nest_after = 0` turns it off, and so does the head `fixed`, which trains no prefixes, unless `nest_after` is given with it. The same holds for
-/// `rotate_after`.
+/// `nest_after = 0` turns it off. The head `fixed`, which trains no prefixes, turns off both `nest_after` and `rotate_after`, unless they are given
+/// with it. `rotate_after = 0` stays: without it, `nest_after` says when to rotate.
 fn for_nesting_from_the_start(under: &mut Table, over: &mut Table) {
     for key in ["nest_after", "rotate_after"] {
         if value(over, "run", key).is_none() && text(over, "model", "head") == Some("fixed") {
             remove(under, "run", &[key]);
         }
-        remove_if_zero(under, over, "run", key);
     }
+    remove_if_zero(under, over, "run", "nest_after");
 }
 
 /// A setting that is off unless it is given can be turned off by 0.

@@ -114,7 +114,9 @@ fn nesting_can_begin_late_or_at_once() {
     assert!(both.check().unwrap_err().to_string().starts_with("nest-after is for heads that train prefixes"));
     let rotated = Settings::parse("[run]\nrotate_after = 0.5").unwrap().over(Settings::default()).unwrap();
     assert_eq!(rotated.config().unwrap().run.rotate_after, Some(0.5));
-    assert_eq!(over(rotated.clone(), "[run]\nrotate_after = 0").unwrap().run.rotate_after, None);
+    let off = over(rotated.clone(), "[run]\nrotate_after = 0\nnest_after = 0.5").unwrap();
+    assert_eq!((off.run.rotate_after, off.run.nest_after), (Some(0.0), Some(0.5)));
+    off.check().unwrap();
     assert_eq!(over(rotated, "[model]\nhead = \"fixed\"").unwrap().run.rotate_after, None);
     for share in ["1", "-0.1", "nan"] {
         let error = over(late(), &format!("[run]\nnest_after = {share}")).unwrap().check().unwrap_err();

@@ -53,6 +53,8 @@ pub(super) enum Reason {
     Output(String),
     /// A pipe, a socket or a device.
     NoFile,
+    /// A link without a target, which may have been a class.
+    DeadLink,
     /// An image beside the folders of splits.
     BesideSplits,
     /// Another folder of a split that was found.
@@ -69,6 +71,7 @@ impl fmt::Display for Reason {
             Self::OfSystem(name) => write!(f, "`{name}`"),
             Self::Output(name) => write!(f, "`{name}`, an output of mrl"),
             Self::NoFile => write!(f, "pipes, sockets or devices"),
+            Self::DeadLink => write!(f, "links whose target is missing"),
             Self::BesideSplits => write!(f, "images beside the folders of the splits"),
             Self::OtherFolder(name) => {
                 write!(f, "`{name}`, another folder of this split (choose it with --split-folder {name})")
@@ -136,6 +139,8 @@ impl Entries {
             Reason::NoFile
         } else if is_image_file(&path) {
             return self.images.push(path);
+        } else if kind.is_none() {
+            Reason::DeadLink
         } else {
             let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
             match ending {
