@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use mrl_data::{DatasetKind, SmallViews, Split};
 use mrl_embedding::Nesting;
 
@@ -47,6 +49,9 @@ impl Config {
         refuse(self.problem().map(str::to_owned))?;
         self.optimiser.check()?;
         self.data.image_size.map_or(Ok(()), check_image_size)?;
+        self.data
+            .dataset
+            .map_or(Ok(()), |kind| check_split_folder(kind, self.data.split_folder.as_deref()))?;
         check_view_scales(&self.run.view_scales)?;
         self.check_views()?;
         let nesting = self.nesting()?;
@@ -95,11 +100,6 @@ impl Config {
             (
                 self.run.nest_after.is_none() || self.model.head != Head::Fixed,
                 "nest-after is for heads that train prefixes, and the head fixed trains all dims alone; use nest-after 0, or another head",
-            ),
-            (
-                self.data.split_folder.is_none()
-                    || self.data.dataset.is_none_or(|kind| kind == DatasetKind::Folder),
-                "split-folder is for --dataset folder; leave it out",
             ),
             (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),
             (self.model.width > 0.0 && self.model.width <= 16.0, "width must be above 0 and at most 16"),
@@ -166,6 +166,15 @@ fn check_view_scales(scales: &[f64]) -> Result<(), ConfigError> {
     }
     let wrong = scales.iter().find(|&&scale| !(scale > 0.0 && scale <= 1.0));
     refuse(wrong.map(|scale| format!("view-scales {scale} must be above 0 and at most 1")))
+}
+
+/// Refuses `--split-folder` for a data set that is not a folder of images.
+///
+/// # Errors
+/// One sentence that names the cure.
+pub fn check_split_folder(kind: DatasetKind, split_folder: Option<&Path>) -> Result<(), ConfigError> {
+    let is_wrong = split_folder.is_some() && kind != DatasetKind::Folder;
+    refuse(is_wrong.then(|| "--split-folder is for --dataset folder; leave it out".to_owned()))
 }
 
 /// Whether images can be scaled to `size` × `size` pixels.

@@ -156,7 +156,8 @@ pub struct RunConfig {
     pub seed: u64,
     /// A line in `metrics.jsonl` every so many steps.
     pub log_every: u64,
-    /// A checkpoint every so many steps. Default: after each epoch, but once a minute at most, and every ten minutes within an epoch.
+    /// Save a checkpoint each time this many steps are done. Default: at the end of an epoch if the last checkpoint is at least a minute old, and within an
+    /// epoch if it is ten minutes old.
     pub checkpoint_every: Option<u64>,
     /// Every so many epochs, and at the end, the held-out images look for their nearest neighbours.
     pub eval_every: Option<u64>,

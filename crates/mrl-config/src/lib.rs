@@ -33,7 +33,7 @@ mod stored;
 mod tagged;
 
 pub use adapter::{AdaptObjective, AdapterForm};
-pub use checked::{CheckedConfig, Facts, check_image_size};
+pub use checked::{CheckedConfig, Facts, check_image_size, check_split_folder};
 pub use config::{Config, DataConfig, Encoder, MAX_LAYER, ModelConfig, RunConfig, Stem, TargetConfig};
 pub use device::{DeviceChoice, Precision};
 pub use difference::check_same;

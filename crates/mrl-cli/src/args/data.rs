@@ -16,7 +16,7 @@ pub struct LookArgs {
     /// The format of the images [default: folder].
     #[arg(long, value_parser = choice::<DatasetKind>())]
     pub dataset: Option<DatasetKind>,
-    /// Look at this part alone [default: all that are there].
+    /// Look only at this split [default: every split that exists].
     #[arg(long, value_parser = choice::<Split>())]
     pub split: Option<Split>,
     /// For --dataset folder: the folder of the split, relative to DIR, if its name is not that of a split; `.` takes all of DIR.

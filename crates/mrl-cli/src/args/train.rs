@@ -219,7 +219,8 @@ pub struct RunArgs {
     /// A line in metrics.jsonl every N steps
     #[arg(long, value_name = "N")]
     pub log_every: Option<u64>,
-    /// A checkpoint every N steps [default: after each epoch, but once a minute at most, and every ten minutes in a longer epoch]
+    /// Save a checkpoint every N steps [default: at the end of an epoch if the last checkpoint is at least a minute old, and within an epoch if
+    /// it is ten minutes old]
     #[arg(long, value_name = "N")]
     pub checkpoint_every: Option<u64>,
     /// After N steps, batch norm of both networks uses its running statistics, which no longer change. The reference's script does so

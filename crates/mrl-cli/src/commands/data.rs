@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
+use mrl_config::check_split_folder;
 use mrl_data::{DataError, DatasetKind, ImageSet, LeftOut, Look, OpenOptions, Repeat, Split, open, repeats};
 use serde::Serialize;
 
-use super::images::{Classes, check_split_folder, count_and_classes, left_out};
+use super::images::{Classes, count_and_classes, left_out};
 use crate::{
     Ending,
     args::LookArgs,
@@ -16,10 +17,10 @@ use crate::{
 /// Files and pairs of a kind that the text names.
 const NAMED: usize = 5;
 
-/// If more than one image in so many is a near duplicate, the pictures of the set look alike.
+/// A set is said to look alike if more than one image in this many is a near duplicate.
 const LOOK_ALIKE: usize = 10;
 
-/// What a data set holds.
+/// The result of `mrl data`: all splits, and the images that repeat others.
 #[derive(Serialize)]
 struct Report {
     splits: Vec<SplitReport>,

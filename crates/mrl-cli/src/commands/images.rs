@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::Result;
 use mrl_data::{DatasetKind, ImageSet, LeftOut, OpenOptions, Split};
 
-use crate::{
-    UsageError,
-    progress::{DataProgress, note},
-};
+use crate::progress::{DataProgress, note};
 
 /// The side of `ImageNet`'s crops, for images that differ in size.
 pub const IMAGENET: usize = 224;
@@ -34,14 +31,6 @@ pub fn open_images(
     Ok(images)
 }
 
-/// Refuses `--split-folder` for what is no folder of images.
-pub fn check_split_folder(kind: DatasetKind, split_folder: Option<&Path>) -> Result<()> {
-    if split_folder.is_some() && kind != DatasetKind::Folder {
-        return Err(UsageError("--split-folder is for --dataset folder; leave it out".to_owned()).into());
-    }
-    Ok(())
-}
-
 /// The number of images and classes, and what was left out, in one line.
 fn found(images: &ImageSet) -> String {
     let left_out = left_out(images.left_out()).map(|list| format!("; left out: {list}"));
@@ -63,14 +52,11 @@ impl Classes {
     /// The classes of labelled images. A class without a name is called by its number.
     pub(super) fn of(images: &ImageSet) -> Option<Self> {
         let labels = images.labels()?;
-        let known = images.class_names().map_or(0, <[String]>::len);
-        let most = labels.iter().filter_map(|&label| usize::try_from(label).ok()).max();
-        let mut counts = vec![0; known.max(most.map_or(0, |label| label + 1))];
-        labels.iter().filter_map(|&label| usize::try_from(label).ok()).for_each(|label| counts[label] += 1);
-        let name = |class: usize| {
-            let names = images.class_names().unwrap_or_default();
-            names.get(class).cloned().unwrap_or_else(|| class.to_string())
-        };
+        let names = images.class_names().unwrap_or_default();
+        let known = labels.iter().filter_map(|&label| usize::try_from(label).ok());
+        let mut counts = vec![0; known.clone().map(|label| label + 1).max().unwrap_or(0).max(names.len())];
+        known.for_each(|label| counts[label] += 1);
+        let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
         Some(Self(counts.into_iter().enumerate().map(|(class, count)| (name(class), count)).collect()))
     }
 }
@@ -93,7 +79,7 @@ impl std::fmt::Display for Classes {
     }
 }
 
-/// What was left out, by reason, and the classes in whose folders it lay.
+/// Lists the entries that were left out, by reason, with the classes in whose folders they were.
 pub(super) fn left_out(entries: &[LeftOut]) -> Option<String> {
     let mut by_reason = BTreeMap::<&str, (usize, Vec<&str>)>::new();
     for LeftOut { class, reason, count } in entries {

@@ -4,11 +4,11 @@ use anyhow::Result;
 use mrl_cli::{
     Ending, UsageError,
     args::{EmbedArgs, ImageArgs, SearchArgs},
-    commands::{check_split_folder, native_size, open_images},
+    commands::{native_size, open_images},
     outputs::{OutputFile, SET, check_apart},
     progress::{Progress, answer, note},
 };
-use mrl_config::{NetworkChoice, ResolvedData};
+use mrl_config::{NetworkChoice, ResolvedData, check_split_folder};
 use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{Embedder, embed_pixels};

@@ -14,7 +14,7 @@ use signal_hook::{
     flag, low_level,
 };
 
-/// What the user or the system asked of the program.
+/// Requests that reach the program as signals.
 #[derive(Clone)]
 pub(crate) struct Signals {
     /// To end.

@@ -72,6 +72,16 @@ fn matrix(world: &World, file: &str, name: &str) -> Option<Vec<Vec<f64>>> {
     Some(numbers.chunks(tensor.shape()[1]).map(<[f64]>::to_vec).collect())
 }
 
+/// The checkpoint of step 20 is from before the rotation: a run that resumes there ends with the same bits.
+fn resumes_over_the_rotation(world: &World, out: &str) {
+    let whole = world.results(out);
+    for name in ["encoder.safetensors", "online.safetensors", "checkpoints/step-000000040.safetensors"] {
+        fs::remove_file(world.path(out).join(name)).unwrap();
+    }
+    succeed(world.mrl(&format!("train --resume --out {out}")));
+    assert!(world.results(out) == whole);
+}
+
 #[test]
 fn a_run_that_rotates_trains_prefixes_before_and_after() {
     let world = World::new();
@@ -82,12 +92,7 @@ fn a_run_that_rotates_trains_prefixes_before_and_after() {
         !text(&world.read("run/metrics.jsonl")).contains("null"),
         "every prefix is trained in every step"
     );
-    let whole = world.results("run");
-    for name in ["encoder.safetensors", "online.safetensors", "checkpoints/step-000000040.safetensors"] {
-        fs::remove_file(world.path("run").join(name)).unwrap();
-    }
-    succeed(world.mrl("train --resume --out run"));
-    assert!(world.results("run") == whole);
+    resumes_over_the_rotation(&world, "run");
     assert_eq!(matrix(&world, "run/encoder.safetensors", "fc.weight").unwrap().len(), 64);
 }
 
@@ -102,13 +107,7 @@ fn a_run_that_nests_late_is_rotated_resumed_folded_and_unfolded() {
     let lines: Vec<usize> = metrics.lines().map(trained).collect();
     assert!(lines[1] == lines[0] && lines[2] == 0 && lines[0] > 0, "{metrics}");
 
-    // The checkpoint of step 20 is from before the rotation.
-    let whole = world.results("late");
-    for name in ["encoder.safetensors", "online.safetensors", "checkpoints/step-000000040.safetensors"] {
-        fs::remove_file(world.path("late").join(name)).unwrap();
-    }
-    succeed(world.mrl("train --resume --out late"));
-    assert!(world.results("late") == whole);
+    resumes_over_the_rotation(&world, "late");
 
     let (before, file) = (embed(&world, "--run late", "before.safetensors"), "late/encoder.safetensors");
     let rotation = matrix(&world, file, "fc.weight").unwrap();

@@ -26,6 +26,19 @@ fn wait_until(child: &mut Child, reached: impl Fn() -> bool) {
     }
 }
 
+/// A run into `out` that has done its first step.
+fn at_work(world: &World, out: &str, options: &str) -> Child {
+    let mut child = started(world.train(out, options));
+    let metrics = world.path(out).join("metrics.jsonl");
+    wait_until(&mut child, || lines(&metrics) > 0);
+    child
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success(), "SIG{signal}");
+}
+
 fn lines(path: &Path) -> usize {
     fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }
@@ -105,7 +118,7 @@ fn a_signal_saves_a_checkpoint_and_ends_with_130() {
         let mut child = started(world.train("run", &format!("{long} --resume")));
         let before = lines(&run.join("metrics.jsonl"));
         wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > before);
-        Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        send(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(130), "SIG{signal}");
         assert!(fs::read_dir(run.join("checkpoints")).unwrap().count() > 0);
     }
@@ -120,9 +133,8 @@ fn a_signal_can_ask_for_a_checkpoint_and_the_run_goes_on() {
     let long = "--max-steps 150 --checkpoint-every 1000";
     succeed(world.train("whole", long));
     let run = world.path("run");
-    let mut child = started(world.train("run", long));
-    wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > 0);
-    Command::new("kill").args(["-s", "USR1", &child.id().to_string()]).status().unwrap();
+    let mut child = at_work(&world, "run", long);
+    send(&child, "USR1");
     let saved = || fs::read_dir(run.join("checkpoints")).map_or(0, Iterator::count);
     wait_until(&mut child, || saved() > 0);
     assert!(lines(&run.join("metrics.jsonl")) < 150, "it was saved at the end");
@@ -136,10 +148,9 @@ fn a_signal_can_ask_for_a_checkpoint_and_the_run_goes_on() {
 fn a_closed_terminal_saves_a_checkpoint_and_nohup_goes_on() {
     let world = World::new();
     let run = world.path("run");
-    let mut child = started(world.train("run", "--max-steps 60 --checkpoint-every 1000"));
-    wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > 0);
+    let mut child = at_work(&world, "run", "--max-steps 60 --checkpoint-every 1000");
     for signal in ["STOP", "HUP", "CONT", "HUP"] {
-        Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        send(&child, signal);
     }
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
@@ -151,7 +162,7 @@ fn a_closed_terminal_saves_a_checkpoint_and_nohup_goes_on() {
     nohup.envs(train.get_envs().filter_map(|(key, value)| Some((key, value?))));
     let mut child = started(nohup);
     wait_until(&mut child, || lines(&on.join("metrics.jsonl")) > 0);
-    Command::new("kill").args(["-s", "HUP", &child.id().to_string()]).status().unwrap();
+    send(&child, "HUP");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
@@ -161,11 +172,9 @@ fn a_closed_terminal_saves_a_checkpoint_and_nohup_goes_on() {
 fn a_second_signal_ends_at_once_without_a_checkpoint() {
     let world = World::new();
     let run = world.path("run");
-    let mut child = started(world.train("run", "--max-steps 60 --checkpoint-every 1000"));
-    wait_until(&mut child, || lines(&run.join("metrics.jsonl")) > 0);
+    let mut child = at_work(&world, "run", "--max-steps 60 --checkpoint-every 1000");
     for signal in ["STOP", "INT", "TERM", "CONT"] {
-        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
-        assert!(sent.success(), "SIG{signal}");
+        send(&child, signal);
     }
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let saved = fs::read_dir(run.join("checkpoints")).map_or(0, Iterator::count);

@@ -51,7 +51,7 @@ pub fn read_image(path: &Path) -> Result<Image<'static>, DataError> {
 /// Reads and decodes a file.
 ///
 /// # Errors
-/// What is wrong with the file or the image, to follow the file's name.
+/// Says what is wrong with the file or the image. The caller puts the file's name before it.
 pub(super) fn decode_file(path: &Path) -> Result<Decoded, String> {
     let unreadable = |error: io::Error| format!("cannot be read ({error})");
     // Before it is opened: a pipe would wait for someone who writes to it.

@@ -40,7 +40,7 @@ impl StoredSize {
     /// Reads and decodes a file, and shrinks the image where it is too large.
     ///
     /// # Errors
-    /// What is wrong with the file or the image, to follow the file's name.
+    /// Says what is wrong with the file or the image. The caller puts the file's name before it.
     pub(super) fn load(self, path: &Path) -> Result<Decoded, String> {
         decode_file(path).map(|decoded| self.shrink(decoded))
     }
