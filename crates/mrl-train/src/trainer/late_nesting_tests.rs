@@ -82,7 +82,8 @@ fn a_rotation_changes_no_step_that_trains_all_dims() {
 #[test]
 fn prefixes_of_a_shared_head_go_on_over_a_rotation_and_learn() {
     for (objective, head) in [("simclr", Head::MrlE), ("vicreg", Head::RandomPrefix), ("simclr", Head::Mrl)] {
-        let mut config = late(objective, head, sgd());
+        let mut config = late(objective, head, Rule::AdamW);
+        config.optimiser.lr = 3e-3;
         config.run.nest_after = None;
         config.run.rotate_after = Some(0.5);
         config.model.head_batch_norm = Some(true);
