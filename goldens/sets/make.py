@@ -23,6 +23,9 @@ for kind in ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8"]:
     for order, called in [("C", "rows"), ("F", "columns")]:
         numpy.save(HERE / f"{name}-{called}.npy", numpy.asarray(numbers, kind, order=order))
 
+for kind in ["i1", "u1"]:
+    numpy.save(HERE / f"{kind}.npy", numpy.arange(ROWS * WIDTH).reshape(ROWS, WIDTH).astype(kind) - (kind == "i1") * 6)
+
 kinds = [
     (torch.float16, torch.int32),
     (torch.float16, torch.uint32),
@@ -38,3 +41,7 @@ for floats, integers in kinds:
     name = f"{floats}-{integers}".replace("torch.", "")
     tensors = {"embeddings": torch.from_numpy(numbers).to(floats), "labels": labels.to(integers)}
     save_file(tensors, HERE / f"{name}.safetensors")
+
+bytes_of = {"embeddings": torch.arange(ROWS * WIDTH, dtype=torch.int8).view(ROWS, WIDTH) - 6, "labels": torch.arange(ROWS) % 2 == 0}
+save_file(bytes_of, HERE / "int8-bool.safetensors")
+save_file({"embeddings": torch.from_numpy(numbers).float(), "labels": torch.arange(ROWS).double()}, HERE / "float32-float64.safetensors")

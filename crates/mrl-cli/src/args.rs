@@ -121,16 +121,30 @@ pub struct EmbedArgs {
 #[derive(Clone, Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub struct EvalArgs {
-    /// The embedding set to learn from; one for each --test, or one for all.
+    /// The vectors to learn from, with labels: an embedding set (safetensors), or .npy or Parquet with the options below; one for each --test,
+    /// or one for all.
     #[arg(long, value_name = "FILE", required_unless_present = "compare", requires = "test")]
     pub train: Vec<PathBuf>,
-    /// The embedding set to test on. Several are several runs: each has its report in a folder run-N of --out, and mean and
+    /// The vectors to test on, likewise. Several are several runs: each has its report in a folder run-N of --out, and mean and
     /// standard deviation are shown.
     #[arg(long, value_name = "FILE", required_unless_present = "compare", requires = "train")]
     pub test: Vec<PathBuf>,
+    /// A label for each vector of --train, instead of those in its file: an array (.npy) of whole numbers or text, or text with a label in each
+    /// line; one for each --train.
+    #[arg(long, value_name = "FILE", conflicts_with = "label_column")]
+    pub train_labels: Vec<PathBuf>,
+    /// The same for --test.
+    #[arg(long, value_name = "FILE", conflicts_with = "label_column")]
+    pub test_labels: Vec<PathBuf>,
+    /// The column of vectors of Parquet files [default: the only one of lists of floats].
+    #[arg(long, value_name = "NAME")]
+    pub column: Option<String>,
+    /// The column of labels of Parquet files, whole numbers or text.
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
     /// Draw reports that are there already in one chart: folders that `mrl eval` wrote, or their report.json.
     #[arg(long, value_name = "RUN", num_args = 1.., conflicts_with_all = [
-        "train", "test", "baseline", "dims", "methods", "measures", "l2", "tolerance", "neighbours", "temperature", "database",
+        "train", "test", "train_labels", "test_labels", "column", "label_column", "baseline", "dims", "methods", "measures", "l2", "tolerance", "neighbours", "temperature", "database",
         "hits", "resamples", "seed", "data_dir", "outcomes",
     ])]
     pub compare: Vec<PathBuf>,

@@ -14,7 +14,17 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// A message in its own line. That nobody reads it any more is no reason to end.
 pub fn note(message: &str) {
-    let _ = writeln!(io::stderr(), "{message}");
+    let _ = writeln!(io::stderr(), "{}", printable(message));
+}
+
+/// The text with control characters written out, but for the ends of lines: names of files may hold any, and a terminal would obey.
+pub fn printable(text: &str) -> String {
+    let written = |letter: char| match letter {
+        '\n' => "\n".to_owned(),
+        letter if letter.is_control() => letter.escape_default().to_string(),
+        letter => letter.to_string(),
+    };
+    text.chars().map(written).collect()
 }
 
 /// The error that ends the program, with its causes, in one line. The libraries' errors name their causes themselves.

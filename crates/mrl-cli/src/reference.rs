@@ -9,6 +9,7 @@ use std::{
 use clap::{Parser, ValueEnum};
 use mrl_config::{CheckedConfig, Config, Encoder, Objective, Precision, Relic};
 use mrl_data::{DatasetKind, Split};
+use mrl_embedding::quoted;
 
 use crate::{UsageError, progress::note};
 
@@ -173,7 +174,7 @@ impl ReferenceArgs {
              for each class, and run: mrl train --preset reference --dataset folder --data-dir {name} --image-size {size} \
              --stem imagenet --encoder {} --out {}",
             self.encoder_model_name.encoder(),
-            self.save_model_dir.display()
+            quoted(&self.save_model_dir)
         ))
         .into()
     }

@@ -30,11 +30,14 @@ pub enum Error {
 use crate::NestingError;
 
 impl Error {
-    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+    /// Of the file at `path`.
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 
-    pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
+    /// Of the file at `path`; the problem in words, with the cure.
+    #[must_use]
+    pub fn damaged(path: &Path, problem: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), problem: problem.into() }
     }
 }

@@ -1,48 +1,49 @@
 //! The safetensors form of an embedding set: `embeddings` f32 `[n, d]`, optional `labels` i64 `[n]`, optional ids as `ids` u8 (all names,
 //! one after the other) and `id_ends` i64 `[n]`; [`Metadata`] as string entries of the header.
 //!
-//! Of other programs, floats of 16 and 64 bits and whole numbers of other sizes are read too, and labels in a column `[n, 1]`.
+//! Of other programs, floats of 16 and 64 bits and whole numbers of 8 bits are read too; labels may be whole numbers of any type, in a
+//! column `[n, 1]` as well.
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
     path::Path,
+    sync::Arc,
 };
 
 use bytemuck::NoUninit;
 use half::{bf16, f16};
+use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 
 use crate::{
     EmbeddingSet, Error, Metadata, Nesting,
-    values::{self, Values},
+    labels::whole,
+    read_tensors,
+    values::{Values, of_whole_numbers},
     write_tensors,
 };
 
-pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
-    let map = values::map(path).map_err(Error::io(path))?;
-    parse(path, &map, |data| {
+/// Reads the set whose file is mapped at `map`. `note` hears how numbers were changed.
+pub(crate) fn read(path: &Path, map: &Arc<Mmap>, note: &mut dyn FnMut(&str)) -> Result<EmbeddingSet, Error> {
+    let values = |data: &[u8]| {
         let start = data.as_ptr() as usize - map.as_ptr() as usize;
-        Values::in_map(&map, start, start + data.len())
-    })
+        Values::in_map(map, start, start + data.len())
+    };
+    parse(path, map, values, note)
 }
 
 /// `values` makes numbers of a part of `bytes` that holds `f32`.
-fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Result<EmbeddingSet, Error> {
-    if let Some(problem) = of_another_kind(bytes) {
-        return Err(Error::damaged(path, problem));
-    }
-    let not_safetensors =
-        |error| Error::damaged(path, format!("is not a whole safetensors file ({error}); write it again"));
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
-
-    let embeddings = tensors.tensor("embeddings").map_err(|_| {
-        let mut there = tensors.names();
-        there.sort_unstable();
-        let there = there.join(", ");
-        Error::damaged(path, format!("has no tensor `embeddings`, but [{there}]; give the vectors that name"))
-    })?;
+fn parse(
+    path: &Path,
+    bytes: &[u8],
+    values: impl FnOnce(&[u8]) -> Values,
+    note: &mut dyn FnMut(&str),
+) -> Result<EmbeddingSet, Error> {
+    let (tensors, entries) = read_tensors(bytes).map_err(|problem| Error::damaged(path, problem))?;
+    let embeddings = tensors
+        .tensor("embeddings")
+        .map_err(|_| Error::damaged(path, without_embeddings(tensors.names())))?;
     let &[_, width] = embeddings.shape() else {
         return Err(Error::damaged(
             path,
@@ -50,15 +51,18 @@ fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Res
         ));
     };
     let within = |error: Error| Error::damaged(path, error.to_string());
-    let mut set =
-        EmbeddingSet::of(read_numbers(path, "embeddings", &embeddings, values)?, width).map_err(within)?;
+    let mut set = EmbeddingSet::of(read_numbers(path, "embeddings", &embeddings, width, values)?, width)
+        .map_err(within)?;
+    if let Dtype::I8 | Dtype::U8 = embeddings.dtype() {
+        note(&of_whole_numbers(path));
+    }
     if let Ok(labels) = tensors.tensor("labels") {
         set = set.with_labels(read_integers(path, "labels", &labels)?).map_err(within)?;
     }
     if let Some(ids) = read_ids(path, &tensors)? {
         set = set.with_ids(ids).map_err(within)?;
     }
-    set.metadata = read_metadata(path, header.metadata().as_ref())?;
+    set.metadata = read_metadata(path, &entries)?;
     if let Some(nesting) = &set.metadata.nesting
         && nesting.width() != width
     {
@@ -70,23 +74,27 @@ fn parse(path: &Path, bytes: &[u8], values: impl FnOnce(&[u8]) -> Values) -> Res
     Ok(set)
 }
 
-/// What a file is that begins as others than safetensors do, and the cure.
-fn of_another_kind(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [b'P', b'A', b'R', b'1', ..] => {
-            Some("is a Parquet file; name it .parquet where these are read, or store the vectors as .npy")
-        }
-        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some("is a .npy file; let its name end in .npy"),
-        [b'P', b'K', 3, 4, ..] => Some("is an archive, such as .npz; save one array with numpy.save"),
-        _ => None,
+/// What is wrong with a file of these tensors, of which none is called `embeddings`.
+fn without_embeddings(mut names: Vec<&str>) -> String {
+    const SHOWN: usize = 5;
+    if names.iter().any(|name| name.ends_with("conv1.weight")) {
+        return "is an encoder, which holds no vectors; make some of images: mrl embed".to_owned();
     }
+    names.sort_unstable();
+    let more = names.len().saturating_sub(SHOWN);
+    let mut there = names[..names.len() - more].join(", ");
+    if more > 0 {
+        there += &format!(" and {more} more");
+    }
+    format!("has no tensor `embeddings`, but [{there}]; give the vectors that name")
 }
 
-/// The floats of a tensor: `values` makes them of `f32`, and of others they are a copy.
+/// The numbers of a tensor of rows of `width`: `values` makes them of `f32`, and of others they are a copy.
 fn read_numbers(
     path: &Path,
     name: &str,
     tensor: &TensorView<'_>,
+    width: usize,
     values: impl FnOnce(&[u8]) -> Values,
 ) -> Result<Values, Error> {
     let bytes = tensor.data();
@@ -94,9 +102,10 @@ fn read_numbers(
         Dtype::F32 => values(bytes),
         Dtype::F16 => Values::converted(bytes, |number| f16::from_le_bytes(number).to_f32()),
         Dtype::BF16 => Values::converted(bytes, |number| bf16::from_le_bytes(number).to_f32()),
-        Dtype::F64 => {
-            Values::narrowed(bytes).map_err(|problem| Error::damaged(path, format!("`{name}` {problem}")))?
-        }
+        Dtype::F64 => Values::narrowed(bytes, width)
+            .map_err(|problem| Error::damaged(path, format!("`{name}` {problem}")))?,
+        Dtype::I8 => Values::converted(bytes, |number| i8::from_le_bytes(number).into()),
+        Dtype::U8 => Values::converted(bytes, |number| u8::from_le_bytes(number).into()),
         _ => return Err(wrong_dtype(path, name, Dtype::F32, tensor)),
     })
 }
@@ -108,6 +117,7 @@ fn read_integers(path: &Path, name: &str, tensor: &TensorView<'_>) -> Result<Vec
             format!("`{name}` has shape {:?}; store one number for each embedding, as [n]", tensor.shape());
         return Err(Error::damaged(path, problem));
     };
+    let damaged = |problem: String| Error::damaged(path, format!("`{name}`: {problem}"));
     let bytes = tensor.data();
     Ok(match tensor.dtype() {
         Dtype::I64 => integers(bytes, i64::from_le_bytes),
@@ -120,12 +130,23 @@ fn read_integers(path: &Path, name: &str, tensor: &TensorView<'_>) -> Result<Vec
         Dtype::U32 => integers(bytes, u32::from_le_bytes),
         Dtype::U16 => integers(bytes, u16::from_le_bytes),
         Dtype::U8 => integers(bytes, u8::from_le_bytes),
+        Dtype::BOOL => bytes.iter().map(|&byte| i64::from(byte != 0)).collect(),
+        Dtype::F16 => floats(bytes, |number| f16::from_le_bytes(number).to_f64()).map_err(damaged)?,
+        Dtype::BF16 => floats(bytes, |number| bf16::from_le_bytes(number).to_f64()).map_err(damaged)?,
+        Dtype::F32 => floats(bytes, |number| f32::from_le_bytes(number).into()).map_err(damaged)?,
+        Dtype::F64 => floats(bytes, f64::from_le_bytes).map_err(damaged)?,
         _ => return Err(wrong_dtype(path, name, Dtype::I64, tensor)),
     })
 }
 
 fn integers<T: Into<i64>, const N: usize>(bytes: &[u8], integer: fn([u8; N]) -> T) -> Vec<i64> {
     bytes.as_chunks::<N>().0.iter().map(|&chunk| integer(chunk).into()).collect()
+}
+
+/// Floats that are whole numbers.
+fn floats<const N: usize>(bytes: &[u8], float: fn([u8; N]) -> f64) -> Result<Vec<i64>, String> {
+    let floats = bytes.as_chunks::<N>().0.iter().map(|&chunk| float(chunk));
+    whole(floats)
 }
 
 /// The numbers, or one that `i64` does not hold.
@@ -170,8 +191,8 @@ fn split_ids(path: &Path, bytes: &[u8], ends: &[i64]) -> Result<Vec<String>, Err
 const NESTING: &str = "nesting";
 const CLASS_NAMES: &str = "class_names";
 
-fn read_metadata(path: &Path, header: Option<&HashMap<String, String>>) -> Result<Metadata, Error> {
-    let entry = |key: &str| header.and_then(|header| header.get(key)).cloned();
+fn read_metadata(path: &Path, entries: &HashMap<String, String>) -> Result<Metadata, Error> {
+    let entry = |key: &str| entries.get(key).cloned();
     let nesting = entry(NESTING)
         .map(|text| Nesting::parse(&text).map_err(|error| Error::damaged(path, error.to_string())))
         .transpose()?;
@@ -315,7 +336,7 @@ mod tests {
     #[test]
     fn a_set_survives_the_file() {
         let set = sample();
-        assert_eq!(parse(Path::new("set"), &written(&set), Values::copied).unwrap(), set);
+        assert_eq!(parse(Path::new("set"), &written(&set), Values::copied, &mut |_| {}).unwrap(), set);
     }
 
     #[test]
@@ -323,11 +344,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("set.safetensors");
         write(&sample(), &path).unwrap();
-        let mapped = read(&path).unwrap();
+        let mapped = EmbeddingSet::read(&path).unwrap();
         write(&EmbeddingSet::new(vec![9.0], 1).unwrap(), &path).unwrap();
         assert_eq!(mapped, sample());
         write(&mapped, &path).unwrap();
-        assert_eq!(read(&path).unwrap(), sample());
+        assert_eq!(EmbeddingSet::read(&path).unwrap(), sample());
     }
 
     #[test]
@@ -370,11 +391,21 @@ mod tests {
             ("float64-uint8", [0, 1, 2]),
             ("float32-int64", [1, 0, -1]),
             ("float32-uint64", [0, 1, 2]),
+            ("float32-float64", [0, 1, 2]),
         ] {
-            let set = read(&folder.join(format!("{name}.safetensors"))).unwrap();
+            let set = EmbeddingSet::read(folder.join(format!("{name}.safetensors"))).unwrap();
             assert_eq!((set.embeddings(), set.width()), (&numbers[..], 4), "{name}");
             assert_eq!(set.labels().unwrap(), labels, "{name}");
         }
+    }
+
+    #[test]
+    fn bytes_and_booleans_are_read() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/sets/int8-bool.safetensors");
+        let mut notes = 0;
+        let set = EmbeddingSet::read_noting(&path, &mut |_| notes += 1).unwrap();
+        assert_eq!(set.embeddings(), (-6..6i8).map(f32::from).collect::<Vec<_>>());
+        assert_eq!((set.labels().unwrap(), notes), (&[1, 0, 1][..], 1));
     }
 
     #[test]
@@ -420,28 +451,31 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_something_else_is_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("set.safetensors");
-        let tensor = |name: &str| (name.to_owned(), Column::new(Dtype::F32, vec![1, 1], vec![0u8; 4]));
-        write_tensors(&path, ["text_embeds", "image_embeds"].map(tensor), &BTreeMap::new()).unwrap();
-        for (bytes, problem) in [
-            (std::fs::read(&path).unwrap(), "no tensor `embeddings`, but [image_embeds, text_embeds]"),
-            (b"PAR1 and more".to_vec(), "is a Parquet file"),
-            (b"\x93NUMPY and more".to_vec(), "is a .npy file"),
-            (b"PK\x03\x04 and more".to_vec(), "is an archive, such as .npz"),
-        ] {
-            let error = parse(&path, &bytes, Values::copied).unwrap_err().to_string();
-            assert!(error.contains(problem), "{error}");
-        }
+    fn a_file_of_other_tensors_is_named() {
+        let problem = |names: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("set.safetensors");
+            let tensor =
+                |name: &&str| ((*name).to_owned(), Column::new(Dtype::F32, vec![1, 1], vec![0u8; 4]));
+            write_tensors(&path, names.iter().map(tensor), &BTreeMap::new()).unwrap();
+            EmbeddingSet::read(&path).unwrap_err().to_string().replace(&format!("{}: ", path.display()), "")
+        };
+        let cure = "give the vectors that name";
+        let expected = format!("has no tensor `embeddings`, but [image_embeds, text_embeds]; {cure}");
+        assert_eq!(problem(&["text_embeds", "image_embeds"]), expected);
+        let expected = format!("has no tensor `embeddings`, but [1, 2, 3, 4, 5 and 2 more]; {cure}");
+        assert_eq!(problem(&["7", "6", "5", "4", "3", "2", "1"]), expected);
+        let expected = "is an encoder, which holds no vectors; make some of images: mrl embed";
+        assert_eq!(problem(&["bn1.weight", "conv1.weight"]), expected);
     }
 
     #[test]
     fn a_cut_file_is_named() {
         let bytes = written(&sample());
-        let error = parse(Path::new("cut.safetensors"), &bytes[..bytes.len() - 1], Values::copied)
-            .unwrap_err()
-            .to_string();
+        let error =
+            parse(Path::new("cut.safetensors"), &bytes[..bytes.len() - 1], Values::copied, &mut |_| {})
+                .unwrap_err()
+                .to_string();
         assert!(error.starts_with("cut.safetensors: is not a whole safetensors file"), "{error}");
     }
 
@@ -452,7 +486,7 @@ mod tests {
             let at = at % bytes.len();
             bytes[at] = value;
             bytes.truncate(bytes.len().saturating_sub(cut));
-            let _ = parse(Path::new("damaged"), &bytes, Values::copied);
+            let _ = parse(Path::new("damaged"), &bytes, Values::copied, &mut |_| {});
         }
     }
 }

@@ -24,6 +24,9 @@
 mod atomic;
 mod error;
 mod file;
+mod ids;
+mod kind;
+mod labels;
 mod nesting;
 mod npy;
 mod set;
@@ -32,7 +35,10 @@ mod values;
 
 pub use atomic::{check_writable, is_unfinished, remove_unfinished, write_atomically};
 pub use error::Error;
+pub use ids::{Id, IdKind, Ids};
+pub use kind::{FileKind, quoted};
+pub use labels::Labels;
 pub use nesting::{Nesting, NestingError};
 pub use set::{EmbeddingSet, Metadata};
-pub use tensors::{tensor_bytes, write_tensors};
-pub use values::narrow;
+pub use tensors::{read_tensors, tensor_bytes, write_tensors};
+pub use values::{narrowed, of_whole_numbers};

@@ -1,19 +1,21 @@
 //! The `.npy` form: the embeddings alone, `[n, d]`, as numpy reads and writes them. They are written as f32 in C order; floats of 16 and
-//! 64 bits, of either byte order, and matrices in Fortran order are read too.
+//! 64 bits, of either byte order, whole numbers of 8 bits, and matrices in Fortran order are read too.
 
 use std::{
     fmt::Display,
     io::{self, Cursor},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    sync::Arc,
 };
 
 use half::f16;
+use memmap2::Mmap;
 use npyz::{Deserialize, NpyFile, NpyHeader, Order, WriterBuilder};
 
 use crate::{
     EmbeddingSet, Error,
-    values::{self, Values, narrow},
+    values::{self, Values, narrowed},
     write_atomically,
 };
 
@@ -21,14 +23,11 @@ pub(crate) fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
-pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
-    let map = values::map(path).map_err(Error::io(path))?;
+/// Reads the set whose file is mapped at `map`. `note` hears how numbers were changed.
+pub(crate) fn read(path: &Path, map: &Arc<Mmap>, note: &mut dyn FnMut(&str)) -> Result<EmbeddingSet, Error> {
     let damaged = |problem: String| Error::damaged(path, problem);
     let mut cursor = Cursor::new(&map[..]);
-    // Of sizes that no machine has it may panic, which is an error like the others.
-    let header = catch_unwind(AssertUnwindSafe(|| NpyHeader::from_reader(&mut cursor)))
-        .unwrap_or_else(|_| Err(io::Error::other("its shape cannot be")))
-        .map_err(|error| damaged(format!("is not a .npy file ({error}); save it with numpy.save")))?;
+    let header = header(&mut cursor).map_err(damaged)?;
     let &[n, d] = header.shape() else {
         return Err(damaged(format!(
             "has shape {:?}; embeddings are a matrix [n, d], so reshape it",
@@ -36,58 +35,106 @@ pub(crate) fn read(path: &Path) -> Result<EmbeddingSet, Error> {
         )));
     };
     let descr = header.dtype().descr();
-    let Some(number_size) = number_size(&descr) else {
+    let Some(number) = Number::of(&descr) else {
         return Err(damaged(format!("holds numbers of type {descr}; save it with astype(numpy.float32)")));
     };
-    // Checked before anything is allocated: a damaged header may claim any number of rows.
     let start = cursor.position();
-    let size = n.checked_mul(d).and_then(|numbers| numbers.checked_mul(number_size));
-    let Some(end) = size.and_then(|size| size.checked_add(start)).filter(|&end| end <= map.len() as u64)
-    else {
-        return Err(damaged(format!("says it holds {n} x {d} numbers, more than the file has; it was cut")));
-    };
+    let end = check_size(&[n, d], number.size(), start, map).map_err(damaged)?;
     let values = if descr == "'<f4'" && header.order() == Order::C {
-        Values::in_map(&map, start as usize, end as usize)
+        Values::in_map(map, start as usize, end as usize)
     } else {
         let file = NpyFile::with_header(header, cursor);
-        Values::Owned(convert(file, number_size, n as usize, d as usize).map_err(damaged)?)
+        Values::Owned(convert(file, number, n as usize, d as usize).map_err(damaged)?)
     };
-    EmbeddingSet::of(values, d as usize).map_err(|error| damaged(error.to_string()))
+    if let Number::I8 | Number::U8 = number {
+        note(&values::of_whole_numbers(path));
+    }
+    let set = EmbeddingSet::of(values, d as usize).map_err(|error| damaged(error.to_string()))?;
+    Ok(set)
 }
 
-/// The bytes of a number, of the types that are read.
-fn number_size(descr: &str) -> Option<u64> {
-    match descr.trim_matches('\'').trim_start_matches(['<', '>']) {
-        "f2" => Some(2),
-        "f4" => Some(4),
-        "f8" => Some(8),
-        _ => None,
+/// The header of an array; `cursor` is then where its values begin.
+pub(crate) fn header(cursor: &mut Cursor<&[u8]>) -> Result<NpyHeader, String> {
+    // Of sizes that no machine has it may panic, which is an error like the others.
+    catch_unwind(AssertUnwindSafe(|| NpyHeader::from_reader(cursor)))
+        .unwrap_or_else(|_| Err(io::Error::other("its shape cannot be")))
+        .map_err(|error| format!("is not a .npy file ({error}); save it with numpy.save"))
+}
+
+/// Where an array of this shape ends that begins at `start` of `bytes`. To be asked before anything is allocated: a damaged header may
+/// claim any number of values.
+pub(crate) fn check_size(shape: &[u64], size: u64, start: u64, bytes: &[u8]) -> Result<u64, String> {
+    let total = shape.iter().try_fold(size, |total, &dim| total.checked_mul(dim));
+    total.and_then(|total| total.checked_add(start)).filter(|&end| end <= bytes.len() as u64).ok_or_else(
+        || {
+            let shape = shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
+            format!("says it holds {shape} values, more than the file has; it was cut")
+        },
+    )
+}
+
+/// The types of numbers that are read.
+#[derive(Clone, Copy)]
+enum Number {
+    F16,
+    F32,
+    F64,
+    I8,
+    U8,
+}
+
+impl Number {
+    fn of(descr: &str) -> Option<Self> {
+        match descr.trim_matches('\'').trim_start_matches(['<', '>', '|']) {
+            "f2" => Some(Self::F16),
+            "f4" => Some(Self::F32),
+            "f8" => Some(Self::F64),
+            "i1" => Some(Self::I8),
+            "u1" => Some(Self::U8),
+            _ => None,
+        }
+    }
+
+    /// In bytes.
+    fn size(self) -> u64 {
+        match self {
+            Self::I8 | Self::U8 => 1,
+            Self::F16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
     }
 }
 
 /// The matrix `[n, d]` row by row, as `f32`.
-fn convert(file: NpyFile<Cursor<&[u8]>>, number_size: u64, n: usize, d: usize) -> Result<Vec<f32>, String> {
+fn convert(file: NpyFile<Cursor<&[u8]>>, number: Number, n: usize, d: usize) -> Result<Vec<f32>, String> {
     let order = file.order();
-    let numbers = match number_size {
-        2 => in_order_of_file(file, |number: f16| Ok(number.to_f32())),
-        4 => in_order_of_file(file, Ok::<f32, _>),
-        _ => in_order_of_file(file, narrow),
-    }?;
-    if order == Order::C {
-        return Ok(numbers);
-    }
-    let mut rows = Vec::with_capacity(n * d);
-    (0..n).for_each(|row| rows.extend((0..d).map(|column| numbers[column * n + row])));
-    Ok(rows)
+    let rows = |numbers| by_rows(numbers, order, n, d);
+    Ok(match number {
+        Number::F16 => rows(in_order_of_file(file, |number: f16| Ok(number.to_f32()))?),
+        Number::F32 => rows(in_order_of_file(file, Ok::<f32, _>)?),
+        Number::I8 => rows(in_order_of_file(file, |number: i8| Ok(number.into()))?),
+        Number::U8 => rows(in_order_of_file(file, |number: u8| Ok(number.into()))?),
+        Number::F64 => narrowed(&by_rows(in_order_of_file(file, Ok::<f64, _>)?, order, n, d), d)?,
+    })
 }
 
-fn in_order_of_file<T: Deserialize>(
+/// The numbers of a matrix `[n, d]` row by row, which are stored in this order.
+fn by_rows<T: Copy>(numbers: Vec<T>, order: Order, n: usize, d: usize) -> Vec<T> {
+    if order == Order::C {
+        return numbers;
+    }
+    (0..n).flat_map(|row| (0..d).map(move |column| column * n + row)).map(|at| numbers[at]).collect()
+}
+
+/// All values of an array as they are stored, each turned into something else.
+pub(crate) fn in_order_of_file<T: Deserialize, U>(
     file: NpyFile<Cursor<&[u8]>>,
-    number: impl Fn(T) -> Result<f32, String>,
-) -> Result<Vec<f32>, String> {
+    value: impl Fn(T) -> Result<U, String>,
+) -> Result<Vec<U>, String> {
     let cut = |error: &dyn Display| format!("does not hold whole rows ({error}); save it again");
     let stored = file.data::<T>().map_err(|error| cut(&error))?;
-    stored.map(|stored| number(stored.map_err(|error| cut(&error))?)).collect()
+    stored.map(|stored| value(stored.map_err(|error| cut(&error))?)).collect()
 }
 
 pub(crate) fn write(set: &EmbeddingSet, path: &Path) -> Result<(), Error> {
@@ -105,6 +152,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn read(path: &Path) -> Result<EmbeddingSet, Error> {
+        super::read(path, &values::map(path).unwrap(), &mut |_| {})
+    }
 
     fn sample(path: &Path) -> EmbeddingSet {
         let set = EmbeddingSet::new(vec![0.5, -1.0, 2.0, 3.0, f32::MIN, 1e-30], 3).unwrap();
@@ -134,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_of_8_bits_are_read_and_this_is_said() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/sets");
+        for (kind, first) in [("i1", -6i8), ("u1", 0)] {
+            let path = folder.join(format!("{kind}.npy"));
+            let mut notes = Vec::new();
+            let set = EmbeddingSet::read_noting(&path, &mut |note| notes.push(note.to_owned())).unwrap();
+            let expected: Vec<f32> = (first..first + 12).map(f32::from).collect();
+            assert_eq!(set.embeddings(), expected);
+            assert_eq!(notes, [values::of_whole_numbers(&path)]);
+        }
+    }
+
+    #[test]
     fn shapes_that_no_file_has_are_refused() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/sets/little-f4-rows.npy");
         let whole = String::from_utf8_lossy(&std::fs::read(golden).unwrap()[10..128]).into_owned();
@@ -157,7 +221,7 @@ mod tests {
         sample(&path);
         let whole = std::fs::read(&path).unwrap();
         let at = whole.windows(4).position(|bytes| bytes == b"'<f4").expect("the header says its type");
-        for kind in ["i4", "c8", "u1"] {
+        for kind in ["i4", "c8", "u2"] {
             let mut bytes = whole.clone();
             bytes[at + 2..at + 4].copy_from_slice(kind.as_bytes());
             std::fs::write(&path, &bytes).unwrap();

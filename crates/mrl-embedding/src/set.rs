@@ -2,7 +2,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Nesting, file, npy, values::Values};
+use crate::{
+    Error, FileKind, Labels, Nesting, file, npy,
+    values::{self, Values},
+};
 
 /// `n` embeddings of `d` numbers, row by row, with what is known about them.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +77,20 @@ impl EmbeddingSet {
         Ok(self)
     }
 
+    /// Adds a label for each row. Names of classes become numbers, and the set's list of classes becomes theirs; the `known` ones
+    /// come first in it, which gives several sets the same numbers.
+    ///
+    /// # Errors
+    /// When there is not exactly one label a row.
+    pub fn labelled(mut self, labels: Labels, known: &[String]) -> Result<Self, Error> {
+        let (numbers, classes) = labels.numbered(known);
+        self = self.with_labels(numbers)?;
+        if classes.is_some() {
+            self.metadata.class_names = classes;
+        }
+        Ok(self)
+    }
+
     /// Adds an id for each row.
     ///
     /// # Errors
@@ -91,15 +108,37 @@ impl EmbeddingSet {
         Err(Error::Shape(format!("{count} {what} for {} embeddings; give one for each", self.len())))
     }
 
-    /// Reads a set from safetensors, or from `.npy` (embeddings alone). Numbers of type `f32` stay in the file and are mapped
-    /// into memory, so that a set may be larger than that; do not write into the file while the set is in use. A file that
-    /// is replaced, as [`EmbeddingSet::write`] does, changes nothing. Floats of 16 and 64 bits become `f32` in memory.
+    /// Reads a set from safetensors, or from `.npy` (embeddings alone); the contents say which it is. Numbers of type `f32` stay in the
+    /// file and are mapped into memory, so that a set may be larger than that; do not write into the file while the set is in use. A
+    /// file that is replaced, as [`EmbeddingSet::write`] does, changes nothing. Floats of 16 and 64 bits and whole numbers of 8 bits
+    /// become `f32` in memory.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged, or holds no matrix of floats, in safetensors called `embeddings`.
+    /// When the file cannot be read, is damaged, or holds no matrix of such numbers, in safetensors called `embeddings`.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        if npy::is_npy(path) { npy::read(path) } else { file::read(path) }
+        Self::read_noting(path.as_ref(), &mut |_| {})
+    }
+
+    /// As [`EmbeddingSet::read`]; `note` hears in words which numbers became others.
+    ///
+    /// # Errors
+    /// Those of [`EmbeddingSet::read`].
+    pub fn read_noting(path: &Path, note: &mut dyn FnMut(&str)) -> Result<Self, Error> {
+        let map = values::map(path).map_err(Error::io(path))?;
+        let kind = FileKind::of(&map);
+        if let Some(problem) = kind.no_vectors(path, &map) {
+            return Err(Error::damaged(path, problem));
+        }
+        match kind {
+            FileKind::Parquet => Err(Error::damaged(
+                path,
+                "is a Parquet file, which is not read here; store the vectors as .npy, with numpy.save",
+            )),
+            FileKind::Npy => npy::read(path, &map, note),
+            // A file that is cut within its first bytes.
+            FileKind::Unknown if npy::is_npy(path) => npy::read(path, &map, note),
+            _ => file::read(path, &map, note),
+        }
     }
 
     /// Writes the set to safetensors, or its embeddings alone to `.npy`. The file appears whole or not at all.

@@ -1,13 +1,64 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
     io::{self, Write},
     path::Path,
 };
 
-use safetensors::View;
+use safetensors::{SafeTensors, View};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::{Map, Value, json};
 
-use crate::write_atomically;
+use crate::{FileKind, write_atomically};
+
+/// The tensors of a safetensors file that holds `bytes`, and the text entries of its header.
+///
+/// # Errors
+/// When it is no safetensors file, a damaged one, or one that names something twice; in words, with the cure.
+pub fn read_tensors(bytes: &[u8]) -> Result<(SafeTensors<'_>, HashMap<String, String>), String> {
+    let read = SafeTensors::read_metadata(bytes)
+        .and_then(|(size, header)| Ok((size, header, SafeTensors::deserialize(bytes)?)));
+    let (size, header, tensors) = read.map_err(|error| match FileKind::of(bytes) {
+        FileKind::Safetensors | FileKind::Unknown => {
+            format!("is not a whole safetensors file ({error}); it was cut or damaged: write it again")
+        }
+        kind => format!("is {kind}, not a safetensors file"),
+    })?;
+    // The header lies behind its length.
+    let names: Result<UniqueNames, _> = serde_json::from_slice(&bytes[8..8 + size]);
+    names.map_err(|error| format!("has a header that is not valid ({error}); write it again"))?;
+    Ok((tensors, header.metadata().clone().unwrap_or_default()))
+}
+
+/// A JSON object that names nothing twice. Which of two tensors of one name is meant, nobody can know.
+struct UniqueNames;
+
+impl<'de> Deserialize<'de> for UniqueNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for UniqueNames {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut names = HashSet::new();
+        while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
+            if let Some(twice) = names.replace(name) {
+                return Err(A::Error::custom(format!("`{twice}` comes twice")));
+            }
+        }
+        Ok(self)
+    }
+}
 
 /// Writes a safetensors file with text `entries` in its header; it appears whole or not at all.
 ///
@@ -72,7 +123,7 @@ fn header<V: View>(tensors: &[(String, V)], entries: &BTreeMap<String, String>) 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+    use safetensors::{Dtype, tensor::TensorView};
 
     use super::*;
 
@@ -93,6 +144,27 @@ mod tests {
             (0usize..5, any::<u8>()).prop_map(move |(count, fill)| (dtype, vec![fill; count * size]))
         };
         prop_oneof![of(Dtype::U8), of(Dtype::F32), of(Dtype::I64)]
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_refused() {
+        let bytes = |second: &str| {
+            let place = r#"{"dtype":"U8","shape":[1],"data_offsets":[0,1]}"#;
+            let header = format!(r#"{{"a":{place},"{second}":{place}}}"#);
+            [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[7]].concat()
+        };
+        let problem = read_tensors(&bytes("a")).unwrap_err();
+        assert!(problem.starts_with("has a header that is not valid (`a` comes twice"), "{problem}");
+        // Two tensors at one place are an error too.
+        assert!(read_tensors(&bytes("b")).unwrap_err().starts_with("is not a whole safetensors file"));
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_named() {
+        let problem = |bytes: &[u8]| read_tensors(bytes).unwrap_err();
+        assert_eq!(problem(b"\xff\xd8\xff\xe0 and more"), "is a JPEG image, not a safetensors file");
+        assert_eq!(problem(b"8,16\n"), "is text, not a safetensors file");
+        assert!(problem(b"\x01\x02\x03").starts_with("is not a whole safetensors file ("));
     }
 
     proptest! {

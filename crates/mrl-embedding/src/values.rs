@@ -50,26 +50,46 @@ impl Values {
         Self::Owned(bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect())
     }
 
-    /// Numbers of type `f64` as `f32`.
+    /// Little-endian numbers of type `f64` in rows of `width`, as `f32`.
     ///
     /// # Errors
-    /// Those of [`narrow`].
-    pub(crate) fn narrowed(bytes: &[u8]) -> Result<Self, String> {
-        let numbers = bytes.as_chunks::<8>().0.iter().map(|&chunk| narrow(f64::from_le_bytes(chunk)));
-        numbers.collect::<Result<_, _>>().map(Self::Owned)
+    /// Those of [`narrowed`].
+    pub(crate) fn narrowed(bytes: &[u8], width: usize) -> Result<Self, String> {
+        let numbers: Vec<f64> =
+            bytes.as_chunks::<8>().0.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect();
+        narrowed(&numbers, width).map(Self::Owned)
     }
 }
 
-/// The nearest `f32`.
+/// What is said of vectors of whole numbers in the file at `path`.
+#[must_use]
+pub fn of_whole_numbers(path: &Path) -> String {
+    format!("{}: whole numbers of 8 bits are read as they are, as f32", path.display())
+}
+
+/// Rows of `width` numbers, each as the nearest `f32`.
 ///
 /// # Errors
-/// When there is none but infinity, though `number` is finite; with the cure.
-pub fn narrow(number: f64) -> Result<f32, String> {
-    let narrowed = number as f32;
-    if number.is_finite() && narrowed.is_infinite() {
+/// When a finite number is beyond the range of `f32`, or all numbers of a row that are not 0 are below it; with the cure. A number that
+/// is below it beside larger ones becomes 0: it is too small to matter.
+pub fn narrowed(numbers: &[f64], width: usize) -> Result<Vec<f32>, String> {
+    let narrowed: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
+    let too_large =
+        numbers.iter().zip(&narrowed).find(|(wide, narrow)| wide.is_finite() && narrow.is_infinite());
+    if let Some((number, _)) = too_large {
         return Err(format!("holds {number:e}, which is too large for f32; scale the vectors down"));
     }
-    Ok(narrowed)
+    let is_lost = |(wide, narrow): &(&[f64], &[f32])| {
+        let is_below = |number: &f32| number.abs() < f32::MIN_POSITIVE;
+        wide.iter().any(|&number| number != 0.0) && narrow.iter().all(is_below)
+    };
+    let width = width.max(1);
+    match numbers.chunks(width).zip(narrowed.chunks(width)).position(|row| is_lost(&row)) {
+        Some(row) => {
+            Err(format!("holds numbers too small for f32 in all of row {row}; scale the vectors up"))
+        }
+        None => Ok(narrowed),
+    }
 }
 
 impl Deref for Values {
@@ -100,14 +120,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_large_for_f32_is_named() {
-        assert_eq!(narrow(0.1), Ok(0.1));
-        assert_eq!(narrow(f64::from(f32::MIN)), Ok(f32::MIN));
-        assert!(narrow(f64::NAN).unwrap().is_nan());
-        assert_eq!(narrow(f64::INFINITY), Ok(f32::INFINITY));
+    fn numbers_that_f32_does_not_hold_are_named() {
+        let kept = [0.1, f64::from(f32::MIN), f64::INFINITY, 0.0, 1e-300, 1.0];
+        assert_eq!(narrowed(&kept, 2), Ok(vec![0.1, f32::MIN, f32::INFINITY, 0.0, 0.0, 1.0]));
+        assert!(narrowed(&[f64::NAN], 1).unwrap()[0].is_nan());
         let expected = "holds -1e300, which is too large for f32; scale the vectors down";
-        assert_eq!(narrow(-1e300).unwrap_err(), expected);
-        assert_eq!(Values::narrowed(&1e300f64.to_le_bytes()).unwrap_err(), expected.replace('-', ""));
+        assert_eq!(narrowed(&[-1e300], 1).unwrap_err(), expected);
+        assert_eq!(Values::narrowed(&1e300f64.to_le_bytes(), 1).unwrap_err(), expected.replace('-', ""));
+        let expected = "holds numbers too small for f32 in all of row 1; scale the vectors up";
+        assert_eq!(narrowed(&[0.0, 0.0, 1e-50, -1e-300], 2).unwrap_err(), expected);
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum Error {
     /// Where an index is to be built there is another file.
     #[error("{} exists and is not an mrl index; it stays as it is: name another file, or delete it first", .0.display())]
     Occupied(PathBuf),
+    /// The file of the source cannot be read.
+    #[error(transparent)]
+    Source(#[from] mrl_embedding::Error),
     /// The bands are not usable.
     #[error(transparent)]
     Nesting(#[from] NestingError),
@@ -57,6 +60,19 @@ pub enum Error {
         /// What tells the source's weights from others.
         given: String,
         /// What tells those of the index from others.
+        expected: String,
+    },
+    /// The labels of the rows mean other classes.
+    #[error(
+        "label {label} is {given:?} in the source and {expected:?} in the index; embed both with the same classes, or give \
+         labels as text"
+    )]
+    ClassNames {
+        /// The first that differs.
+        label: usize,
+        /// What the source calls it.
+        given: String,
+        /// What the index calls it.
         expected: String,
     },
     /// A row holds NaN or infinity, or numbers too large to compute with.
@@ -208,6 +224,7 @@ impl Error {
             Self::Empty
                 | Self::Width { .. }
                 | Self::OtherEncoder { .. }
+                | Self::ClassNames { .. }
                 | Self::NotFinite { .. }
                 | Self::Count { .. }
                 | Self::Present(_)

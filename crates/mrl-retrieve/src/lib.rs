@@ -44,7 +44,6 @@ mod build;
 mod error;
 mod file;
 mod graph;
-mod ids;
 mod index;
 mod layout;
 mod lock;
@@ -62,15 +61,13 @@ mod writer;
 
 pub use build::{BuildOptions, Rotate, is_index};
 pub use error::Error;
-pub use ids::{Id, IdKind, Ids};
 pub use index::{Index, Info};
+pub use mrl_embedding::{Id, IdKind, Ids};
 pub use quantise::Dtype;
 pub use schedule::{By, Schedule, ScheduleError, Stage};
 pub use search::{
     Bench, BenchOptions, Benchmark, GraphChoice, Hits, Pace, Point, Searcher, TuneOptions, Tuning, Workload,
 };
-#[cfg(feature = "parquet")]
-pub use source::{Parquet, ParquetColumns};
 pub use source::{Source, Visit};
 pub use space::Metric;
 pub use writer::Writer;

@@ -3,7 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mrl_embedding::EmbeddingSet;
+use mrl_embedding::{EmbeddingSet, Metadata};
 
 use crate::{
     Error, Id, IdKind, Ids, Index, Schedule, Source, TuneOptions, Tuning, VERSION,
@@ -148,6 +148,12 @@ pub(crate) fn add<D: Disk>(
     let segment = write_segment(&mut appender, &index.layout()?, &manifest.shape(), source, &ids)?;
     manifest.segments.push(segment);
     manifest.largest_id = manifest.largest_id.max(ids.largest());
+    // Classes that come new are named behind those that were known.
+    if let (Some(ours), Some(theirs)) = (&mut manifest.metadata.class_names, source.metadata().class_names)
+        && theirs.len() > ours.len()
+    {
+        *ours = theirs;
+    }
     commit(appender, manifest, index)
 }
 
@@ -199,7 +205,21 @@ fn check_alike(manifest: &Manifest, source: &dyn Source) -> Result<(), Error> {
         return Err(Error::OtherEncoder { given, expected: expected.clone() });
     }
     let given = source.labels().is_some();
-    if given == manifest.labels { Ok(()) } else { Err(Error::Labels { given }) }
+    if given != manifest.labels {
+        return Err(Error::Labels { given });
+    }
+    if given { check_classes(&manifest.metadata, &source.metadata()) } else { Ok(()) }
+}
+
+/// Refuses rows whose labels mean other classes.
+fn check_classes(ours: &Metadata, theirs: &Metadata) -> Result<(), Error> {
+    let (Some(ours), Some(theirs)) = (&ours.class_names, &theirs.class_names) else { return Ok(()) };
+    match ours.iter().zip(theirs).position(|(ours, theirs)| ours != theirs) {
+        Some(label) => {
+            Err(Error::ClassNames { label, given: theirs[label].clone(), expected: ours[label].clone() })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses ids that are of another kind than those of `index`, or among them.

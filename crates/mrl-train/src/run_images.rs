@@ -7,7 +7,7 @@ use std::{
 };
 
 use mrl_data::ImageSet;
-use mrl_embedding::write_atomically;
+use mrl_embedding::{quoted, write_atomically};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -68,7 +68,7 @@ impl RunImages {
         }
         let cure = match &self.data_dir {
             Some(data_dir) if Some(data_dir) != given.data_dir.as_ref() => {
-                format!("resume it with --data-dir {}", data_dir.display())
+                format!("resume it with --data-dir {}", quoted(data_dir))
             }
             _ => "restore the images".to_owned(),
         };

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mrl_config::{ResolvedConfig, parse_run_config};
-use mrl_embedding::write_tensors;
+use mrl_embedding::{read_tensors, write_tensors};
 use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
@@ -188,12 +188,7 @@ pub(crate) fn read(path: &Path) -> Result<TensorFile, TrainError> {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<TensorFile, TrainError> {
-    let damaged = |error: safetensors::SafeTensorError| {
-        TrainError::damaged(path, format!("is not a whole safetensors file ({error}); it was cut or damaged"))
-    };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let entries = header.metadata().clone().unwrap_or_default();
+    let (file, entries) = read_tensors(bytes).map_err(|problem| TrainError::damaged(path, problem))?;
     check_digest(path, &file, &entries)?;
     let tensors = file.iter().map(|(name, view)| Ok((name.to_owned(), to_tensor(path, name, &view)?)));
     Ok(TensorFile { path: path.to_owned(), tensors: tensors.collect::<Result<_, TrainError>>()?, entries })

@@ -40,7 +40,7 @@ pub enum IndexCommand {
 /// Where vectors come from.
 #[derive(Clone, Debug, Args)]
 pub struct InputArgs {
-    /// The vectors: an embedding set (FILE.safetensors), rows of numbers (FILE.npy), or FILE.parquet.
+    /// The vectors: an embedding set (safetensors), rows of numbers (.npy), or Parquet; the contents say which.
     #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
     /// The column of vectors of a Parquet file [default: the only one of lists of floats].
@@ -49,9 +49,13 @@ pub struct InputArgs {
     /// The column of ids of a Parquet file, numbers or text [default: rows are numbered].
     #[arg(long, value_name = "NAME")]
     pub id_column: Option<String>,
-    /// The column of labels of a Parquet file [default: no labels].
+    /// The column of labels of a Parquet file, whole numbers or text [default: no labels].
     #[arg(long, value_name = "NAME")]
     pub label_column: Option<String>,
+    /// A label for each vector, instead of those in the file of the vectors: an array (.npy) of whole numbers or text, or text with a label
+    /// in each line.
+    #[arg(long, value_name = "FILE", conflicts_with = "label_column")]
+    pub labels: Option<PathBuf>,
 }
 
 /// `mrl index build`.
@@ -156,12 +160,21 @@ pub struct PushArgs {
 pub struct TuneArgs {
     /// The index.
     pub index: PathBuf,
-    /// Queries like those to come, FILE.safetensors, FILE.npy or FILE.parquet; at most 500 are used, evenly spaced. With labels on both
-    /// sides, the mean average precision is measured too: a vector is relevant when it has the query's label, and of each query the
+    /// Queries like those to come, safetensors, .npy or Parquet; at most 500 are used, evenly spaced. With labels on both sides, the mean average precision is measured too: a vector is relevant when it has the query's label, and of each query the
     /// precision at every relevant hit is summed and divided by K, or by the relevant vectors where these are fewer [default:
     /// some rows of the index, none of which may find itself].
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
+    /// The column of vectors of a Parquet file of queries [default: the only one of lists of floats].
+    #[arg(long, value_name = "NAME", requires = "queries")]
+    pub column: Option<String>,
+    /// The column of labels of a Parquet file of queries, whole numbers or text [default: no labels].
+    #[arg(long, value_name = "NAME", requires = "queries")]
+    pub label_column: Option<String>,
+    /// A label for each query, instead of those in the file of the queries: an array (.npy) of whole numbers or text, or text with a label in
+    /// each line.
+    #[arg(long, value_name = "FILE", requires = "queries", conflicts_with = "label_column")]
+    pub labels: Option<PathBuf>,
     /// How many of the true nearest a search must find on average, from 0 to 1: at least, with a confidence of 95 %, for others
     /// than the queries that are measured.
     #[arg(long, value_name = "SHARE", default_value_t = 0.99)]
@@ -193,10 +206,13 @@ pub struct TuneArgs {
 pub struct BenchArgs {
     /// The index.
     pub index: PathBuf,
-    /// Queries like those to come, FILE.safetensors, FILE.npy or FILE.parquet; at most 500 are used, evenly spaced [default: some rows of
-    /// the index, none of which may find itself].
+    /// Queries like those to come, safetensors, .npy or Parquet; at most 500 are used, evenly spaced [default: some rows of the index, none
+    /// of which may find itself].
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
+    /// The column of vectors of a Parquet file of queries [default: the only one of lists of floats].
+    #[arg(long, value_name = "NAME", requires = "queries")]
+    pub column: Option<String>,
     /// Vectors to find for each query.
     #[arg(long, value_name = "K", default_value_t = NonZeroUsize::new(10).expect("10 is not 0"))]
     pub k: NonZeroUsize,
@@ -220,10 +236,13 @@ pub struct SearchArgs {
     /// The table that it was pushed to.
     #[command(flatten)]
     pub table: TableArgs,
-    /// The queries: an embedding set (FILE.safetensors), rows of numbers (FILE.npy), FILE.parquet with one
-    /// column of lists of floats, or an image (FILE.jpg, .png, .webp or .bmp), which --run embeds.
+    /// The queries: an embedding set (safetensors), rows of numbers (.npy), Parquet, or an image (FILE.jpg, .png and the like), which --run
+    /// embeds.
     #[arg(long, value_name = "FILE")]
     pub queries: PathBuf,
+    /// The column of vectors of a Parquet file of queries [default: the only one of lists of floats].
+    #[arg(long, value_name = "NAME", conflicts_with = "run")]
+    pub column: Option<String>,
     /// The run whose encoder made the vectors of the index, for queries that are images.
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,

@@ -5,8 +5,9 @@ use mrl_embedding::EmbeddingSet;
 use mrl_eval::{
     Comparison, Document, EvalOptions, Evaluation, Images, Measure, Method, Outcomes, Report, Summary,
 };
+use mrl_vectors::ReadOptions;
 
-use super::{of_file, thumbnails::Thumbnails};
+use super::{input::read_set, of_file, thumbnails::Thumbnails};
 use crate::{
     Ending, UsageError,
     args::{Baseline, EvalArgs},
@@ -41,7 +42,7 @@ pub fn eval(args: &EvalArgs) -> Result<Ending> {
     let mut evaluations: Vec<Evaluation<'_>> = evaluations.collect::<Result<_>>()?;
     Summary::check(&evaluations)?;
     for baseline in &args.baseline {
-        let report = baseline_report(baseline, &options)?;
+        let report = baseline_report(baseline, args, &options)?;
         for evaluation in &mut evaluations {
             evaluation.add_baseline(&baseline.name, &report)?;
         }
@@ -140,13 +141,39 @@ fn sets(args: &EvalArgs) -> Result<Vec<(EmbeddingSet, EmbeddingSet)>> {
         let problem = format!("{trains} --train for {tests} --test; give one for each, or one for all");
         return Err(UsageError(problem).into());
     }
-    let read = |(train, test): (&PathBuf, &PathBuf)| {
+    let trains = labelled(&args.train, &args.train_labels, "train")?;
+    let tests = labelled(&args.test, &args.test_labels, "test")?;
+    let read = |((train, train_labels), (test, test_labels)): (&Labelled<'_>, &Labelled<'_>)| {
         if train == test {
             note(&format!("{} is trained and tested on: every row finds itself", train.display()));
         }
-        Ok((EmbeddingSet::read(train)?, EmbeddingSet::read(test)?))
+        let train = read_set(train, &reading(args, *train_labels, &[]))?;
+        let classes = train.metadata.class_names.as_deref().unwrap_or_default();
+        let test = read_set(test, &reading(args, *test_labels, classes))?;
+        Ok((train, test))
     };
-    pairs(args).map(read).collect()
+    trains.iter().cycle().zip(&tests).map(read).collect()
+}
+
+/// A file of vectors, and of their labels, where these lie beside it.
+type Labelled<'a> = (&'a PathBuf, Option<&'a PathBuf>);
+
+fn labelled<'a>(files: &'a [PathBuf], labels: &'a [PathBuf], side: &str) -> Result<Vec<Labelled<'a>>> {
+    if !labels.is_empty() && labels.len() != files.len() {
+        let problem = format!("{} --{side}-labels for {} --{side}", labels.len(), files.len());
+        return Err(UsageError(format!("{problem}; give one for each, in the same order")).into());
+    }
+    Ok(files.iter().enumerate().map(|(at, file)| (file, labels.get(at))).collect())
+}
+
+fn reading(args: &EvalArgs, labels: Option<&PathBuf>, classes: &[String]) -> ReadOptions {
+    ReadOptions {
+        column: args.column.clone(),
+        label_column: args.label_column.clone(),
+        labels: labels.cloned(),
+        classes: classes.to_vec(),
+        ..ReadOptions::default()
+    }
 }
 
 /// The files of the training and test set of each run.
@@ -191,12 +218,15 @@ fn baseline_sets(files: &str) -> Option<(&str, &str)> {
 }
 
 /// What a baseline reaches, measured as the evaluation itself where it is given as sets: at full width alone.
-fn baseline_report(baseline: &Baseline, options: &EvalOptions) -> Result<Report> {
+fn baseline_report(baseline: &Baseline, args: &EvalArgs, options: &EvalOptions) -> Result<Report> {
     match baseline_sets(&baseline.files) {
         None => Ok(Report::read(Path::new(&baseline.files))?),
         Some((train, test)) => {
             let files = format!("{train} and {test}");
-            let (train, test) = (EmbeddingSet::read(train)?, EmbeddingSet::read(test)?);
+            // It is of the same images, and has their labels.
+            let train = read_set(Path::new(train), &reading(args, args.train_labels.first(), &[]))?;
+            let classes = train.metadata.class_names.as_deref().unwrap_or_default();
+            let test = read_set(Path::new(test), &reading(args, args.test_labels.first(), classes))?;
             let options = EvalOptions {
                 dims: Some(vec![train.width()]),
                 methods: vec![Method::Prefix],

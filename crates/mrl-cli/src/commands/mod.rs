@@ -9,7 +9,7 @@ mod thumbnails;
 
 pub use data::data;
 pub use eval::eval;
-pub use images::{IMAGENET, native_size, open_images};
+pub use images::{IMAGENET, native_size, of_run_elsewhere, open_images};
 pub use index::index;
 
 use std::fmt::Display;

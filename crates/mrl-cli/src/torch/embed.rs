@@ -4,7 +4,7 @@ use anyhow::Result;
 use mrl_cli::{
     Ending, UsageError,
     args::{EmbedArgs, ImageArgs, SearchArgs},
-    commands::{native_size, open_images},
+    commands::{native_size, of_run_elsewhere, open_images},
     outputs::{OutputFile, SET, check_apart},
     progress::{Progress, answer, note},
 };
@@ -74,6 +74,7 @@ pub(super) fn open_source(
         ..OpenOptions::default()
     };
     open_images(dataset, data_dir, split, &options)
+        .map_err(|error| of_run_elsewhere(error, data_dir, args.data_dir.is_none()))
 }
 
 fn embed_images(args: &EmbedArgs, encoder: Option<&Embedder>, images: &ImageSet) -> Result<EmbeddingSet> {

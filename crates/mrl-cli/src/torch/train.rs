@@ -7,7 +7,7 @@ use anyhow::Result;
 use mrl_cli::{
     Ending, UsageError,
     args::TrainArgs,
-    commands::{IMAGENET, native_size, open_images},
+    commands::{IMAGENET, native_size, of_run_elsewhere, open_images},
     outputs::{FileKind, OutputFile, check_apart, check_folder, check_outside},
     progress::{Progress, answer, note},
     reference::ReferenceArgs,
@@ -15,7 +15,7 @@ use mrl_cli::{
 };
 use mrl_config::{CheckedConfig, NetworkChoice, ResolvedConfig, ResolvedData};
 use mrl_data::{DatasetKind, OpenOptions, Split, splits_of_folder};
-use mrl_embedding::EmbeddingSet;
+use mrl_embedding::{EmbeddingSet, quoted};
 use mrl_train::{
     EvalRecord, FoldRecord, HeldOutKnn1, Observer, Outcome, RunFolder, Start, StepRecord, TrainError,
     check_device, pretrain, resolve,
@@ -100,7 +100,8 @@ fn run_config(
         pixel_cache,
         ..OpenOptions::default()
     };
-    let images = open_images(dataset, data_dir, config.config().split(), &options)?;
+    let images = open_images(dataset, data_dir, config.config().split(), &options)
+        .map_err(|error| of_run_elsewhere(error, data_dir, resume))?;
     let of_run = if resume { RunFolder::stored_config(out)? } else { None };
     let size = data.image_size.or(of_run.map(|stored| stored.data.image_size));
     let size = size.unwrap_or_else(|| native_size(&images));
@@ -127,7 +128,7 @@ fn run_config(
         Outcome::Interrupted { step } => {
             note(&format!(
                 "interrupted at step {step}, checkpoint saved; continue with: mrl train --resume --out {}",
-                out.display()
+                quoted(out)
             ));
             Ok(Ending::Interrupted)
         }
@@ -135,7 +136,7 @@ fn run_config(
             for encoder in encoders {
                 answer(&encoder.display().to_string());
             }
-            note(&format!("embed with: mrl embed --run {}{}", out.display(), embed_options(&config.data)));
+            note(&format!("embed with: mrl embed --run {}{}", quoted(out), embed_options(&config.data)));
             Ok(Ending::Done)
         }
     }
@@ -285,7 +286,7 @@ impl Observer for Watcher {
     }
 
     fn not_folded(&mut self, network: NetworkChoice, problem: &str) {
-        let cure = format!("fold one later with: mrl fold {} --network {network}", self.out.display());
+        let cure = format!("fold one later with: mrl fold {} --network {network}", quoted(&self.out));
         self.folding.note(&format!("no rotation is folded into the {network} network: {problem}; {cure}"));
     }
 

@@ -130,7 +130,7 @@ fn other_data_sets_are_shown_too_and_what_is_not_there_is_said() {
     let world = World::new();
     let shown = text(&succeed(world.mrl("data data --dataset fashion-mnist")).stdout);
     says(&shown, &["train: 40 images in 10 classes", "test: 20 images in 10 classes", "sizes: all "]);
-    says(&fail(world.mrl("data nowhere"), 1), &["nowhere: is not a folder"]);
+    says(&fail(world.mrl("data nowhere"), 1), &["nowhere: does not exist"]);
     says(&fail(world.mrl("data data --dataset cifar10"), 1), &["data: "]);
     fs::create_dir(world.path("empty")).unwrap();
     says(&fail(world.mrl("data empty"), 1), &["holds no images"]);

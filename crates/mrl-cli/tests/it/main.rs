@@ -23,3 +23,4 @@ mod recipe;
 mod reference;
 mod resume;
 mod steps;
+mod vectors;

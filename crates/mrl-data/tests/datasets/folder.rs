@@ -128,7 +128,7 @@ fn folders_are_splits_only_if_each_has_the_name_of_one() {
     assert_eq!(chosen("pear").unwrap().ids().unwrap(), ["pear/deeper/1.png"]);
     let gone = chosen("plum").unwrap_err().to_string();
     assert!(
-        gone.ends_with("plum: is not a folder; --split-folder names one of the folders in --data-dir"),
+        gone.ends_with("plum: does not exist; --split-folder names one of the folders in --data-dir"),
         "{gone}"
     );
 }
@@ -301,7 +301,7 @@ fn empty_missing_and_mixed_folders_have_a_sentence_each() {
     );
     assert_eq!(
         message(DatasetKind::Folder, &folder.path().join("absent"), Split::Train),
-        "DIR: is not a folder; put the images there, or name the folder that has them"
+        "DIR: does not exist; name the folder that has the images"
     );
 }
 

@@ -19,6 +19,27 @@ const BLOCKS: usize = 16;
 /// Rows that a source best gives at a time.
 pub(crate) const PIECE: usize = ROWS * BLOCKS;
 
+/// The rows in the order of their ids.
+///
+/// # Errors
+/// When an id comes twice.
+fn order_of(ids: &Ids) -> Result<Vec<u32>, Error> {
+    match ids {
+        Ids::Numbers(numbers) => order(numbers),
+        Ids::Names(names) => order(names),
+    }
+    .map_err(|twice| Error::Duplicate(ids.get(twice)))
+}
+
+/// The places of `values` from the least; an error is one that comes twice.
+fn order<T: Ord + Sync>(values: &[T]) -> Result<Vec<u32>, usize> {
+    let mut order: Vec<u32> = (0..values.len() as u32).collect();
+    order.par_sort_unstable_by_key(|&row| &values[row as usize]);
+    let twice = order.windows(2).find(|pair| values[pair[0] as usize] == values[pair[1] as usize]);
+    twice.map_or(Ok(()), |pair| Err(pair[0] as usize))?;
+    Ok(order)
+}
+
 /// Appends the rows of `source`, called `ids`.
 ///
 /// `layout` and `shape` say the same of the bands. Memory: some thousand rows, however many there are, and 4 bytes for each.
@@ -33,7 +54,7 @@ pub(crate) fn write_segment<D: Disk>(
     ids: &Ids,
 ) -> Result<SegmentEntry, Error> {
     let rows = source.rows();
-    let order = ids.order()?;
+    let order = order_of(ids)?;
     let name_bytes = match ids {
         Ids::Numbers(_) => 0,
         Ids::Names(names) => names.iter().map(String::len).sum(),

@@ -1,15 +1,11 @@
 //! Where the rows of an index come from.
 
-#[cfg(feature = "parquet")]
-mod parquet;
 mod rest;
 
 use std::borrow::Cow;
 
 use mrl_embedding::{EmbeddingSet, Metadata};
 
-#[cfg(feature = "parquet")]
-pub use self::parquet::{Parquet, ParquetColumns};
 pub(crate) use self::rest::Rest;
 use crate::{Error, Ids, segment::check_finite};
 
@@ -69,6 +65,33 @@ impl Source for EmbeddingSet {
 
     fn visit(&self, visit: &mut Visit<'_>) -> Result<(), Error> {
         visit(self.embeddings())
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl Source for mrl_vectors::Parquet {
+    fn rows(&self) -> usize {
+        self.rows()
+    }
+
+    fn width(&self) -> usize {
+        self.width()
+    }
+
+    fn ids(&self) -> Option<Cow<'_, Ids>> {
+        self.ids().map(Cow::Borrowed)
+    }
+
+    fn labels(&self) -> Option<Cow<'_, [i64]>> {
+        self.labels().map(Cow::Borrowed)
+    }
+
+    fn metadata(&self) -> Metadata {
+        Metadata { class_names: self.class_names().map(<[_]>::to_vec), ..Metadata::default() }
+    }
+
+    fn visit(&self, visit: &mut Visit<'_>) -> Result<(), Error> {
+        self.visit(visit)
     }
 }
 

@@ -2,6 +2,7 @@ use std::{fmt::Write, num::NonZeroUsize};
 
 use anyhow::Result;
 use mrl_retrieve::{Bench, BenchOptions, Benchmark, Index, Pace, Schedule};
+use mrl_vectors::ReadOptions;
 use serde_json::{Value, json};
 
 use super::{of_rows, tune::queries};
@@ -13,7 +14,8 @@ use crate::{
 
 pub(super) fn bench(args: &BenchArgs) -> Result<()> {
     let index = Index::open(&args.index)?;
-    let queries = queries(args.queries.as_deref(), &index)?;
+    let reading = ReadOptions { column: args.column.clone(), ..ReadOptions::default() };
+    let queries = queries(args.queries.as_deref(), &reading, &index)?;
     let options = BenchOptions { k: args.k.get(), repeats: args.repeats };
     // A vector that stands in for a query is found too, and left out.
     let asked = if queries.is_some() { args.k } else { args.k.saturating_add(1) };

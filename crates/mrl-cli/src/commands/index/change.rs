@@ -22,7 +22,7 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
         shortlist_dtype: args.shortlist_dtype,
         graph: args.graph,
     };
-    let rows = input::open(&args.input)?;
+    let rows = input::open(&args.input, &[])?;
     let built =
         if args.force { options.build_over(&*rows, &args.out) } else { options.build(&*rows, &args.out) };
     let index = of_rows(&args.input.input, built)?;
@@ -31,7 +31,8 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
 }
 
 pub(super) fn add(args: &AddArgs) -> Result<()> {
-    let source = input::open(&args.input)?;
+    let classes = Index::open(&args.index)?.metadata().class_names.unwrap_or_default();
+    let source = input::open(&args.input, &classes)?;
     change(&args.index, |writer| of_rows(&args.input.input, writer.add(&*source)))
 }
 
@@ -40,7 +41,9 @@ pub(super) fn remove(args: &RemoveArgs) -> Result<()> {
     if let Some(file) = &args.ids_from {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{}: give a text file with an id in each line", file.display()))?;
-        ids.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+        // Editors of Windows write a mark at the beginning.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        ids.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
     }
     change(&args.index, |writer| {
         let kind = writer.index()?.info().ids;

@@ -9,7 +9,7 @@ use mrl_embedding::write_atomically;
 use mrl_retrieve::{Hits, Id, Index, postgres::PostgresHits};
 use serde::Serialize;
 
-use crate::file_name::has_extension;
+use crate::{file_name::has_extension, progress::printable};
 
 /// Queries that a terminal shows.
 const SHOWN: usize = 20;
@@ -66,7 +66,7 @@ impl Rows {
         for (query, (ids, scores)) in self.ids.iter().zip(&self.scores).take(SHOWN).enumerate() {
             let hit = |(id, score): (&Id, &f64)| match id {
                 Id::Number(number) => format!("{number} {score:.4}"),
-                Id::Name(name) => format!("{name} {score:.4}"),
+                Id::Name(name) => format!("{} {score:.4}", printable(name).replace('\n', "\\n")),
             };
             let hits: Vec<String> = ids.iter().zip(scores).map(hit).collect();
             let _ = writeln!(text, "{query:>6}  {}", hits.join("  "));

@@ -2,11 +2,12 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use mrl_data::{IMAGE_FORMATS, is_image_file};
-use mrl_embedding::{EmbeddingSet, Metadata};
+use mrl_embedding::{EmbeddingSet, Metadata, quoted};
 use mrl_retrieve::{
     Error, Index, Schedule,
     postgres::{PostgresError, PostgresTable},
 };
+use mrl_vectors::ReadOptions;
 
 use super::{EmbedQuery, hits::Rows, of_rows, push};
 use crate::{
@@ -65,9 +66,9 @@ fn in_table(args: &SearchArgs, embed: EmbedQuery, mut table: PostgresTable) -> R
 fn of_stored<T>(args: &SearchArgs, found: Result<T, Error>) -> Result<Result<T, Error>> {
     match (&args.index, found) {
         (Some(index), Err(Error::KeepsTooFew { stage, k })) if args.schedule.is_none() => {
-            let index = index.display();
+            let (shown, index) = (index.display(), quoted(index));
             let problem = format!(
-                "{index}: its search schedule was tuned for fewer hits: stage {stage} keeps fewer rows than --k {k}; add --schedule exact, or \
+                "{shown}: its search schedule was tuned for fewer hits: stage {stage} keeps fewer rows than --k {k}; add --schedule exact, or \
                  tune the index again: mrl index tune {index} --k {k}"
             );
             Err(UsageError(problem).into())
@@ -94,7 +95,8 @@ fn read_queries(args: &SearchArgs, embed: EmbedQuery, metadata: &Metadata) -> Re
             let problem = format!("is not an image ({IMAGE_FORMATS}), and --run embeds only images");
             return Err(UsageError(format!("{}: {problem}", args.queries.display())).into());
         }
-        return input::read_queries(&args.queries);
+        let options = ReadOptions { column: args.column.clone(), ..ReadOptions::default() };
+        return input::read_set(&args.queries, &options);
     }
     let Some(run) = &args.run else {
         let encoder = metadata.encoder.as_deref().unwrap_or("an encoder unknown to it");

@@ -3,6 +3,7 @@ use std::{fmt::Write, path::Path};
 use anyhow::Result;
 use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Index, TuneOptions, Tuning, Writer};
+use mrl_vectors::ReadOptions;
 
 use super::{of_rows, search::check_alike, tradeoff::Tradeoff};
 use crate::{
@@ -18,7 +19,14 @@ pub(super) fn tune(args: &TuneArgs) -> Result<()> {
         chart.check(args.queries.iter().chain([&args.index]))?;
     }
     let index = Index::open(&args.index)?;
-    let queries = queries(args.queries.as_deref(), &index)?;
+    let reading = ReadOptions {
+        column: args.column.clone(),
+        label_column: args.label_column.clone(),
+        labels: args.labels.clone(),
+        classes: index.metadata().class_names.unwrap_or_default(),
+        ..ReadOptions::default()
+    };
+    let queries = queries(args.queries.as_deref(), &reading, &index)?;
     let options = TuneOptions { k: args.k, recall: args.recall, workload: args.workload, graph: args.graph };
     let tuning = if args.dry_run {
         index.searcher()?.tune(queries.as_ref(), &options)
@@ -40,9 +48,13 @@ pub(super) fn tune(args: &TuneArgs) -> Result<()> {
 }
 
 /// The queries at `path`, if there are to be some, which fit `index`.
-pub(super) fn queries(path: Option<&Path>, index: &Index) -> Result<Option<EmbeddingSet>> {
+pub(super) fn queries(
+    path: Option<&Path>,
+    options: &ReadOptions,
+    index: &Index,
+) -> Result<Option<EmbeddingSet>> {
     let Some(path) = path else { return Ok(None) };
-    let queries = input::read_queries(path)?;
+    let queries = input::read_set(path, options)?;
     check_alike(path, &queries, index.width(), &index.metadata())?;
     Ok(Some(queries))
 }

@@ -33,10 +33,8 @@ impl Scan {
 /// When there are none, or it is unclear which they are.
 pub(super) fn scan(data_dir: &Path, split: Split, chosen: Option<&Path>) -> Result<Scan, DataError> {
     if !data_dir.is_dir() {
-        return Err(DataError::missing(
-            data_dir,
-            "is not a folder; put the images there, or name the folder that has them",
-        ));
+        let problem = if data_dir.exists() { "is not a folder" } else { "does not exist" };
+        return Err(DataError::missing(data_dir, format!("{problem}; name the folder that has the images")));
     }
     let mut scan = match (split, chosen) {
         (Split::TrainUnlabeled, Some(_)) => {
@@ -52,10 +50,9 @@ pub(super) fn scan(data_dir: &Path, split: Split, chosen: Option<&Path>) -> Resu
             }
             let folder = data_dir.join(folder);
             if !folder.is_dir() {
-                return Err(DataError::missing(
-                    &folder,
-                    "is not a folder; --split-folder names one of the folders in --data-dir",
-                ));
+                let problem = if folder.exists() { "is not a folder" } else { "does not exist" };
+                let cure = "--split-folder names one of the folders in --data-dir";
+                return Err(DataError::missing(&folder, format!("{problem}; {cure}")));
             }
             scan_root(&folder)?
         }

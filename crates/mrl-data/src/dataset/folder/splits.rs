@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use mrl_embedding::quoted;
+
 use super::walk::{LeftOuts, Reason, entries, holds_classes, holds_images};
 use crate::{DataError, Split};
 
@@ -130,7 +132,7 @@ fn unclear(data_dir: &Path, splits: &[PathBuf], others: &[PathBuf]) -> DataError
          --split-folder {}; if all are classes, give --split-folder .",
         list(splits),
         list(others),
-        name(&splits[0]),
+        quoted(Path::new(&name(&splits[0]))),
     );
     DataError::damaged(data_dir, problem)
 }

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mrl_embedding::quoted;
+
 use crate::{
     DataError,
     dataset::image_file::{is_image_file, is_other_image},
@@ -74,7 +76,8 @@ impl fmt::Display for Reason {
             Self::DeadLink => write!(f, "links whose target is missing"),
             Self::BesideSplits => write!(f, "images beside the folders of the splits"),
             Self::OtherFolder(name) => {
-                write!(f, "`{name}`, another folder of this split (choose it with --split-folder {name})")
+                let choice = quoted(Path::new(name));
+                write!(f, "`{name}`, another folder of this split (choose it with --split-folder {choice})")
             }
         }
     }

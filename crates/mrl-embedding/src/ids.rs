@@ -1,9 +1,6 @@
 use std::fmt;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-
-use crate::Error;
 
 /// What a row is called.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,31 +98,11 @@ impl Ids {
     }
 
     /// The largest number.
-    pub(crate) fn largest(&self) -> Option<u64> {
+    #[must_use]
+    pub fn largest(&self) -> Option<u64> {
         match self {
             Self::Numbers(numbers) => numbers.iter().max().copied(),
             Self::Names(_) => None,
         }
     }
-
-    /// The rows in the order of their ids.
-    ///
-    /// # Errors
-    /// When an id comes twice.
-    pub(crate) fn order(&self) -> Result<Vec<u32>, Error> {
-        match self {
-            Self::Numbers(numbers) => order(numbers),
-            Self::Names(names) => order(names),
-        }
-        .map_err(|twice| Error::Duplicate(self.get(twice)))
-    }
-}
-
-/// The places of `values` from the least; an error is one that comes twice.
-fn order<T: Ord + Sync>(values: &[T]) -> Result<Vec<u32>, usize> {
-    let mut order: Vec<u32> = (0..values.len() as u32).collect();
-    order.par_sort_unstable_by_key(|&row| &values[row as usize]);
-    let twice = order.windows(2).find(|pair| values[pair[0] as usize] == values[pair[1] as usize]);
-    twice.map_or(Ok(()), |pair| Err(pair[0] as usize))?;
-    Ok(order)
 }
