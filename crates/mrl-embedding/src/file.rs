@@ -82,11 +82,9 @@ fn without_embeddings(mut names: Vec<&str>) -> String {
     }
     names.sort_unstable();
     let more = names.len().saturating_sub(SHOWN);
-    let mut there = names[..names.len() - more].join(", ");
-    if more > 0 {
-        there += &format!(" and {more} more");
-    }
-    format!("has no tensor `embeddings`, but [{there}]; give the vectors that name")
+    let there = names[..names.len() - more].join(", ");
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("has no tensor `embeddings`, but [{there}{more}]; give the vectors that name")
 }
 
 /// The numbers of a tensor of rows of `width`: `values` makes them of `f32`, and of others they are a copy.

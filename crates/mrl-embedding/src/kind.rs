@@ -13,7 +13,7 @@ pub enum FileKind {
     Safetensors,
     /// An index of `mrl`.
     Index,
-    /// A ZIP archive that is not one of PyTorch, such as `.npz`.
+    /// A ZIP archive that is not one of `torch.save`, such as `.npz`.
     Zip,
     /// What `torch.save` writes.
     Torch,

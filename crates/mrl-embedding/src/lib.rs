@@ -30,6 +30,7 @@ mod labels;
 mod nesting;
 mod npy;
 mod set;
+mod signed;
 mod tensors;
 mod values;
 
@@ -40,5 +41,6 @@ pub use kind::{FileKind, quoted};
 pub use labels::Labels;
 pub use nesting::{Nesting, NestingError};
 pub use set::{EmbeddingSet, Metadata};
+pub use signed::{DIGEST, FileDigest, read_signed, short_digest};
 pub use tensors::{read_tensors, tensor_bytes, write_tensors};
 pub use values::{narrowed, of_whole_numbers};

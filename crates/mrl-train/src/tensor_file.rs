@@ -8,8 +8,8 @@ use std::{
 };
 
 use mrl_config::{ResolvedConfig, parse_run_config};
-use mrl_embedding::{read_tensors, write_tensors};
-use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
+use mrl_embedding::{DIGEST, FileDigest, read_signed, short_digest, write_tensors};
+use safetensors::{Dtype, View, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
@@ -90,39 +90,6 @@ pub(crate) fn write(
     write_tensors(path, tensors, &entries).map_err(TrainError::io(path))
 }
 
-/// The text entry by which a file that was changed is told.
-const DIGEST: &str = "digest";
-
-/// Of text entries and tensors, each in the order of their names.
-struct FileDigest(Sha256);
-
-impl FileDigest {
-    fn new(entries: &BTreeMap<String, String>) -> Self {
-        let mut digest = Self(Sha256::new());
-        for (key, value) in entries.iter().filter(|(key, _)| *key != DIGEST) {
-            digest.part(key.as_bytes());
-            digest.part(value.as_bytes());
-        }
-        digest
-    }
-
-    fn tensor(&mut self, name: &str, shape: &[usize], bytes: &[u8]) {
-        self.part(name.as_bytes());
-        self.part(format!("{shape:?}").as_bytes());
-        self.part(bytes);
-    }
-
-    /// With its length, so that no two lists of parts are alike.
-    fn part(&mut self, bytes: &[u8]) {
-        self.0.update((bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
-    }
-
-    fn finish(self) -> String {
-        short(self.0)
-    }
-}
-
 fn shape(tensor: &Tensor) -> Vec<usize> {
     tensor.size().iter().map(|&size| size as usize).collect()
 }
@@ -171,13 +138,7 @@ pub(crate) fn fingerprint<'a>(tensors: impl Iterator<Item = (&'a str, Tensor)>) 
         hash.update(name);
         hash.update(bytes(&tensor));
     }
-    short(hash)
-}
-
-fn short(hash: Sha256) -> String {
-    let digest = hash.finalize();
-    let first = digest.first_chunk().expect("SHA-256 has 32 bytes");
-    format!("{:016x}", u64::from_be_bytes(*first))
+    short_digest(hash)
 }
 
 pub(crate) fn read(path: &Path) -> Result<TensorFile, TrainError> {
@@ -188,30 +149,9 @@ pub(crate) fn read(path: &Path) -> Result<TensorFile, TrainError> {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<TensorFile, TrainError> {
-    let (file, entries) = read_tensors(bytes).map_err(|problem| TrainError::damaged(path, problem))?;
-    check_digest(path, &file, &entries)?;
+    let (file, entries) = read_signed(bytes).map_err(|problem| TrainError::damaged(path, problem))?;
     let tensors = file.iter().map(|(name, view)| Ok((name.to_owned(), to_tensor(path, name, &view)?)));
     Ok(TensorFile { path: path.to_owned(), tensors: tensors.collect::<Result<_, TrainError>>()?, entries })
-}
-
-/// Whether the file is as it was written; one without a digest, of torchvision say, may be as it likes.
-fn check_digest(
-    path: &Path,
-    file: &SafeTensors<'_>,
-    entries: &HashMap<String, String>,
-) -> Result<(), TrainError> {
-    let Some(written) = entries.get(DIGEST) else { return Ok(()) };
-    let sorted = entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    let mut digest = FileDigest::new(&sorted);
-    for (name, view) in file.iter().collect::<BTreeMap<_, _>>() {
-        digest.tensor(name, view.shape(), view.data());
-    }
-    if digest.finish() == *written {
-        return Ok(());
-    }
-    let problem = "is not what was written: bytes of it were changed since; restore it from a copy (a file that you changed yourself \
-                   must not keep the text entry `digest`)";
-    Err(TrainError::damaged(path, problem))
 }
 
 fn to_tensor(path: &Path, name: &str, view: &TensorView<'_>) -> Result<Tensor, TrainError> {

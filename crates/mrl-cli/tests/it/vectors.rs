@@ -194,15 +194,8 @@ fn files_of_other_kinds_are_named() {
 #[test]
 fn commands_that_are_suggested_work_when_pasted() {
     let world = World::new();
-    let mut train = world.train("x", "");
-    train = {
-        let mut words: Vec<_> = train.get_args().map(|word| word.to_owned()).collect();
-        let out = words.iter().position(|word| word == "--out").unwrap();
-        words[out + 1] = "my run".into();
-        let mut quoted = world.mrl("");
-        quoted.args(words);
-        quoted
-    };
+    let mut train = world.mrl("train --preset tiny.toml --data-dir data --out");
+    train.arg("my run");
     let trained = succeed(train);
     let pasted = paste(&world, &text(&trained.stderr), "embed with: ").output().unwrap();
     assert!(pasted.status.success(), "{}", text(&pasted.stderr));

@@ -10,7 +10,7 @@ use std::{
 
 use memmap2::{Mmap, MmapOptions};
 
-use super::{ALIGNMENT, Column, Extent, HEAD, Region, Root, checksum};
+use super::{ALIGNMENT, Column, Extent, HEAD, Region, Root, is_checksum};
 use crate::Error;
 
 /// The committed part of a file, in memory.
@@ -116,7 +116,7 @@ impl Checked {
         self.check_table()?;
         let bytes = self.extent.block(block);
         let table: &[u64] = bytemuck::cast_slice(self.bytes(self.extent.table()));
-        if checksum(self.bytes(bytes.clone())) != table[block] {
+        if !is_checksum(table[block], self.bytes(bytes.clone())) {
             return Err(self.damaged(bytes));
         }
         self.whole[block / 64].fetch_or(1 << (block % 64), Ordering::Relaxed);
@@ -125,7 +125,7 @@ impl Checked {
 
     fn check_table(&self) -> Result<(), Error> {
         let bytes = self.extent.table();
-        let whole = || checksum(self.bytes(bytes.clone())) == self.region.checksum;
+        let whole = || is_checksum(self.region.checksum, self.bytes(bytes.clone()));
         if *self.table.get_or_init(whole) { Ok(()) } else { Err(self.damaged(bytes)) }
     }
 

@@ -7,7 +7,7 @@ use std::{
 use mrl_embedding::{Metadata, Nesting};
 use serde::{Deserialize, Serialize};
 
-use super::{Region, Root, checksum};
+use super::{Region, Root, is_checksum};
 use crate::{Dtype, Error, IdKind, Metric, Schedule, build::shortlist_dims, graph::GraphEntry};
 
 /// What an index is, and where its parts lie.
@@ -78,7 +78,7 @@ impl Manifest {
         let mut text = Vec::with_capacity((end - root.offset) as usize);
         file.seek(SeekFrom::Start(root.offset)).map_err(Error::io(path))?;
         file.take(root.len).read_to_end(&mut text).map_err(Error::io(path))?;
-        if checksum(&text) != root.checksum {
+        if !is_checksum(root.checksum, &text) {
             return Err(Error::damaged(
                 path,
                 "the list of its parts is damaged; restore it or build it again",
@@ -111,7 +111,7 @@ impl Manifest {
     #[cfg(feature = "postgres")]
     pub(crate) fn fingerprint(&self) -> u64 {
         let contents = (self.metric, &self.dims, self.ids, self.labels, &self.segments);
-        checksum(&serde_json::to_vec(&contents).unwrap_or_default())
+        super::checksum(&serde_json::to_vec(&contents).unwrap_or_default())
     }
 
     /// What a checksum cannot promise, for a file may be made to harm: the parts fit each other.

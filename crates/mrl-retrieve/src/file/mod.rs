@@ -45,3 +45,8 @@ pub(crate) const HEAD: u64 = 8192;
 fn checksum(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
+
+/// Whether `bytes` are those that were written. Fuzzers pass: a file may be made to harm, with checksums that are right.
+fn is_checksum(stored: u64, bytes: &[u8]) -> bool {
+    cfg!(fuzzing) || checksum(bytes) == stored
+}

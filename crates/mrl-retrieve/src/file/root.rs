@@ -4,7 +4,7 @@ use std::{
     path::Path,
 };
 
-use super::{Disk, HEAD, checksum};
+use super::{Disk, HEAD, checksum, is_checksum};
 use crate::Error;
 
 const MAGIC: [u8; 8] = *b"mrl-ndx\n";
@@ -108,7 +108,7 @@ impl Slot {
             *field = u64::from_le_bytes(*bytes);
         }
         let [version, generation, offset, len, manifest, own] = fields;
-        match (own == checksum(&bytes[..BYTES - 8]), version) {
+        match (is_checksum(own, &bytes[..BYTES - 8]), version) {
             (false, _) => Self::Damaged,
             (true, VERSION) => Self::Root(Root { generation, offset, len, checksum: manifest }),
             (true, other) => Self::Version(other),
