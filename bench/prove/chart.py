@@ -18,8 +18,8 @@ LOOKS = {
 
 
 def draw(path, about, dims, result):
-    figure, panels = pyplot.subplots(1, len(result), figsize=(6.0 * len(result), 4.8), layout="constrained")
-    for panel, (measure, of_measure) in zip(panels, result.items()):
+    figure, panels = pyplot.subplots(1, len(result), figsize=(6.0 * len(result), 4.8), squeeze=False, layout="constrained")
+    for panel, (measure, of_measure) in zip(panels[0], result.items()):
         for name, values in reversed(of_measure["accuracy"].items()):
             label = "prefix (unfolded)" if name == "prefix" else name
             panel.plot(dims, values, label=label, markersize=5, **LOOKS[name])
@@ -28,8 +28,8 @@ def draw(path, about, dims, result):
         panel.minorticks_off()
         panel.grid(alpha=0.3)
         panel.set(title=TITLES[measure], xlabel="dims (log scale)", ylabel="accuracy, %")
-    handles, labels = panels[0].get_legend_handles_labels()
-    panels[0].legend(handles[::-1], labels[::-1], fontsize=8, loc="lower right")
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    panels[0][0].legend(handles[::-1], labels[::-1], fontsize=8, loc="lower right")
     options = " ".join([about["recipe"], *about["options"]])
     figure.suptitle(f"{about['dataset']}, {about['judged']}, mean of {len(about['seeds'])} seeds: {options}", fontsize=10)
     figure.savefig(path, dpi=110)

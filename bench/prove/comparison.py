@@ -5,7 +5,6 @@ from dataclasses import asdict
 import numpy
 from paired import difference
 
-MEASURES = ["probe", "knn1"]
 # What the prefix is compared with: which encoder, and how its features are shortened.
 RIVALS = {
     "PCA of the same features": ("nested", "pca"),
@@ -21,7 +20,7 @@ PREFIX = ("nested", "prefix")
 MOST_LOST = 0.5
 
 
-def compare(dims, right):
+def compare(dims, right, measures):
     """Accuracies in percent and differences of the prefix, by measure. `right` has what is right by encoder, for each seed."""
     def rows(encoder, method, measure):
         """What is right at each dim, a list of `[seeds, images]`."""
@@ -31,7 +30,7 @@ def compare(dims, right):
         return [100.0 * float(at_dim.mean()) for at_dim in right_at_dims]
 
     result = {}
-    for measure in MEASURES:
+    for measure in measures:
         prefix, whole = rows(*PREFIX, measure), rows("fixed", "prefix", measure)[-1]
         rivals = {name: rows(*rival, measure) for name, rival in (RIVALS | OF_EACH_WIDTH).items() if rival[0] in right[0]}
         result[measure] = {

@@ -18,10 +18,17 @@ from comparison import compare, missed
 from encoders import encoders
 from machine import machine
 from runs import Images, Runs
-from table import table
+from table import TITLES, table
 
 # Prefixes that must win, unless --goal-dims says otherwise: up to a quarter of the numbers.
 SHORT = 4
+
+
+def measures(text):
+    names = text.split(",")
+    if not set(names) <= set(TITLES):
+        raise argparse.ArgumentTypeError(f"{text}: give some of {', '.join(TITLES)}")
+    return names
 
 
 def parse():
@@ -36,6 +43,7 @@ def parse():
     parser.add_argument("--test", action="store_true", help="judge by the test images instead: only what is already chosen")
     parser.add_argument("--fixed-widths", action="store_true", help="also train an encoder without nesting for each dim, with a linear layer to as many numbers")
     parser.add_argument("--goal-dims", type=lambda text: [int(dim) for dim in text.split(",")], help="where the prefix must win [default: up to a quarter of the dims]")
+    parser.add_argument("--measures", default=["probe", "knn1"], type=measures, help="[default: probe,knn1; with hundreds of classes the probe takes long]")
     parser.add_argument("--out", type=Path, default=Path("runs/prove"), help="[default: runs/prove]")
     words = sys.argv[1:]
     own, options = (words[:words.index("--")], words[words.index("--") + 1:]) if "--" in words else (words, [])
@@ -47,14 +55,14 @@ def parse():
 
 def main():
     args = parse()
-    runs = Runs(args.mrl, Images(args.dataset, args.data_dir, args.per_class, args.test), args.out)
+    runs = Runs(args.mrl, Images(args.dataset, args.data_dir, args.per_class, args.test), args.out, args.measures)
     args.out.mkdir(parents=True, exist_ok=True)
     found = [encoders(runs, args, seed) for seed in args.seeds]
     dims = found[0][0]
     goal_dims = args.goal_dims or [dim for dim in dims if dim * SHORT <= dims[-1]]
     if not goal_dims or not set(goal_dims) <= set(dims):
         sys.exit(f"--goal-dims {','.join(map(str, goal_dims)) or 'of none'} cannot be judged: trained are {', '.join(map(str, dims))}; give some of these")
-    result = compare(dims, [right for _, right in found])
+    result = compare(dims, [right for _, right in found], args.measures)
     about = {"recipe": args.recipe, "options": args.options, "dataset": args.dataset, "per_class": args.per_class,
              "judged": "test images" if args.test else "held-out images", "seeds": args.seeds, "date": time.strftime("%Y-%m-%d"),
              "machine": machine()}

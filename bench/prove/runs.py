@@ -7,7 +7,6 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from comparison import MEASURES
 from rows import of_each_class, part
 from safetensors.numpy import load_file
 
@@ -36,8 +35,8 @@ class Images:
 
 
 class Runs:
-    def __init__(self, mrl, images, out):
-        self.mrl_program, self.images, self.out = mrl, images, out
+    def __init__(self, mrl, images, out, measures):
+        self.mrl_program, self.images, self.out, self.measures = mrl, images, out, measures
 
     def mrl(self, *words):
         words = [str(word) for word in (self.mrl_program, *words)]
@@ -58,19 +57,26 @@ class Runs:
         judged = "test" if self.images.test else "held-out"
         outcomes, encoder = folder / judged / "outcomes.safetensors", folder / "run/encoder.safetensors"
         # Outcomes that are older than the encoder are of another one.
-        if not outcomes.exists() or outcomes.stat().st_mtime < encoder.stat().st_mtime:
+        if not outcomes.exists() or outcomes.stat().st_mtime < encoder.stat().st_mtime or not self.has_measures(outcomes):
             self.evaluate(folder, judged, dims)
         found = load_file(outcomes)
         if found.pop("dims").tolist() != dims:
             sys.exit(f"{outcomes.parent} was measured at other dims; remove it and run this again")
         return {key: rows.astype(bool) for key, rows in found.items()}
 
+    def has_measures(self, outcomes):
+        found = load_file(outcomes)
+        return all(f"prefix.{measure}" in found for measure in self.measures)
+
+    def penalty(self):
+        return ["--l2", L2] if "probe" in self.measures else []
+
     def evaluate(self, folder, judged, dims):
         scratch = folder / "embeddings"
         scratch.mkdir(exist_ok=True)
         train, rows = self.embeddings(folder / "run", scratch)
         self.mrl("eval", "--train", train, "--test", rows, "--dims", ",".join(map(str, dims)), "--methods", ",".join(METHODS), "--measures",
-                 ",".join(MEASURES), "--l2", L2, "--resamples", 0, "--outcomes", "--out", folder / judged)
+                 ",".join(self.measures), *self.penalty(), "--resamples", 0, "--outcomes", "--out", folder / judged)
         shutil.rmtree(scratch)
 
     def embeddings(self, run, scratch):

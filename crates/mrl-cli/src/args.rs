@@ -136,7 +136,7 @@ pub struct EvalArgs {
     /// The same for --test.
     #[arg(long, value_name = "FILE", conflicts_with = "label_column")]
     pub test_labels: Vec<PathBuf>,
-    /// The column of vectors of Parquet files [default: the only one of lists of floats].
+    /// The column of vectors of Parquet files [default: the only one of lists of floats, or else of 8-bit integers].
     #[arg(long, value_name = "NAME")]
     pub column: Option<String>,
     /// The column of labels of Parquet files, whole numbers or text.

@@ -1,8 +1,8 @@
 //! The safetensors form of an embedding set: `embeddings` f32 `[n, d]`, optional `labels` i64 `[n]`, optional ids as `ids` u8 (all names,
 //! one after the other) and `id_ends` i64 `[n]`; [`Metadata`] as string entries of the header.
 //!
-//! Of other programs, floats of 16 and 64 bits and whole numbers of 8 bits are read too; labels may be whole numbers of any type, in a
-//! column `[n, 1]` as well.
+//! Files of other programs may hold floats of 16 and 64 bits or whole numbers of 8 bits; their labels may be whole numbers of any type,
+//! also in a column `[n, 1]`.
 
 use std::{
     borrow::Cow,
@@ -12,19 +12,18 @@ use std::{
 };
 
 use bytemuck::NoUninit;
-use half::{bf16, f16};
 use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors, View};
 
 use crate::{
-    EmbeddingSet, Error, Metadata, Nesting,
-    labels::whole,
+    EmbeddingSet, Error, Labels, Metadata, Nesting,
+    numbers::{read_integers, read_numbers, wrong_dtype},
     read_tensors,
     values::{Values, of_whole_numbers},
     write_tensors,
 };
 
-/// Reads the set whose file is mapped at `map`. `note` hears how numbers were changed.
+/// Reads the set whose file is mapped at `map`. `note` is called with a message where whole numbers become `f32`.
 pub(crate) fn read(path: &Path, map: &Arc<Mmap>, note: &mut dyn FnMut(&str)) -> Result<EmbeddingSet, Error> {
     let values = |data: &[u8]| {
         let start = data.as_ptr() as usize - map.as_ptr() as usize;
@@ -74,6 +73,17 @@ fn parse(
     Ok(set)
 }
 
+/// The labels in the file at `path`, which holds `bytes`: names where it names all classes, or else numbers.
+pub(crate) fn read_labels(path: &Path, bytes: &[u8]) -> Result<Labels, Error> {
+    let (tensors, entries) = read_tensors(bytes).map_err(|problem| Error::damaged(path, problem))?;
+    let missing = |_| Error::damaged(path, "has no tensor `labels`; give a file that has some");
+    let numbers = read_integers(path, "labels", &tensors.tensor("labels").map_err(missing)?)?;
+    let classes = read_metadata(path, &entries)?.class_names.unwrap_or_default();
+    let name = |&number: &i64| classes.get(usize::try_from(number).ok()?).cloned();
+    let names: Option<Vec<String>> = numbers.iter().map(name).collect();
+    Ok(names.map_or(Labels::Numbers(numbers), Labels::Names))
+}
+
 /// What is wrong with a file of these tensors, of which none is called `embeddings`.
 fn without_embeddings(mut names: Vec<&str>) -> String {
     const SHOWN: usize = 5;
@@ -87,82 +97,15 @@ fn without_embeddings(mut names: Vec<&str>) -> String {
     format!("has no tensor `embeddings`, but [{there}{more}]; give the vectors that name")
 }
 
-/// The numbers of a tensor of rows of `width`: `values` makes them of `f32`, and of others they are a copy.
-fn read_numbers(
-    path: &Path,
-    name: &str,
-    tensor: &TensorView<'_>,
-    width: usize,
-    values: impl FnOnce(&[u8]) -> Values,
-) -> Result<Values, Error> {
-    let bytes = tensor.data();
-    Ok(match tensor.dtype() {
-        Dtype::F32 => values(bytes),
-        Dtype::F16 => Values::converted(bytes, |number| f16::from_le_bytes(number).to_f32()),
-        Dtype::BF16 => Values::converted(bytes, |number| bf16::from_le_bytes(number).to_f32()),
-        Dtype::F64 => Values::narrowed(bytes, width)
-            .map_err(|problem| Error::damaged(path, format!("`{name}` {problem}")))?,
-        Dtype::I8 => Values::converted(bytes, |number| i8::from_le_bytes(number).into()),
-        Dtype::U8 => Values::converted(bytes, |number| u8::from_le_bytes(number).into()),
-        _ => return Err(wrong_dtype(path, name, Dtype::F32, tensor)),
-    })
-}
-
-/// The whole numbers of a tensor `[n]` or `[n, 1]`.
-fn read_integers(path: &Path, name: &str, tensor: &TensorView<'_>) -> Result<Vec<i64>, Error> {
-    let &([_] | [_, 1]) = tensor.shape() else {
-        let problem =
-            format!("`{name}` has shape {:?}; store one number for each embedding, as [n]", tensor.shape());
-        return Err(Error::damaged(path, problem));
-    };
-    let damaged = |problem: String| Error::damaged(path, format!("`{name}`: {problem}"));
-    let bytes = tensor.data();
-    Ok(match tensor.dtype() {
-        Dtype::I64 => integers(bytes, i64::from_le_bytes),
-        Dtype::U64 => unsigned(bytes).map_err(|large| {
-            Error::damaged(path, format!("`{name}` holds {large}; give whole numbers below 2^63"))
-        })?,
-        Dtype::I32 => integers(bytes, i32::from_le_bytes),
-        Dtype::I16 => integers(bytes, i16::from_le_bytes),
-        Dtype::I8 => integers(bytes, i8::from_le_bytes),
-        Dtype::U32 => integers(bytes, u32::from_le_bytes),
-        Dtype::U16 => integers(bytes, u16::from_le_bytes),
-        Dtype::U8 => integers(bytes, u8::from_le_bytes),
-        Dtype::BOOL => bytes.iter().map(|&byte| i64::from(byte != 0)).collect(),
-        Dtype::F16 => floats(bytes, |number| f16::from_le_bytes(number).to_f64()).map_err(damaged)?,
-        Dtype::BF16 => floats(bytes, |number| bf16::from_le_bytes(number).to_f64()).map_err(damaged)?,
-        Dtype::F32 => floats(bytes, |number| f32::from_le_bytes(number).into()).map_err(damaged)?,
-        Dtype::F64 => floats(bytes, f64::from_le_bytes).map_err(damaged)?,
-        _ => return Err(wrong_dtype(path, name, Dtype::I64, tensor)),
-    })
-}
-
-fn integers<T: Into<i64>, const N: usize>(bytes: &[u8], integer: fn([u8; N]) -> T) -> Vec<i64> {
-    bytes.as_chunks::<N>().0.iter().map(|&chunk| integer(chunk).into()).collect()
-}
-
-/// Floats that are whole numbers.
-fn floats<const N: usize>(bytes: &[u8], float: fn([u8; N]) -> f64) -> Result<Vec<i64>, String> {
-    let floats = bytes.as_chunks::<N>().0.iter().map(|&chunk| float(chunk));
-    whole(floats)
-}
-
-/// The numbers, or one that `i64` does not hold.
-fn unsigned(bytes: &[u8]) -> Result<Vec<i64>, u64> {
-    let numbers = bytes.as_chunks().0.iter().map(|&chunk| u64::from_le_bytes(chunk));
-    numbers.map(|number| i64::try_from(number).map_err(|_| number)).collect()
-}
-
-fn wrong_dtype(path: &Path, name: &str, dtype: Dtype, tensor: &TensorView<'_>) -> Error {
-    Error::damaged(path, format!("`{name}` is {:?}; store it as {dtype:?}", tensor.dtype()))
-}
-
 /// The ids, where there are some.
 fn read_ids(path: &Path, tensors: &SafeTensors<'_>) -> Result<Option<Vec<String>>, Error> {
     match (tensors.tensor("ids"), tensors.tensor("id_ends")) {
         (Ok(ids), Ok(ends)) => {
             if ids.dtype() != Dtype::U8 {
                 return Err(wrong_dtype(path, "ids", Dtype::U8, &ids));
+            }
+            if !matches!(ends.dtype(), Dtype::I64 | Dtype::U64 | Dtype::I32 | Dtype::U32) {
+                return Err(wrong_dtype(path, "id_ends", Dtype::I64, &ends));
             }
             let ends = read_integers(path, "id_ends", &ends)?;
             split_ids(path, ids.data(), &ends).map(Some)

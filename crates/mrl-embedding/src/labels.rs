@@ -5,9 +5,9 @@ use std::{
 };
 
 use half::f16;
-use npyz::{Deserialize, NpyFile, TypeChar};
+use npyz::{NpyFile, TypeChar};
 
-use crate::{EmbeddingSet, Error, FileKind, npy, values};
+use crate::{Contents, Error, file, npy, values};
 
 /// A label for each of several rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Labels {
 
 impl Labels {
     /// Reads a file with a label for each row: a `.npy` array `[n]` or `[n, 1]` of whole numbers (floats and booleans too) or text, a text
-    /// file with a label in each line, or the labels of an embedding set.
+    /// file with a label in each line, or the tensor `labels` of safetensors.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or holds something else.
@@ -28,18 +28,13 @@ impl Labels {
         let path = path.as_ref();
         let map = values::map(path).map_err(Error::io(path))?;
         let damaged = |problem: String| Error::damaged(path, problem);
-        match FileKind::of(&map) {
-            FileKind::Npy => of_array(&map).map_err(damaged),
-            FileKind::Text => of_lines(&map).map_err(damaged),
-            FileKind::Safetensors => {
-                let set = EmbeddingSet::read(path)?;
-                let labels =
-                    set.labels().ok_or_else(|| damaged("has no labels; give a file that has some".into()))?;
-                Ok(Self::Numbers(labels.to_vec()))
-            }
-            kind => {
-                Err(damaged(format!("is {kind}; give labels as .npy, or as text with a label in each line")))
-            }
+        match Contents::of(&map) {
+            Contents::Npy => of_array(&map).map_err(damaged),
+            Contents::Text => of_lines(&map).map_err(damaged),
+            Contents::Safetensors => file::read_labels(path, &map),
+            kind => Err(damaged(format!(
+                "is {kind}; give labels as .npy, or as UTF-8 text with a label in each line"
+            ))),
         }
     }
 
@@ -108,10 +103,13 @@ fn of_lines(bytes: &[u8]) -> Result<Labels, String> {
         return Err(format!("line {} has no label; give one in each line", line + 1));
     }
     let numbers: Option<Vec<i64>> = lines.iter().map(|line| line.parse().ok()).collect();
-    Ok(match numbers {
-        Some(numbers) => Labels::Numbers(numbers),
-        None => Labels::Names(lines.into_iter().map(str::to_owned).collect()),
-    })
+    // As numpy.savetxt writes them.
+    let floats: Option<Vec<f64>> = lines.iter().map(|line| line.parse().ok()).collect();
+    match (numbers, floats) {
+        (Some(numbers), _) => Ok(Labels::Numbers(numbers)),
+        (None, Some(floats)) => Labels::of_floats(floats),
+        (None, None) => Ok(Labels::Names(lines.into_iter().map(str::to_owned).collect())),
+    }
 }
 
 /// The labels of an array of numpy.
@@ -130,36 +128,46 @@ fn of_array(bytes: &[u8]) -> Result<Labels, String> {
     npy::check_size(&[n], size as u64, cursor.position(), bytes)?;
     let file = NpyFile::with_header(header, cursor);
     match (kind.type_char(), size) {
-        (TypeChar::Bool, _) => all(file, |is_true: bool| Ok(i64::from(is_true))).map(Labels::Numbers),
-        (TypeChar::Int, 1) => all(file, |number: i8| Ok(number.into())).map(Labels::Numbers),
-        (TypeChar::Int, 2) => all(file, |number: i16| Ok(number.into())).map(Labels::Numbers),
-        (TypeChar::Int, 4) => all(file, |number: i32| Ok(number.into())).map(Labels::Numbers),
-        (TypeChar::Int, 8) => all(file, |number: i64| Ok(number)).map(Labels::Numbers),
-        (TypeChar::Uint, 1) => all(file, |number: u8| Ok(number.into())).map(Labels::Numbers),
-        (TypeChar::Uint, 2) => all(file, |number: u16| Ok(number.into())).map(Labels::Numbers),
-        (TypeChar::Uint, 4) => all(file, |number: u32| Ok(number.into())).map(Labels::Numbers),
-        (TypeChar::Uint, 8) => all(file, |number: u64| {
+        (TypeChar::Bool, _) => {
+            npy::in_order_of_file(file, |is_true: bool| Ok(i64::from(is_true))).map(Labels::Numbers)
+        }
+        (TypeChar::Int, 1) => {
+            npy::in_order_of_file(file, |number: i8| Ok(number.into())).map(Labels::Numbers)
+        }
+        (TypeChar::Int, 2) => {
+            npy::in_order_of_file(file, |number: i16| Ok(number.into())).map(Labels::Numbers)
+        }
+        (TypeChar::Int, 4) => {
+            npy::in_order_of_file(file, |number: i32| Ok(number.into())).map(Labels::Numbers)
+        }
+        (TypeChar::Int, 8) => npy::in_order_of_file(file, |number: i64| Ok(number)).map(Labels::Numbers),
+        (TypeChar::Uint, 1) => {
+            npy::in_order_of_file(file, |number: u8| Ok(number.into())).map(Labels::Numbers)
+        }
+        (TypeChar::Uint, 2) => {
+            npy::in_order_of_file(file, |number: u16| Ok(number.into())).map(Labels::Numbers)
+        }
+        (TypeChar::Uint, 4) => {
+            npy::in_order_of_file(file, |number: u32| Ok(number.into())).map(Labels::Numbers)
+        }
+        (TypeChar::Uint, 8) => npy::in_order_of_file(file, |number: u64| {
             i64::try_from(number).map_err(|_| format!("holds {number}; give whole numbers below 2^63"))
         })
         .map(Labels::Numbers),
-        (TypeChar::Float, 2) => Labels::of_floats(all(file, |number: f16| Ok(number.to_f64()))?),
-        (TypeChar::Float, 4) => Labels::of_floats(all(file, |number: f32| Ok(number.into()))?),
-        (TypeChar::Float, 8) => Labels::of_floats(all(file, |number: f64| Ok(number))?),
-        (TypeChar::UnicodeStr, _) => all(file, |name: String| Ok(name)).map(Labels::Names),
-        (TypeChar::ByteStr, _) => all(file, |name: Vec<u8>| {
+        (TypeChar::Float, 2) => {
+            Labels::of_floats(npy::in_order_of_file(file, |number: f16| Ok(number.to_f64()))?)
+        }
+        (TypeChar::Float, 4) => {
+            Labels::of_floats(npy::in_order_of_file(file, |number: f32| Ok(number.into()))?)
+        }
+        (TypeChar::Float, 8) => Labels::of_floats(npy::in_order_of_file(file, |number: f64| Ok(number))?),
+        (TypeChar::UnicodeStr, _) => npy::in_order_of_file(file, |name: String| Ok(name)).map(Labels::Names),
+        (TypeChar::ByteStr, _) => npy::in_order_of_file(file, |name: Vec<u8>| {
             String::from_utf8(name).map_err(|_| "has labels that are no UTF-8; store text".to_owned())
         })
         .map(Labels::Names),
         _ => Err(unusable()),
     }
-}
-
-/// All values of an array, each as a label.
-fn all<T: Deserialize, L>(
-    file: NpyFile<Cursor<&[u8]>>,
-    label: impl Fn(T) -> Result<L, String>,
-) -> Result<Vec<L>, String> {
-    npy::in_order_of_file(file, label)
 }
 
 #[cfg(test)]
@@ -215,12 +223,26 @@ mod tests {
     fn lines_are_numbers_or_names() {
         assert_eq!(read_text("3\n -1 \r\n0\n\n").unwrap(), Labels::Numbers(vec![3, -1, 0]));
         assert_eq!(read_text("\u{feff}ant\nbee\n3").unwrap(), Labels::Names(names(&["ant", "bee", "3"])));
+        assert_eq!(read_text("1.000e+00\n2.0\n").unwrap(), Labels::Numbers(vec![1, 2]));
+        assert_eq!(read_text("1\n0.5").unwrap_err(), "row 1 has the label 0.5; give whole numbers or text");
         assert_eq!(read_text("1\n\n2\n").unwrap_err(), "line 2 has no label; give one in each line");
     }
 
     #[test]
+    fn labels_of_a_set_have_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set");
+        let mut set = crate::EmbeddingSet::new(vec![0.5; 3], 1).unwrap().with_labels(vec![1, 0, 1]).unwrap();
+        set.write(&path).unwrap();
+        assert_eq!(Labels::read(&path).unwrap(), Labels::Numbers(vec![1, 0, 1]));
+        set.metadata.class_names = Some(names(&["cat", "dog"]));
+        set.write(&path).unwrap();
+        assert_eq!(Labels::read(&path).unwrap(), Labels::Names(names(&["dog", "cat", "dog"])));
+    }
+
+    #[test]
     fn a_file_of_something_else_is_named() {
-        let problem = "is a JPEG image; give labels as .npy, or as text with a label in each line";
+        let problem = "is a JPEG image; give labels as .npy, or as UTF-8 text with a label in each line";
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("labels.npy");
         std::fs::write(&path, b"\xff\xd8\xff\xe0 and more").unwrap();

@@ -22,22 +22,25 @@
 //! ```
 
 mod atomic;
+mod contents;
+mod cure;
 mod error;
 mod file;
 mod ids;
-mod kind;
 mod labels;
 mod nesting;
 mod npy;
+mod numbers;
 mod set;
 mod signed;
 mod tensors;
 mod values;
 
 pub use atomic::{check_writable, is_unfinished, remove_unfinished, write_atomically};
+pub use contents::{Contents, INDEX_MAGIC};
+pub use cure::quoted;
 pub use error::Error;
 pub use ids::{Id, IdKind, Ids};
-pub use kind::{FileKind, quoted};
 pub use labels::Labels;
 pub use nesting::{Nesting, NestingError};
 pub use set::{EmbeddingSet, Metadata};

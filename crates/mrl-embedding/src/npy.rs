@@ -23,7 +23,7 @@ pub(crate) fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
-/// Reads the set whose file is mapped at `map`. `note` hears how numbers were changed.
+/// Reads the set whose file is mapped at `map`. `note` is called with a message where whole numbers become `f32`.
 pub(crate) fn read(path: &Path, map: &Arc<Mmap>, note: &mut dyn FnMut(&str)) -> Result<EmbeddingSet, Error> {
     let damaged = |problem: String| Error::damaged(path, problem);
     let mut cursor = Cursor::new(&map[..]);
@@ -40,6 +40,9 @@ pub(crate) fn read(path: &Path, map: &Arc<Mmap>, note: &mut dyn FnMut(&str)) -> 
     };
     let start = cursor.position();
     let end = check_size(&[n, d], number.size(), start, map).map_err(damaged)?;
+    if d == 0 {
+        return EmbeddingSet::of(Values::Owned(Vec::new()), 0).map_err(|error| damaged(error.to_string()));
+    }
     let values = if descr == "'<f4'" && header.order() == Order::C {
         Values::in_map(map, start as usize, end as usize)
     } else {
@@ -55,10 +58,25 @@ pub(crate) fn read(path: &Path, map: &Arc<Mmap>, note: &mut dyn FnMut(&str)) -> 
 
 /// The header of an array; `cursor` is then where its values begin.
 pub(crate) fn header(cursor: &mut Cursor<&[u8]>) -> Result<NpyHeader, String> {
-    // Of sizes that no machine has it may panic, which is an error like the others.
+    // npyz asks for as much memory as the header says it has bytes.
+    if header_length(cursor.get_ref()).is_some_and(|length| length > cursor.get_ref().len()) {
+        return Err(
+            "says that its header is longer than the file; it was cut or damaged: save it again".to_owned()
+        );
+    }
+    // npyz may panic on a shape that overflows; a panic becomes an error.
     catch_unwind(AssertUnwindSafe(|| NpyHeader::from_reader(cursor)))
         .unwrap_or_else(|_| Err(io::Error::other("its shape cannot be")))
         .map_err(|error| format!("is not a .npy file ({error}); save it with numpy.save"))
+}
+
+/// The length that the header says it has, after the magic, the version and the length itself.
+fn header_length(bytes: &[u8]) -> Option<usize> {
+    let long = || Some(u32::from_le_bytes(*bytes.get(8..)?.first_chunk()?) as usize);
+    match bytes.get(6)? {
+        1 => Some(usize::from(u16::from_le_bytes(*bytes.get(8..)?.first_chunk()?))),
+        _ => long(),
+    }
 }
 
 /// Where an array of this shape ends that begins at `start` of `bytes`. To be asked before anything is allocated: a damaged header may
@@ -115,7 +133,7 @@ fn convert(file: NpyFile<Cursor<&[u8]>>, number: Number, n: usize, d: usize) -> 
         Number::F32 => rows(in_order_of_file(file, Ok::<f32, _>)?),
         Number::I8 => rows(in_order_of_file(file, |number: i8| Ok(number.into()))?),
         Number::U8 => rows(in_order_of_file(file, |number: u8| Ok(number.into()))?),
-        Number::F64 => narrowed(&by_rows(in_order_of_file(file, Ok::<f64, _>)?, order, n, d), d)?,
+        Number::F64 => narrowed(&by_rows(in_order_of_file(file, Ok::<f64, _>)?, order, n, d), d, 0)?,
     })
 }
 

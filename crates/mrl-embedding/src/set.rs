@@ -3,7 +3,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, FileKind, Labels, Nesting, file, npy,
+    Contents, Error, Labels, Nesting,
+    cure::no_vectors,
+    file, npy,
     values::{self, Values},
 };
 
@@ -45,6 +47,17 @@ pub struct Metadata {
     pub class_names: Option<Vec<String>>,
 }
 
+impl Metadata {
+    /// The first label that has a name here and another in `other`, with both names. Folders number the classes that they have: a class that
+    /// only one of two splits has moves the labels of the classes after it.
+    #[must_use]
+    pub fn class_of_another_name<'a>(&'a self, other: &'a Self) -> Option<(usize, &'a str, &'a str)> {
+        let (ours, theirs) = (self.class_names.as_ref()?, other.class_names.as_ref()?);
+        let named = ours.iter().zip(theirs).enumerate().find(|(_, (ours, theirs))| ours != theirs);
+        named.map(|(label, (ours, theirs))| (label, ours.as_str(), theirs.as_str()))
+    }
+}
+
 impl EmbeddingSet {
     /// A set of `embeddings.len() / width` rows.
     ///
@@ -77,17 +90,15 @@ impl EmbeddingSet {
         Ok(self)
     }
 
-    /// Adds a label for each row. Names of classes become numbers, and the set's list of classes becomes theirs; the `known` ones
-    /// come first in it, which gives several sets the same numbers.
+    /// Gives each row a label, and the set the list of classes that comes with them, if they are names. The `known` classes come first in
+    /// it, so that several sets have the same numbers.
     ///
     /// # Errors
     /// When there is not exactly one label a row.
     pub fn labelled(mut self, labels: Labels, known: &[String]) -> Result<Self, Error> {
         let (numbers, classes) = labels.numbered(known);
         self = self.with_labels(numbers)?;
-        if classes.is_some() {
-            self.metadata.class_names = classes;
-        }
+        self.metadata.class_names = classes;
         Ok(self)
     }
 
@@ -119,24 +130,24 @@ impl EmbeddingSet {
         Self::read_noting(path.as_ref(), &mut |_| {})
     }
 
-    /// As [`EmbeddingSet::read`]; `note` hears in words which numbers became others.
+    /// As [`EmbeddingSet::read`]; `note` is called with a message where whole numbers become `f32`.
     ///
     /// # Errors
     /// Those of [`EmbeddingSet::read`].
     pub fn read_noting(path: &Path, note: &mut dyn FnMut(&str)) -> Result<Self, Error> {
         let map = values::map(path).map_err(Error::io(path))?;
-        let kind = FileKind::of(&map);
-        if let Some(problem) = kind.no_vectors(path, &map) {
+        let kind = Contents::of(&map);
+        if let Some(problem) = no_vectors(kind, path, &map) {
             return Err(Error::damaged(path, problem));
         }
         match kind {
-            FileKind::Parquet => Err(Error::damaged(
+            Contents::Parquet => Err(Error::damaged(
                 path,
                 "is a Parquet file, which is not read here; store the vectors as .npy, with numpy.save",
             )),
-            FileKind::Npy => npy::read(path, &map, note),
+            Contents::Npy => npy::read(path, &map, note),
             // A file that is cut within its first bytes.
-            FileKind::Unknown if npy::is_npy(path) => npy::read(path, &map, note),
+            Contents::Unknown if npy::is_npy(path) => npy::read(path, &map, note),
             _ => file::read(path, &map, note),
         }
     }

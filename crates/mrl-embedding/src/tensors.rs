@@ -12,28 +12,28 @@ use serde::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{FileKind, write_atomically};
+use crate::{Contents, write_atomically};
 
 /// The tensors of a safetensors file that holds `bytes`, and the text entries of its header.
 ///
 /// # Errors
-/// When it is no safetensors file, a damaged one, or one that names something twice; in words, with the cure.
+/// When it is no safetensors file, a damaged one, or one with a name that comes twice; in words, with the cure.
 pub fn read_tensors(bytes: &[u8]) -> Result<(SafeTensors<'_>, HashMap<String, String>), String> {
     let read = SafeTensors::read_metadata(bytes)
         .and_then(|(size, header)| Ok((size, header, SafeTensors::deserialize(bytes)?)));
-    let (size, header, tensors) = read.map_err(|error| match FileKind::of(bytes) {
-        FileKind::Safetensors | FileKind::Unknown => {
+    let (size, header, tensors) = read.map_err(|error| match Contents::of(bytes) {
+        Contents::Safetensors | Contents::Unknown => {
             format!("is not a whole safetensors file ({error}); it was cut or damaged: write it again")
         }
         kind => format!("is {kind}, not a safetensors file"),
     })?;
-    // The header lies behind its length.
+    // The header follows its 8-byte length.
     let names: Result<UniqueNames, _> = serde_json::from_slice(&bytes[8..8 + size]);
     names.map_err(|error| format!("has a header that is not valid ({error}); write it again"))?;
     Ok((tensors, header.metadata().clone().unwrap_or_default()))
 }
 
-/// A JSON object that names nothing twice. Which of two tensors of one name is meant, nobody can know.
+/// A JSON object in which no name comes twice, nor in its `__metadata__`: a name that does is ambiguous.
 struct UniqueNames;
 
 impl<'de> Deserialize<'de> for UniqueNames {
@@ -51,7 +51,12 @@ impl<'de> Visitor<'de> for UniqueNames {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
         let mut names = HashSet::new();
-        while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "__metadata__" {
+                map.next_value::<UniqueNames>()?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
             if let Some(twice) = names.replace(name) {
                 return Err(A::Error::custom(format!("`{twice}` comes twice")));
             }
@@ -163,7 +168,7 @@ mod tests {
     fn a_file_of_another_kind_is_named() {
         let problem = |bytes: &[u8]| read_tensors(bytes).unwrap_err();
         assert_eq!(problem(b"\xff\xd8\xff\xe0 and more"), "is a JPEG image, not a safetensors file");
-        assert_eq!(problem(b"8,16\n"), "is text, not a safetensors file");
+        assert_eq!(problem(b"8,16\n"), "is a text file, not a safetensors file");
         assert!(problem(b"\x01\x02\x03").starts_with("is not a whole safetensors file ("));
     }
 

@@ -1,6 +1,8 @@
-use std::{fmt, fs::File, io, ops::Deref, path::Path, sync::Arc};
+use std::{fmt, io, ops::Deref, path::Path, sync::Arc};
 
 use memmap2::Mmap;
+
+use crate::contents::open;
 
 /// The numbers of a set: in memory, or where they lie in a file, so that a set may be larger than the memory.
 #[derive(Clone)]
@@ -16,13 +18,7 @@ pub(crate) enum Values {
 
 /// Maps a file to read it.
 pub(crate) fn map(path: &Path) -> io::Result<Arc<Mmap>> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::Error::new(
-            io::ErrorKind::IsADirectory,
-            "is a folder; name the file of an embedding set",
-        ));
-    }
+    let file = open(path)?;
     // SAFETY: the bytes are only read. Nothing can promise that no other process changes the file meanwhile: one that
     // writes into it changes numbers, one that truncates it ends this program at the next read. `write_atomically` does
     // neither, for it puts a new file in the place of the old one, whose map stays as it was.
@@ -57,7 +53,7 @@ impl Values {
     pub(crate) fn narrowed(bytes: &[u8], width: usize) -> Result<Self, String> {
         let numbers: Vec<f64> =
             bytes.as_chunks::<8>().0.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect();
-        narrowed(&numbers, width).map(Self::Owned)
+        narrowed(&numbers, width, 0).map(Self::Owned)
     }
 }
 
@@ -67,12 +63,12 @@ pub fn of_whole_numbers(path: &Path) -> String {
     format!("{}: whole numbers of 8 bits are read as they are, as f32", path.display())
 }
 
-/// Rows of `width` numbers, each as the nearest `f32`.
+/// Rows of `width` numbers from row `first` on, each number as the nearest `f32`.
 ///
 /// # Errors
 /// When a finite number is beyond the range of `f32`, or all numbers of a row that are not 0 are below it; with the cure. A number that
 /// is below it beside larger ones becomes 0: it is too small to matter.
-pub fn narrowed(numbers: &[f64], width: usize) -> Result<Vec<f32>, String> {
+pub fn narrowed(numbers: &[f64], width: usize, first: usize) -> Result<Vec<f32>, String> {
     let narrowed: Vec<f32> = numbers.iter().map(|&number| number as f32).collect();
     let too_large =
         numbers.iter().zip(&narrowed).find(|(wide, narrow)| wide.is_finite() && narrow.is_infinite());
@@ -86,6 +82,7 @@ pub fn narrowed(numbers: &[f64], width: usize) -> Result<Vec<f32>, String> {
     let width = width.max(1);
     match numbers.chunks(width).zip(narrowed.chunks(width)).position(|row| is_lost(&row)) {
         Some(row) => {
+            let row = first + row;
             Err(format!("holds numbers too small for f32 in all of row {row}; scale the vectors up"))
         }
         None => Ok(narrowed),
@@ -122,13 +119,13 @@ mod tests {
     #[test]
     fn numbers_that_f32_does_not_hold_are_named() {
         let kept = [0.1, f64::from(f32::MIN), f64::INFINITY, 0.0, 1e-300, 1.0];
-        assert_eq!(narrowed(&kept, 2), Ok(vec![0.1, f32::MIN, f32::INFINITY, 0.0, 0.0, 1.0]));
-        assert!(narrowed(&[f64::NAN], 1).unwrap()[0].is_nan());
+        assert_eq!(narrowed(&kept, 2, 0), Ok(vec![0.1, f32::MIN, f32::INFINITY, 0.0, 0.0, 1.0]));
+        assert!(narrowed(&[f64::NAN], 1, 0).unwrap()[0].is_nan());
         let expected = "holds -1e300, which is too large for f32; scale the vectors down";
-        assert_eq!(narrowed(&[-1e300], 1).unwrap_err(), expected);
+        assert_eq!(narrowed(&[-1e300], 1, 0).unwrap_err(), expected);
         assert_eq!(Values::narrowed(&1e300f64.to_le_bytes(), 1).unwrap_err(), expected.replace('-', ""));
-        let expected = "holds numbers too small for f32 in all of row 1; scale the vectors up";
-        assert_eq!(narrowed(&[0.0, 0.0, 1e-50, -1e-300], 2).unwrap_err(), expected);
+        let expected = "holds numbers too small for f32 in all of row 8; scale the vectors up";
+        assert_eq!(narrowed(&[0.0, 0.0, 1e-50, -1e-300], 2, 7).unwrap_err(), expected);
     }
 
     #[test]

@@ -37,10 +37,7 @@ pub(crate) fn pickle(bytes: &[u8]) {
 
 pub(crate) fn idx(bytes: &[u8]) {
     if let Some((labels, images)) = parts(bytes) {
-        open(
-            DatasetKind::Idx,
-            &[("train-labels-idx1-ubyte", labels), ("train-images-idx3-ubyte", images)],
-        );
+        open(DatasetKind::Idx, &[("train-labels-idx1-ubyte", labels), ("train-images-idx3-ubyte", images)]);
     }
 }
 
@@ -49,10 +46,7 @@ pub(crate) fn binary(bytes: &[u8]) {
     let Some((&choice, bytes)) = bytes.split_first() else { return };
     let Some((small, large)) = parts(bytes) else { return };
     if choice & 1 == 0 {
-        open(
-            DatasetKind::Stl10,
-            &[("stl10_binary/train_y.bin", small), ("stl10_binary/train_X.bin", large)],
-        );
+        open(DatasetKind::Stl10, &[("stl10_binary/train_y.bin", small), ("stl10_binary/train_X.bin", large)]);
     } else {
         open(
             DatasetKind::Cifar10,

@@ -1,6 +1,7 @@
 //! Vectors, labels, and the tensors of encoders, checkpoints and adapters.
 
 use mrl_embedding::{EmbeddingSet, Labels, read_signed};
+use mrl_retrieve::BuildOptions;
 use mrl_vectors::{ReadOptions, Vectors};
 
 use crate::with_file;
@@ -15,7 +16,11 @@ fn use_set(set: &EmbeddingSet) {
 
 fn read(bytes: &[u8], options: &ReadOptions) {
     with_file("vectors", bytes, |path| {
-        if let Ok(set) = Vectors::open(path, options, &mut |_| {}).and_then(Vectors::into_set) {
+        let Ok(vectors) = Vectors::open(path, options, &mut |_| {}) else { return };
+        if let Vectors::Parquet(parquet) = &vectors {
+            let _ = BuildOptions::default().build(parquet, path.with_extension("index"));
+        }
+        if let Ok(set) = vectors.into_set() {
             use_set(&set);
             let back = path.with_extension("back");
             set.write(&back).expect("what was read can be written");

@@ -62,7 +62,7 @@ pub enum Error {
         /// What tells those of the index from others.
         expected: String,
     },
-    /// The labels of the rows mean other classes.
+    /// The classes of the rows have other names than those of the index.
     #[error(
         "label {label} is {given:?} in the source and {expected:?} in the index; embed both with the same classes, or give \
          labels as text"

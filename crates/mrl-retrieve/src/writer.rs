@@ -148,7 +148,7 @@ pub(crate) fn add<D: Disk>(
     let segment = write_segment(&mut appender, &index.layout()?, &manifest.shape(), source, &ids)?;
     manifest.segments.push(segment);
     manifest.largest_id = manifest.largest_id.max(ids.largest());
-    // Classes that come new are named behind those that were known.
+    // New classes are appended to the index's list.
     if let (Some(ours), Some(theirs)) = (&mut manifest.metadata.class_names, source.metadata().class_names)
         && theirs.len() > ours.len()
     {
@@ -211,12 +211,11 @@ fn check_alike(manifest: &Manifest, source: &dyn Source) -> Result<(), Error> {
     if given { check_classes(&manifest.metadata, &source.metadata()) } else { Ok(()) }
 }
 
-/// Refuses rows whose labels mean other classes.
+/// Refuses rows whose classes have other names than those of the index.
 fn check_classes(ours: &Metadata, theirs: &Metadata) -> Result<(), Error> {
-    let (Some(ours), Some(theirs)) = (&ours.class_names, &theirs.class_names) else { return Ok(()) };
-    match ours.iter().zip(theirs).position(|(ours, theirs)| ours != theirs) {
-        Some(label) => {
-            Err(Error::ClassNames { label, given: theirs[label].clone(), expected: ours[label].clone() })
+    match ours.class_of_another_name(theirs) {
+        Some((label, expected, given)) => {
+            Err(Error::ClassNames { label, given: given.to_owned(), expected: expected.to_owned() })
         }
         None => Ok(()),
     }

@@ -37,7 +37,7 @@ pub(crate) fn vectors_column(path: &Path, schema: &Schema, name: Option<&str>) -
         }
         return Err(Error::damaged(
             path,
-            format!("column {name:?} is of type {kind}; name a column of lists of floats"),
+            format!("column {name:?} is of type {kind}; name a column of lists of floats or 8-bit integers"),
         ));
     }
     let of_kind = |which: fn(&DataType) -> bool| -> Vec<usize> {
@@ -50,7 +50,10 @@ pub(crate) fn vectors_column(path: &Path, schema: &Schema, name: Option<&str>) -
         [column] => Ok(column),
         [] => Err(Error::damaged(
             path,
-            format!("has no column of lists of floats; its columns are {}", names(schema, |_| true)),
+            format!(
+                "has no column of lists of floats or 8-bit integers; its columns are {}",
+                names(schema, |_| true)
+            ),
         )),
         _ => {
             let names = names(schema, which);

@@ -17,26 +17,22 @@
 mod columns;
 mod parquet;
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 pub use mrl_embedding::Error;
-use mrl_embedding::{EmbeddingSet, FileKind, Labels};
+use mrl_embedding::{Contents, EmbeddingSet, Labels};
 
 pub use self::parquet::Parquet;
 
 /// How a file of vectors is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// Of Parquet, the column of vectors: lists of floats or of whole numbers of 8 bits, all of the same length. Where none is named,
-    /// the only column of that kind; floats go before whole numbers.
+    /// The column of vectors of a Parquet file: lists of floats or of whole numbers of 8 bits, all of the same length. Where none is named,
+    /// the only one of lists of floats, or else of 8-bit integers.
     pub column: Option<String>,
-    /// Of Parquet, the column of ids: whole numbers or text. Where none is named, rows get numbers.
+    /// The column of ids of a Parquet file: whole numbers or text. Where none is named, rows get numbers.
     pub id_column: Option<String>,
-    /// Of Parquet, the column of labels: whole numbers, also as floats or booleans, or text. Where none is named, rows have none.
+    /// The column of labels of a Parquet file: whole numbers, also as floats or booleans, or text. Where none is named, rows have none.
     pub label_column: Option<String>,
     /// A file with a label for each row, in the place of those of the vectors' own file; see [`Labels::read`].
     pub labels: Option<PathBuf>,
@@ -61,7 +57,7 @@ pub enum Vectors {
 }
 
 impl Vectors {
-    /// Opens the file at `path`. `note` hears in words which numbers became others.
+    /// Opens the file at `path`. `note` is called with a message where whole numbers become `f32`.
     ///
     /// # Errors
     /// When a file cannot be read, is damaged or of another kind, has no such columns, or has not exactly one label a row.
@@ -72,7 +68,7 @@ impl Vectors {
     ) -> Result<Self, Error> {
         let path = path.as_ref();
         let labels = |rows| labels_beside(options.labels.as_deref(), rows);
-        if is_parquet(path).map_err(Error::io(path))? {
+        if Contents::of_file(path).map_err(Error::io(path))? == Contents::Parquet {
             let parquet = Parquet::open(path, options, note)?;
             let labels = labels(parquet.rows())?;
             return Ok(Self::Parquet(parquet.labelled(labels, &options.classes)?));
@@ -105,13 +101,4 @@ fn labels_beside(path: Option<&Path>, rows: usize) -> Result<Option<Labels>, Err
     }
     let problem = format!("has {} labels for {rows} vectors; give one for each", labels.len());
     Err(Error::damaged(path, problem))
-}
-
-fn is_parquet(path: &Path) -> std::io::Result<bool> {
-    if path.is_dir() {
-        return Ok(false);
-    }
-    let mut head = Vec::new();
-    File::open(path)?.take(16).read_to_end(&mut head)?;
-    Ok(FileKind::of(&head) == FileKind::Parquet)
 }

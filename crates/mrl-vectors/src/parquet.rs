@@ -47,7 +47,7 @@ pub struct Parquet {
 type Visit<'a, E> = dyn FnMut(&[f32]) -> Result<(), E> + 'a;
 
 impl Parquet {
-    /// Opens the file at `path`, and reads ids and labels. `note` hears in words which numbers became others.
+    /// Opens the file at `path`, and reads ids and labels. `note` is called with a message where whole numbers become `f32`.
     ///
     /// # Errors
     /// When the file cannot be read or is no Parquet file, has no such columns, or values are missing.
@@ -58,9 +58,7 @@ impl Parquet {
     ) -> Result<Self, Error> {
         let path = path.to_owned();
         let file = File::open(&path).map_err(Error::io(&path))?;
-        if path.is_dir() {
-            return Err(Error::damaged(&path, "is a folder; name a file"));
-        }
+
         // What Arrow wrote beside the schema is left out: there is then one kind of lists, and one of text.
         let bare = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = fenced(&path, || ArrowReaderMetadata::load(&file, bare))?;
@@ -80,6 +78,7 @@ impl Parquet {
             class_names: None,
         };
         this.width = this.first_width()?;
+        this.check_rows()?;
         this.ids = options.id_column.as_deref().map(|name| this.read_ids(name)).transpose()?;
         let labels = options.label_column.as_deref().map(|name| this.read_labels(name)).transpose()?;
         this = this.labelled(labels, &options.classes)?;
@@ -157,11 +156,7 @@ impl Parquet {
             Ok::<_, Error>(())
         })?;
         // The file may be damaged, so its count of rows is compared, not believed.
-        if self.rows.checked_mul(self.width) != Some(values.len()) {
-            let there = values.len() / self.width;
-            let problem = format!("says that it has {} rows and has {there}; write it again", self.rows);
-            return Err(Error::damaged(&self.path, problem));
-        }
+        self.check_count(values.len() / self.width)?;
         let mut set = EmbeddingSet::new(values, self.width)?;
         if let Some(labels) = self.labels {
             set = set.with_labels(labels)?;
@@ -208,6 +203,29 @@ impl Parquet {
         Error::damaged(&self.path, format!("row {row} of column {name:?} has no value; leave such rows out"))
     }
 
+    /// Counts the rows of a file that says it has more of them than bytes. Such a file may be whole, for equal vectors take no room, or
+    /// damaged, so that memory for its rows must not be asked for.
+    fn check_rows(&self) -> Result<(), Error> {
+        let bytes = self.file.metadata().map_err(Error::io(&self.path))?.len();
+        if self.rows as u64 <= bytes {
+            return Ok(());
+        }
+        let mut there = 0;
+        self.visit_column(self.vectors, &mut |part, _| {
+            there += part.len();
+            Ok::<_, Error>(())
+        })?;
+        self.check_count(there)
+    }
+
+    fn check_count(&self, there: usize) -> Result<(), Error> {
+        if there == self.rows {
+            return Ok(());
+        }
+        let problem = format!("says that it has {} rows and has {there}; write it again", self.rows);
+        Err(Error::damaged(&self.path, problem))
+    }
+
     /// Numbers in the first row.
     fn first_width(&self) -> Result<usize, Error> {
         let mut batches = self.read(self.vectors, 1)?;
@@ -220,7 +238,7 @@ impl Parquet {
             return Err(self.missing(self.vectors, 0));
         }
         match rows.as_list::<i32>().value_length(0) {
-            0 => Err(Error::damaged(&self.path, "row 0 has a vector of no numbers; leave such rows out")),
+            0 => Err(Error::damaged(&self.path, "row 0 has an empty vector; leave such rows out")),
             width => Ok(width as usize),
         }
     }
@@ -249,11 +267,11 @@ impl Parquet {
         if let Some(values) = values.as_primitive_opt::<Float32Type>() {
             return visit(values.values());
         }
-        visit(&self.converted(&values)?)
+        visit(&self.converted(&values, start)?)
     }
 
-    /// Numbers of other types than `f32`, of whole rows.
-    fn converted(&self, values: &ArrayRef) -> Result<Vec<f32>, Error> {
+    /// Numbers of other types than `f32`, of whole rows from row `start` on.
+    fn converted(&self, values: &ArrayRef, start: usize) -> Result<Vec<f32>, Error> {
         Ok(match values.data_type() {
             DataType::Float16 => {
                 values.as_primitive::<Float16Type>().values().iter().map(|value| value.to_f32()).collect()
@@ -264,7 +282,7 @@ impl Parquet {
             DataType::UInt8 => {
                 values.as_primitive::<UInt8Type>().values().iter().map(|&value| value.into()).collect()
             }
-            _ => narrowed(values.as_primitive::<Float64Type>().values(), self.width)
+            _ => narrowed(values.as_primitive::<Float64Type>().values(), self.width, start)
                 .map_err(|problem| Error::damaged(&self.path, problem))?,
         })
     }
@@ -328,7 +346,7 @@ impl Parquet {
     }
 }
 
-/// What the reader of Parquet gives. Of damaged files it may panic, which is an error like the others.
+/// What the reader of Parquet gives. It may panic on damaged files; a panic becomes an error.
 fn fenced<T, E: fmt::Display>(path: &Path, read: impl FnOnce() -> Result<T, E>) -> Result<T, Error> {
     let unreadable = |why: &dyn fmt::Display| {
         Error::damaged(path, format!("cannot be read as Parquet ({why}); write it again"))

@@ -203,7 +203,7 @@ fn each_mistake_has_its_own_sentence() {
     let path = folder.path().join("rows.parquet");
     let refused = |columns: &ReadOptions| {
         let read = open(&path, columns).and_then(Parquet::into_set);
-        let message = read.err().expect("it is refused").to_string();
+        let message = read.expect_err("it is refused").to_string();
         message.strip_prefix(&format!("{}: ", path.display())).expect("it names the file").to_owned()
     };
     let row = |numbers: &[f64]| Some(numbers.iter().copied().map(Some).collect::<Vec<_>>());
@@ -221,7 +221,7 @@ fn each_mistake_has_its_own_sentence() {
     assert_eq!(refused(&named("c", None, None)), r#"has no column "c"; its columns are "a", "b", "n""#);
     assert_eq!(
         refused(&named("n", None, None)),
-        r#"column "n" is of type Int64; name a column of lists of floats"#
+        r#"column "n" is of type Int64; name a column of lists of floats or 8-bit integers"#
     );
     assert_eq!(refused(&named("b", None, None)), r#"row 1 of column "b" has no value; leave such rows out"#);
     assert_eq!(refused(&named("a", None, None)), r#"row 2 of column "a" has no value; leave such rows out"#);
@@ -242,11 +242,14 @@ fn each_mistake_has_its_own_sentence() {
     write(&path, vec![("a", lists(&[None, row(&[1.0])]))]);
     assert_eq!(refused(&ReadOptions::default()), r#"row 0 of column "a" has no value; leave such rows out"#);
     write(&path, vec![("a", lists(&[row(&[])]))]);
-    assert_eq!(refused(&ReadOptions::default()), "row 0 has a vector of no numbers; leave such rows out");
+    assert_eq!(refused(&ReadOptions::default()), "row 0 has an empty vector; leave such rows out");
     write(&path, vec![("a", lists(&[]))]);
     assert_eq!(refused(&ReadOptions::default()), "has no rows; give at least one");
     write(&path, vec![("n", Arc::new(Int64Array::from(vec![4])))]);
-    assert_eq!(refused(&ReadOptions::default()), r#"has no column of lists of floats; its columns are "n""#);
+    assert_eq!(
+        refused(&ReadOptions::default()),
+        r#"has no column of lists of floats or 8-bit integers; its columns are "n""#
+    );
     std::fs::write(&path, b"PAR1 it is not").unwrap();
     assert!(refused(&ReadOptions::default()).starts_with("cannot be read as Parquet ("));
 }

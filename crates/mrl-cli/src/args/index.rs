@@ -43,7 +43,7 @@ pub struct InputArgs {
     /// The vectors: an embedding set (safetensors), rows of numbers (.npy), or Parquet; the contents say which.
     #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
-    /// The column of vectors of a Parquet file [default: the only one of lists of floats].
+    /// The column of vectors of a Parquet file [default: the only one of lists of floats, or else of 8-bit integers].
     #[arg(long, value_name = "NAME")]
     pub column: Option<String>,
     /// The column of ids of a Parquet file, numbers or text [default: rows are numbered].
@@ -56,6 +56,19 @@ pub struct InputArgs {
     /// in each line.
     #[arg(long, value_name = "FILE", conflicts_with = "label_column")]
     pub labels: Option<PathBuf>,
+}
+
+impl InputArgs {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.input].into_iter().chain(&self.labels)
+    }
+
+    /// Whether an option says where labels are.
+    #[must_use]
+    pub fn names_labels(&self) -> bool {
+        self.labels.is_some() || self.label_column.is_some()
+    }
 }
 
 /// `mrl index build`.
@@ -165,7 +178,7 @@ pub struct TuneArgs {
     /// some rows of the index, none of which may find itself].
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
-    /// The column of vectors of a Parquet file of queries [default: the only one of lists of floats].
+    /// The column of vectors of a Parquet file of queries [default: the only one of lists of floats, or else of 8-bit integers].
     #[arg(long, value_name = "NAME", requires = "queries")]
     pub column: Option<String>,
     /// The column of labels of a Parquet file of queries, whole numbers or text [default: no labels].
@@ -210,7 +223,7 @@ pub struct BenchArgs {
     /// of which may find itself].
     #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
-    /// The column of vectors of a Parquet file of queries [default: the only one of lists of floats].
+    /// The column of vectors of a Parquet file of queries [default: the only one of lists of floats, or else of 8-bit integers].
     #[arg(long, value_name = "NAME", requires = "queries")]
     pub column: Option<String>,
     /// Vectors to find for each query.
@@ -240,7 +253,7 @@ pub struct SearchArgs {
     /// embeds.
     #[arg(long, value_name = "FILE")]
     pub queries: PathBuf,
-    /// The column of vectors of a Parquet file of queries [default: the only one of lists of floats].
+    /// The column of vectors of a Parquet file of queries [default: the only one of lists of floats, or else of 8-bit integers].
     #[arg(long, value_name = "NAME", conflicts_with = "run")]
     pub column: Option<String>,
     /// The run whose encoder made the vectors of the index, for queries that are images.

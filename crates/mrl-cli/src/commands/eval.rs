@@ -7,7 +7,11 @@ use mrl_eval::{
 };
 use mrl_vectors::ReadOptions;
 
-use super::{input::read_set, of_file, thumbnails::Thumbnails};
+use super::{
+    input::{check_form, is_parquet, read_set},
+    of_file,
+    thumbnails::Thumbnails,
+};
 use crate::{
     Ending, UsageError,
     args::{Baseline, EvalArgs},
@@ -143,14 +147,21 @@ fn sets(args: &EvalArgs) -> Result<Vec<(EmbeddingSet, EmbeddingSet)>> {
     }
     let trains = labelled(&args.train, &args.train_labels, "train")?;
     let tests = labelled(&args.test, &args.test_labels, "test")?;
+    check_columns(args)?;
     let read = |((train, train_labels), (test, test_labels)): (&Labelled<'_>, &Labelled<'_>)| {
         if train == test {
             note(&format!("{} is trained and tested on: every row finds itself", train.display()));
         }
-        let train = read_set(train, &reading(args, *train_labels, &[]))?;
-        let classes = train.metadata.class_names.as_deref().unwrap_or_default();
-        let test = read_set(test, &reading(args, *test_labels, classes))?;
-        Ok((train, test))
+        let sets = read_pair(args, (train, *train_labels), (test, *test_labels))?;
+        let are_named = |set: &EmbeddingSet| set.metadata.class_names.is_some();
+        let form = |set: &EmbeddingSet| set.labels().map(|_| are_named(set));
+        if train_labels.is_some() || args.label_column.is_some() {
+            check_form(train, are_named(&sets.0), "--test", form(&sets.1))?;
+        }
+        if test_labels.is_some() || args.label_column.is_some() {
+            check_form(test, are_named(&sets.1), "--train", form(&sets.0))?;
+        }
+        Ok(sets)
     };
     trains.iter().cycle().zip(&tests).map(read).collect()
 }
@@ -166,14 +177,49 @@ fn labelled<'a>(files: &'a [PathBuf], labels: &'a [PathBuf], side: &str) -> Resu
     Ok(files.iter().enumerate().map(|(at, file)| (file, labels.get(at))).collect())
 }
 
-fn reading(args: &EvalArgs, labels: Option<&PathBuf>, classes: &[String]) -> ReadOptions {
-    ReadOptions {
-        column: args.column.clone(),
-        label_column: args.label_column.clone(),
+/// Reads a training and a test set, each with its labels if these lie beside it. Classes have the same numbers in both.
+fn read_pair(
+    args: &EvalArgs,
+    train: (&Path, Option<&PathBuf>),
+    test: (&Path, Option<&PathBuf>),
+) -> Result<(EmbeddingSet, EmbeddingSet)> {
+    let train = read_set(train.0, &reading(args, train, &[])?)?;
+    let classes = train.metadata.class_names.as_deref().unwrap_or_default();
+    let test = read_set(test.0, &reading(args, test, classes)?)?;
+    Ok((train, test))
+}
+
+/// Columns are read of those files that have some.
+fn reading(
+    args: &EvalArgs,
+    (file, labels): (&Path, Option<&PathBuf>),
+    classes: &[String],
+) -> Result<ReadOptions> {
+    let of_parquet = |column: &Option<String>| column.clone();
+    let (column, label_column) = if is_parquet(file)? {
+        (of_parquet(&args.column), of_parquet(&args.label_column))
+    } else {
+        (None, None)
+    };
+    Ok(ReadOptions {
+        column,
+        label_column,
         labels: labels.cloned(),
         classes: classes.to_vec(),
         ..ReadOptions::default()
+    })
+}
+
+/// Refuses columns where no file has some.
+fn check_columns(args: &EvalArgs) -> Result<()> {
+    let named = args.column.is_some() || args.label_column.is_some();
+    let files = args.train.iter().chain(&args.test);
+    if named && !files.map(|file| is_parquet(file)).collect::<Result<Vec<_>>>()?.contains(&true) {
+        let problem =
+            "--column and --label-column are for Parquet, and neither --train nor --test is; leave them out";
+        return Err(UsageError(problem.to_owned()).into());
     }
+    Ok(())
 }
 
 /// The files of the training and test set of each run.
@@ -223,10 +269,9 @@ fn baseline_report(baseline: &Baseline, args: &EvalArgs, options: &EvalOptions) 
         None => Ok(Report::read(Path::new(&baseline.files))?),
         Some((train, test)) => {
             let files = format!("{train} and {test}");
-            // It is of the same images, and has their labels.
-            let train = read_set(Path::new(train), &reading(args, args.train_labels.first(), &[]))?;
-            let classes = train.metadata.class_names.as_deref().unwrap_or_default();
-            let test = read_set(Path::new(test), &reading(args, args.test_labels.first(), classes))?;
+            // A baseline embeds the same images, so it has the same labels.
+            let labels = (only(&args.train_labels, "train")?, only(&args.test_labels, "test")?);
+            let (train, test) = read_pair(args, (Path::new(train), labels.0), (Path::new(test), labels.1))?;
             let options = EvalOptions {
                 dims: Some(vec![train.width()]),
                 methods: vec![Method::Prefix],
@@ -237,6 +282,15 @@ fn baseline_report(baseline: &Baseline, args: &EvalArgs, options: &EvalOptions) 
             Ok(measure(&format!("evaluating {}", baseline.name), evaluation)?.0)
         }
     }
+}
+
+/// The one file of labels, or none. Of several, nothing says which are those of a baseline.
+fn only<'a>(labels: &'a [PathBuf], side: &str) -> Result<Option<&'a PathBuf>> {
+    if labels.len() > 1 {
+        let problem = format!("--baseline NAME=TRAIN,TEST cannot be used with several --{side}-labels");
+        return Err(UsageError(format!("{problem}; evaluate it on its own, and give its report")).into());
+    }
+    Ok(labels.first())
 }
 
 /// Refuses to write over a report that is read.

@@ -5,8 +5,6 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::Result;
 use mrl_data::{DatasetKind, ImageSet, LeftOut, OpenOptions, Split};
 
-use mrl_embedding::quoted;
-
 use crate::progress::{DataProgress, note};
 
 /// The side of `ImageNet`'s crops, for images that differ in size.
@@ -33,19 +31,19 @@ pub fn open_images(
     Ok(images)
 }
 
-/// Says of a data folder that is not there from here that the run names it so, if it does: the run may be from another folder.
+/// If the run's data folder does not exist, adds that the path comes from the run.
 pub fn of_run_elsewhere(error: anyhow::Error, data_dir: &Path, is_of_run: bool) -> anyhow::Error {
     if !is_of_run || data_dir.exists() {
         return error;
     }
     let cure = if data_dir.is_relative() {
-        "name it with --data-dir, or work where the run was trained"
+        "name it with --data-dir, or run mrl in the folder where the run was trained"
     } else {
         "name it with --data-dir"
     };
     error.context(format!(
         "the run was trained on the images in {}, which is not there; {cure}",
-        quoted(data_dir)
+        data_dir.display()
     ))
 }
 

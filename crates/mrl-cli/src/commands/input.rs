@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::Result;
-use mrl_embedding::EmbeddingSet;
+use anyhow::{Result, anyhow};
+use mrl_embedding::{Contents, EmbeddingSet, Error};
 use mrl_retrieve::Source;
 use mrl_vectors::{ReadOptions, Vectors};
 
@@ -31,12 +31,28 @@ pub(super) fn open(args: &InputArgs, classes: &[String]) -> Result<Box<dyn Sourc
 }
 
 fn open_vectors(path: &Path, options: &ReadOptions) -> Result<Vectors> {
-    let vectors = Vectors::open(path, options, &mut |text| note(text))?;
-    if matches!(vectors, Vectors::Set(_)) && options.names_columns() {
+    if options.names_columns() && !is_parquet(path)? {
         let problem = "has no columns; --column, --id-column and --label-column are for Parquet";
         return Err(UsageError(format!("{}: {problem}", path.display())).into());
     }
-    Ok(vectors)
+    Ok(Vectors::open(path, options, &mut |text| note(text))?)
+}
+
+/// Whether the file at `path` is Parquet, which has columns.
+pub(super) fn is_parquet(path: &Path) -> Result<bool> {
+    Ok(Contents::of_file(path).map_err(Error::io(path))? == Contents::Parquet)
+}
+
+/// Refuses labels that are text where those of `other` are numbers, and the other way round: nothing says which number a name has. `are_text`
+/// is of the labels that an option gave for the file at `path`, `are_names` of those of `other`, if it has some.
+pub(super) fn check_form(path: &Path, are_text: bool, other: &str, are_names: Option<bool>) -> Result<()> {
+    let (form, other_form) = match (are_text, are_names) {
+        (true, Some(false)) => ("text", "numbers"),
+        (false, Some(true)) => ("numbers", "names"),
+        _ => return Ok(()),
+    };
+    let problem = format!("its labels are {form} and those of {other} are {other_form}; give {other_form}");
+    Err(anyhow!("{}: {problem}", path.display()))
 }
 
 fn options(args: &InputArgs, classes: &[String]) -> ReadOptions {

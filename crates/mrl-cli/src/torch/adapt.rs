@@ -44,7 +44,7 @@ pub(crate) fn adapt(command: &AdaptCommand) -> Result<Ending> {
 
 fn apply(args: &ApplyArgs) -> Result<()> {
     let out = OutputFile { option: "--out", path: &args.out, kind: SET, force: args.force };
-    out.check([&args.input.input, &args.adapter])?;
+    out.check(args.input.files().chain([&args.adapter]))?;
     let adapter = Adapter::read(&args.adapter)?;
     let adapted = of_vectors(&args.input.input, adapter.apply(&input::read(&args.input)?))?;
     adapted.write(&args.out)?;
@@ -59,7 +59,7 @@ fn of_vectors<T>(file: &Path, result: Result<T, TrainError>) -> Result<T> {
 
 fn fit(args: &FitArgs) -> Result<()> {
     let out = OutputFile { option: "--out", path: &args.out, kind: ADAPTER, force: args.force };
-    out.check([&args.input.input])?;
+    out.check(args.input.files())?;
     if !(0.0..=0.5).contains(&args.holdout) {
         return Err(
             UsageError(format!("--holdout {} cannot be; use a share from 0 to 0.5", args.holdout)).into()

@@ -100,9 +100,10 @@ fn run_config(
         pixel_cache,
         ..OpenOptions::default()
     };
-    let images = open_images(dataset, data_dir, config.config().split(), &options)
-        .map_err(|error| of_run_elsewhere(error, data_dir, resume))?;
     let of_run = if resume { RunFolder::stored_config(out)? } else { None };
+    let is_of_run = of_run.as_ref().is_some_and(|stored| stored.data.data_dir.as_ref() == Some(data_dir));
+    let images = open_images(dataset, data_dir, config.config().split(), &options)
+        .map_err(|error| of_run_elsewhere(error, data_dir, is_of_run))?;
     let size = data.image_size.or(of_run.map(|stored| stored.data.image_size));
     let size = size.unwrap_or_else(|| native_size(&images));
     let config = resolve(config, &images, size)?;

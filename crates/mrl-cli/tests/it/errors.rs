@@ -195,7 +195,7 @@ fn a_missing_file_is_named_and_the_cause_is_said_once() {
     says(&message, &["error: none.safetensors: "]);
     assert_eq!(message.matches("os error").count(), 1, "{message}");
     let message = fail(World::new().mrl("eval --train data --test data --out report"), 1);
-    says(&message, &["error: data: is a folder; name the file of an embedding set"]);
+    says(&message, &["error: data: is a folder; name a file"]);
 }
 
 #[cfg(unix)]

@@ -11,6 +11,8 @@ mod evaluation;
 mod fold;
 mod held_out;
 mod index;
+#[cfg(unix)]
+mod kills;
 mod measured;
 mod objectives;
 mod outputs;

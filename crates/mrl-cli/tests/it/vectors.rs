@@ -102,7 +102,10 @@ fn queries_may_name_their_column() {
     {
         succeed(world.mrl(&format!("index {command} --queries rows.parquet --column vector")));
         let error = fail(world.mrl(&format!("index {command} --queries rows.parquet --column label")), 1);
-        says(&error, &["column \"label\" is of type Int64; name a column of lists of floats"]);
+        says(
+            &error,
+            &["column \"label\" is of type Int64; name a column of lists of floats or 8-bit integers"],
+        );
     }
     says(&fail(world.mrl("index tune i.index --column vector"), 2), &["--queries"]);
 }
@@ -155,7 +158,7 @@ fn a_table_is_converted_by_the_command_that_is_suggested() {
         command
     };
     let error = fail(build("my rows.csv"), 1);
-    says(&error, &["my rows.csv: is text, which holds no vectors that mrl reads; convert it: python3 -c"]);
+    says(&error, &["my rows.csv: is a text file, and mrl reads vectors from", "convert it: python3 -c"]);
     let converted = paste(&world, &error, "convert it: ").output().unwrap();
     if text(&converted.stderr).contains("No module named 'numpy'") {
         eprintln!("skipped: numpy is not there (cargo xtask test installs it)");
@@ -171,7 +174,10 @@ fn files_of_other_kinds_are_named() {
     let world = World::new();
     succeed(world.train("run", "--max-steps 1"));
     for (bytes, problem) in [
-        (&b"version https://git-lfs.github.com/spec/v1\noid"[..], "fetch it: git lfs pull --include file"),
+        (
+            &b"version https://git-lfs.github.com/spec/v1\noid"[..],
+            "fetch it: git -C . lfs pull --include file",
+        ),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "is a JPEG image"),
         (b"<!DOCTYPE html><p>404", "is a web page"),
         (b"", "is an empty file"),

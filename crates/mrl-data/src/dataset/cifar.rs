@@ -14,11 +14,13 @@ use crate::DataError;
 const CIFAR10_CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// Reads the layout that is there; where none is, `fetch` shall bring the binary one and say in which folder it is.
+/// Reads the layout on the disk. If there is none, `unpack` looks for the archive of torchvision; then `fetch` downloads the binary one. Both
+/// give the folder.
 pub(super) fn open(
     kind: DatasetKind,
     data_dir: &Path,
     split: Split,
+    unpack: impl FnOnce() -> Result<Option<PathBuf>, DataError>,
     fetch: impl FnOnce() -> Result<PathBuf, DataError>,
 ) -> Result<ImageSet, DataError> {
     let (binary, python) = (cifar_binary::layout(kind), cifar_python::layout(kind));
@@ -30,7 +32,10 @@ pub(super) fn open(
             Found::Partial(file) => {
                 return Err(missing_file(&file));
             }
-            Found::Absent => cifar_binary::read(kind, &fetch()?, split)?,
+            Found::Absent => match unpack()? {
+                Some(folder) => cifar_python::read(kind, &folder, split)?,
+                None => cifar_binary::read(kind, &fetch()?, split)?,
+            },
         },
     };
     let class_names =

@@ -158,7 +158,8 @@ pub fn open(
     let set = match kind {
         DatasetKind::Cifar10 | DatasetKind::Cifar100 => {
             let fetch = || download::ensure(kind, data_dir, options.download, progress);
-            cifar::open(kind, data_dir, split, fetch)?
+            let unpack = || download::unpack_of_torchvision(kind, data_dir, progress);
+            cifar::open(kind, data_dir, split, unpack, fetch)?
         }
         DatasetKind::Stl10 => {
             let fetch = || download::ensure(kind, data_dir, options.download, progress);

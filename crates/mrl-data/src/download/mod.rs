@@ -55,6 +55,34 @@ const CIFAR100: Archive = Archive {
     largest_file: 153_700_000,
 };
 
+/// CIFAR-10 as torchvision keeps it. It is unpacked where it lies, and never downloaded.
+const CIFAR10_PYTHON: Archive = Archive {
+    name: "cifar-10-python.tar.gz",
+    md5: "c58f30108f718f92721af3b95e74349a",
+    folder: "cifar-10-batches-py",
+    files: &[
+        "batches.meta",
+        "data_batch_1",
+        "data_batch_2",
+        "data_batch_3",
+        "data_batch_4",
+        "data_batch_5",
+        "test_batch",
+    ],
+    largest_file: 31_100_000,
+    ..CIFAR10
+};
+
+/// CIFAR-100 as torchvision keeps it.
+const CIFAR100_PYTHON: Archive = Archive {
+    name: "cifar-100-python.tar.gz",
+    md5: "eb9058c3a382ffc7106e4002c42a8d85",
+    folder: "cifar-100-python",
+    files: &["meta", "train", "test"],
+    largest_file: 155_300_000,
+    ..CIFAR100
+};
+
 const STL10: Archive = Archive {
     base_url: "http://ai.stanford.edu/~acoates/stl10/",
     name: "stl10_binary.tar.gz",
@@ -83,19 +111,31 @@ impl Archive {
         }
     }
 
+    /// That of torchvision, whose pickles are read too.
+    fn of_torchvision(kind: DatasetKind) -> Option<&'static Self> {
+        match kind {
+            DatasetKind::Cifar10 => Some(&CIFAR10_PYTHON),
+            DatasetKind::Cifar100 => Some(&CIFAR100_PYTHON),
+            _ => None,
+        }
+    }
+
     fn url(&self) -> String {
         format!("{}{}", self.base_url, self.name)
     }
 
     /// What a user without network does.
     fn cure(&self, data_dir: &Path) -> String {
+        let of_torchvision = [(CIFAR10.name, CIFAR10_PYTHON.name), (CIFAR100.name, CIFAR100_PYTHON.name)];
+        let other = of_torchvision.iter().find(|(name, _)| *name == self.name);
         format!(
-            "put {} (from {}, md5 {}) into {}, or its folder {} unpacked",
+            "put {} (from {}, md5 {}) into {}, or its folder {} unpacked{}",
             self.name,
             self.url(),
             self.md5,
             data_dir.display(),
-            self.folder
+            self.folder,
+            other.map_or_else(String::new, |(_, other)| format!("; torchvision's {other} serves too"))
         )
     }
 }
@@ -118,6 +158,19 @@ pub(crate) fn ensure(
         DataError::missing(data_dir, format!("has no {kind}, which is not downloaded; put it there"))
     })?;
     ensure_archive(archive, data_dir, allowed.then(Policy::default).as_ref(), progress)
+}
+
+/// The folder of the archive that torchvision keeps, unpacked where that lies under `data_dir`; none where it does not.
+///
+/// # Errors
+/// When the archive is damaged, or the disk is full.
+pub(crate) fn unpack_of_torchvision(
+    kind: DatasetKind,
+    data_dir: &Path,
+    progress: &dyn Fn(Progress<'_>),
+) -> Result<Option<PathBuf>, DataError> {
+    let archive = Archive::of_torchvision(kind).filter(|archive| data_dir.join(archive.name).is_file());
+    archive.map(|archive| ensure_archive(archive, data_dir, None, progress)).transpose()
 }
 
 fn ensure_archive(

@@ -7,7 +7,7 @@ use std::{
 use super::{Disk, HEAD, checksum, is_checksum};
 use crate::Error;
 
-const MAGIC: [u8; 8] = *b"mrl-ndx\n";
+const MAGIC: [u8; 8] = mrl_embedding::INDEX_MAGIC;
 
 /// Of the file; a program reads the one that it writes.
 const VERSION: u64 = 3;

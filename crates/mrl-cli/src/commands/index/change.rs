@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) fn build(args: &BuildArgs) -> Result<()> {
     let out = OutputFile { option: "--out", path: &args.out, kind: INDEX, force: args.force };
-    out.check([&args.input.input])?;
+    out.check(args.input.files())?;
     let options = BuildOptions {
         metric: args.metric,
         dims: args.dims.clone(),
@@ -31,8 +31,14 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
 }
 
 pub(super) fn add(args: &AddArgs) -> Result<()> {
-    let classes = Index::open(&args.index)?.metadata().class_names.unwrap_or_default();
-    let source = input::open(&args.input, &classes)?;
+    let index = Index::open(&args.index)?;
+    let classes = index.metadata().class_names;
+    let source = input::open(&args.input, classes.as_deref().unwrap_or_default())?;
+    if args.input.names_labels() {
+        let are_text = source.metadata().class_names.is_some();
+        let are_names = index.info().labels.then_some(classes.is_some());
+        input::check_form(&args.input.input, are_text, "the index", are_names)?;
+    }
     change(&args.index, |writer| of_rows(&args.input.input, writer.add(&*source)))
 }
 

@@ -1,6 +1,6 @@
 use std::{fmt::Write, path::Path};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use mrl_embedding::EmbeddingSet;
 use mrl_retrieve::{Index, TuneOptions, Tuning, Writer};
 use mrl_vectors::ReadOptions;
@@ -27,6 +27,9 @@ pub(super) fn tune(args: &TuneArgs) -> Result<()> {
         ..ReadOptions::default()
     };
     let queries = queries(args.queries.as_deref(), &reading, &index)?;
+    if let (Some(path), Some(queries)) = (&args.queries, &queries) {
+        check_classes(path, queries, &index, args.labels.is_some() || args.label_column.is_some())?;
+    }
     let options = TuneOptions { k: args.k, recall: args.recall, workload: args.workload, graph: args.graph };
     let tuning = if args.dry_run {
         index.searcher()?.tune(queries.as_ref(), &options)
@@ -45,6 +48,25 @@ pub(super) fn tune(args: &TuneArgs) -> Result<()> {
         answer(&format!("{}: searches follow {} from now on", args.index.display(), tuning.best));
     }
     Ok(())
+}
+
+/// Refuses queries whose labels mean other classes than those of `index`. `are_given` says that an option names the labels.
+fn check_classes(path: &Path, queries: &EmbeddingSet, index: &Index, are_given: bool) -> Result<()> {
+    let of_index = index.metadata();
+    if queries.labels().is_none() || !index.info().labels {
+        return Ok(());
+    }
+    if are_given {
+        let are_text = queries.metadata.class_names.is_some();
+        input::check_form(path, are_text, "the index", Some(of_index.class_names.is_some()))?;
+    }
+    match of_index.class_of_another_name(&queries.metadata) {
+        Some((label, expected, given)) => Err(anyhow!(
+            "{}: label {label} is {given:?}, and {expected:?} in the index; give the labels as text, with --labels",
+            path.display()
+        )),
+        None => Ok(()),
+    }
 }
 
 /// The queries at `path`, if there are to be some, which fit `index`.

@@ -61,7 +61,7 @@ fn with_downloads_off_the_error_says_what_to_put_where() {
         format!(
             "{dir}: has no cifar-10-batches-bin, and nothing is to be downloaded; put cifar-10-binary.tar.gz (from \
              https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, md5 c32a1d4ab5d03f1284b67883e8d87530) into {dir}, or \
-             its folder cifar-10-batches-bin unpacked"
+             its folder cifar-10-batches-bin unpacked; torchvision's cifar-10-python.tar.gz serves too"
         )
     );
     assert_eq!(names(folder.path()), Vec::<String>::new());
@@ -125,9 +125,26 @@ fn incomplete_and_swollen_archives_are_refused() {
 }
 
 #[test]
+fn an_archive_of_torchvision_is_unpacked_where_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, name, layout) in [
+        (DatasetKind::Cifar10, "cifar-10-python.tar.gz", "cifar-10-batches-py"),
+        (DatasetKind::Cifar100, "cifar-100-python.tar.gz", "cifar-100-python"),
+    ] {
+        let unpack = || unpack_of_torchvision(kind, folder.path(), &|_| ());
+        assert_eq!(unpack().unwrap(), None);
+        let archive = Archive::of_torchvision(kind).unwrap();
+        assert_eq!((archive.name, archive.folder), (name, layout));
+        fs::write(folder.path().join(name), b"something else").unwrap();
+        let error = unpack().unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}: has md5")) && error.contains(archive.md5), "{error}");
+    }
+    assert_eq!(unpack_of_torchvision(DatasetKind::Stl10, folder.path(), &|_| ()).unwrap(), None);
+}
+
+#[test]
 fn the_official_descriptions_are_whole() {
-    for kind in [DatasetKind::Cifar10, DatasetKind::Cifar100, DatasetKind::Stl10] {
-        let archive = Archive::of(kind).unwrap();
+    for archive in [&CIFAR10, &CIFAR10_PYTHON, &CIFAR100, &CIFAR100_PYTHON, &STL10] {
         assert!(archive.md5.len() == 32 && archive.md5.bytes().all(|digit| digit.is_ascii_hexdigit()));
         assert!(archive.url().ends_with(".tar.gz"));
     }
