@@ -276,11 +276,11 @@ mod tests {
         let unlabelled = EmbeddingSet::new(vec![0.0; 8], 4).unwrap();
         assert_eq!(
             set_message(&unlabelled, &good),
-            "the training set has no labels, which accuracy is measured against; embed a labelled split, or store `labels` beside `embeddings` in a safetensors file"
+            "the training set has no labels, which accuracy is measured against; embed a labelled split, or give a file of labels (--train-labels, --test-labels)"
         );
         assert_eq!(
             set_message(&good, &unlabelled),
-            "the test set has no labels, which accuracy is measured against; embed a labelled split, or store `labels` beside `embeddings` in a safetensors file"
+            "the test set has no labels, which accuracy is measured against; embed a labelled split, or give a file of labels (--train-labels, --test-labels)"
         );
         assert_eq!(set_message(&good, &set(&[])), "the test set has no embeddings; give at least one");
         assert_eq!(

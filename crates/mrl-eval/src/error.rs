@@ -29,7 +29,7 @@ pub enum EvalError {
     Empty(Side),
     /// A set has no labels.
     #[error(
-        "{0} has no labels, which accuracy is measured against; embed a labelled split, or store `labels` beside `embeddings` in a safetensors file"
+        "{0} has no labels, which accuracy is measured against; embed a labelled split, or give a file of labels (--train-labels, --test-labels)"
     )]
     NoLabels(Side),
     /// A label is negative, which by convention means unlabelled.
