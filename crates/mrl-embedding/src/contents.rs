@@ -1,4 +1,4 @@
-//! What a file is, by how it begins: a name may say anything.
+//! Recognises the format of a file by its first bytes, because its name may be wrong.
 
 use std::{
     fmt,
@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-/// What a file holds, as far as its first bytes say.
+/// The format of a file, recognised by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
     /// An array of numpy.
@@ -75,7 +75,7 @@ const BEGINNINGS: [(&[u8], Contents); 20] = [
 ];
 
 impl Contents {
-    /// What a file holds that begins with, or is, `bytes`.
+    /// Recognises a format by the first bytes of a file. `bytes` may also be the whole file.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let head = &bytes[..bytes.len().min(HEAD)];
@@ -92,7 +92,7 @@ impl Contents {
         }
     }
 
-    /// What the file at `path` holds.
+    /// Recognises the format of the file at `path`.
     ///
     /// # Errors
     /// When it cannot be read, or is no file.

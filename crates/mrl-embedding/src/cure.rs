@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::Contents;
 
+/// The cure where no command can know what the vectors are.
+const SAVE: &str = "save its vectors as .npy, by numpy.save";
+
 /// Why the file at `path`, which begins with or is `bytes`, holds no vectors that are read, and the cure. None where it may hold some
 /// and is damaged.
 #[must_use]
@@ -35,7 +38,7 @@ pub(crate) fn no_vectors(contents: Contents, path: &Path, bytes: &[u8]) -> Optio
         }
         Contents::Image(_) => "mrl embed makes vectors of the images in a folder".to_owned(),
         Contents::Page => "fetch the file again; the server sent something else".to_owned(),
-        Contents::Json => "save its vectors as .npy, by numpy.save".to_owned(),
+
         Contents::Text => match table_options(bytes) {
             Some(options) => {
                 let table = format!(
@@ -43,8 +46,9 @@ pub(crate) fn no_vectors(contents: Contents, path: &Path, bytes: &[u8]) -> Optio
                 );
                 format!("convert it: {}", python(path, &table)?)
             }
-            None => "save its vectors as .npy, by numpy.save".to_owned(),
+            None => SAVE.to_owned(),
         },
+        Contents::Json => SAVE.to_owned(),
         Contents::Empty => "write it again".to_owned(),
     };
     Some(format!("is {contents}, and mrl reads vectors from safetensors, .npy and Parquet; {cure}"))

@@ -72,11 +72,11 @@ pub(crate) fn header(cursor: &mut Cursor<&[u8]>) -> Result<NpyHeader, String> {
 
 /// The length that the header says it has, after the magic, the version and the length itself.
 fn header_length(bytes: &[u8]) -> Option<usize> {
-    let long = || Some(u32::from_le_bytes(*bytes.get(8..)?.first_chunk()?) as usize);
-    match bytes.get(6)? {
-        1 => Some(usize::from(u16::from_le_bytes(*bytes.get(8..)?.first_chunk()?))),
-        _ => long(),
-    }
+    let length = bytes.get(8..)?;
+    Some(match bytes[6] {
+        1 => u16::from_le_bytes(*length.first_chunk()?).into(),
+        _ => u32::from_le_bytes(*length.first_chunk()?) as usize,
+    })
 }
 
 /// Where an array of this shape ends that begins at `start` of `bytes`. To be asked before anything is allocated: a damaged header may

@@ -58,7 +58,6 @@ impl Parquet {
     ) -> Result<Self, Error> {
         let path = path.to_owned();
         let file = File::open(&path).map_err(Error::io(&path))?;
-
         // What Arrow wrote beside the schema is left out: there is then one kind of lists, and one of text.
         let bare = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let metadata = fenced(&path, || ArrowReaderMetadata::load(&file, bare))?;
@@ -82,7 +81,7 @@ impl Parquet {
         this.ids = options.id_column.as_deref().map(|name| this.read_ids(name)).transpose()?;
         let labels = options.label_column.as_deref().map(|name| this.read_labels(name)).transpose()?;
         this = this.labelled(labels, &options.classes)?;
-        if is_bytes(this.metadata.schema().field(vectors).data_type()) {
+        if is_bytes(this.kind(vectors)) {
             note(&mrl_embedding::of_whole_numbers(&this.path));
         }
         Ok(this)

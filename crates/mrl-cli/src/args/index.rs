@@ -64,7 +64,7 @@ impl InputArgs {
         [&self.input].into_iter().chain(&self.labels)
     }
 
-    /// Whether an option says where labels are.
+    /// True if `--labels` or `--label-column` is given.
     #[must_use]
     pub fn names_labels(&self) -> bool {
         self.labels.is_some() || self.label_column.is_some()

@@ -195,15 +195,10 @@ fn reading(
     (file, labels): (&Path, Option<&PathBuf>),
     classes: &[String],
 ) -> Result<ReadOptions> {
-    let of_parquet = |column: &Option<String>| column.clone();
-    let (column, label_column) = if is_parquet(file)? {
-        (of_parquet(&args.column), of_parquet(&args.label_column))
-    } else {
-        (None, None)
-    };
+    let has_columns = is_parquet(file)?;
     Ok(ReadOptions {
-        column,
-        label_column,
+        column: args.column.clone().filter(|_| has_columns),
+        label_column: args.label_column.clone().filter(|_| has_columns),
         labels: labels.cloned(),
         classes: classes.to_vec(),
         ..ReadOptions::default()

@@ -38,7 +38,7 @@ fn open_vectors(path: &Path, options: &ReadOptions) -> Result<Vectors> {
     Ok(Vectors::open(path, options, &mut |text| note(text))?)
 }
 
-/// Whether the file at `path` is Parquet, which has columns.
+/// True if the file at `path` is Parquet. Other files have no columns.
 pub(super) fn is_parquet(path: &Path) -> Result<bool> {
     Ok(Contents::of_file(path).map_err(Error::io(path))? == Contents::Parquet)
 }

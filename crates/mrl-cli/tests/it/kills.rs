@@ -78,7 +78,7 @@ fn kill(world: &World, words: &str, check: impl Fn(&World)) -> String {
     format!("`mrl {words}`: {hits} of {} kills hit it", rounds())
 }
 
-/// Whether it is the path of a file that was not finished.
+/// True if a killed writer has not finished the file at `path`.
 fn is_unfinished(path: &str) -> bool {
     Path::new(path).file_name().is_some_and(mrl_embedding::is_unfinished)
 }
@@ -146,7 +146,7 @@ fn caches_of_pixels_are_written_whole() {
     }
     let train = "train --preset tiny.toml --dataset folder --data-dir photos --image-size 32 --max-steps 0 --fold none";
     let done = kill(&world, &format!("{train} --pixel-cache pixels --out run"), |world| {
-        // What is cached serves another run.
+        // Another run can use the cached pixels.
         succeed(world.mrl(&format!("{train} --pixel-cache pixels --out again")));
     });
     println!("{done}");

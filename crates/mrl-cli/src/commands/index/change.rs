@@ -31,15 +31,17 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
 }
 
 pub(super) fn add(args: &AddArgs) -> Result<()> {
-    let index = Index::open(&args.index)?;
-    let classes = index.metadata().class_names;
-    let source = input::open(&args.input, classes.as_deref().unwrap_or_default())?;
-    if args.input.names_labels() {
-        let are_text = source.metadata().class_names.is_some();
-        let are_names = index.info().labels.then_some(classes.is_some());
-        input::check_form(&args.input.input, are_text, "the index", are_names)?;
-    }
-    change(&args.index, |writer| of_rows(&args.input.input, writer.add(&*source)))
+    change(&args.index, |writer| {
+        let index = writer.index()?;
+        let classes = index.metadata().class_names;
+        let source = input::open(&args.input, classes.as_deref().unwrap_or_default())?;
+        if args.input.names_labels() {
+            let are_text = source.metadata().class_names.is_some();
+            let are_names = index.info().labels.then_some(classes.is_some());
+            input::check_form(&args.input.input, are_text, "the index", are_names)?;
+        }
+        of_rows(&args.input.input, writer.add(&*source))
+    })
 }
 
 pub(super) fn remove(args: &RemoveArgs) -> Result<()> {
