@@ -224,6 +224,7 @@ impl CheckedConfig {
                 split_folder: data.split_folder,
                 subset_per_class: data.subset_per_class,
                 max_corrupt: data.max_corrupt,
+                max_megapixels: data.max_megapixels,
                 holdout: data.holdout,
                 image_size,
             },

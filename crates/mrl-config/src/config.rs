@@ -47,6 +47,8 @@ pub struct DataConfig {
     pub subset_per_class: Option<usize>,
     /// How many unreadable images of a folder may be skipped.
     pub max_corrupt: usize,
+    /// The most million pixels of an image of a folder: a larger one counts as corrupt.
+    pub max_megapixels: u32,
     /// The share of each class that is never trained on, to judge the encoder by while it trains.
     pub holdout: Option<f64>,
     /// The side at which images are embedded, and the largest of views, in pixels. Default: that of the data set.

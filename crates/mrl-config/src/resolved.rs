@@ -38,6 +38,7 @@ pub struct ResolvedData {
     pub split_folder: Option<PathBuf>,
     pub subset_per_class: Option<usize>,
     pub max_corrupt: usize,
+    pub max_megapixels: u32,
     pub holdout: Option<f64>,
     pub image_size: usize,
 }

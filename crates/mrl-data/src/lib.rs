@@ -23,7 +23,6 @@ mod download;
 mod error;
 mod image;
 mod loader;
-mod lock;
 mod look;
 mod part;
 mod preprocess;
@@ -33,8 +32,8 @@ mod view;
 mod view_size;
 
 pub use dataset::{
-    DatasetKind, IMAGE_FORMATS, ImageSet, LeftOut, OpenOptions, Progress, Skipped, Split, is_image_file,
-    open, read_image, splits_of_folder,
+    DatasetKind, IMAGE_FORMATS, ImageSet, LeftOut, MAX_MEGAPIXELS, OpenOptions, Progress, Skipped, Split,
+    is_image_file, open, read_image, splits_of_folder,
 };
 pub use error::DataError;
 pub use image::Image;

@@ -26,4 +26,7 @@ pub struct ImageArgs {
     /// Skip up to N corrupt images of a folder [default: 0].
     #[arg(long, value_name = "N")]
     pub max_corrupt: Option<usize>,
+    /// Images of a folder with more million pixels than N count as corrupt [default: 134].
+    #[arg(long, value_name = "N")]
+    pub max_megapixels: Option<u32>,
 }

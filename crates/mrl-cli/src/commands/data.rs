@@ -4,7 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use mrl_config::check_split_folder;
-use mrl_data::{DataError, DatasetKind, ImageSet, LeftOut, Look, OpenOptions, Repeat, Split, open, repeats};
+use mrl_data::{
+    DataError, DatasetKind, ImageSet, LeftOut, Look, MAX_MEGAPIXELS, OpenOptions, Repeat, Split, open,
+    repeats,
+};
 use serde::Serialize;
 
 use super::images::{Classes, count_and_classes, left_out};
@@ -116,6 +119,7 @@ fn open_split(kind: DatasetKind, split: Split, args: &LookArgs, is_first: bool) 
         download: false,
         split_folder: args.split_folder.clone(),
         max_corrupt: usize::MAX,
+        max_megapixels: args.max_megapixels.unwrap_or(MAX_MEGAPIXELS),
         ..OpenOptions::default()
     };
     let progress = DataProgress::default();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
-use mrl_embedding::{is_unfinished, remove_unfinished, write_atomically};
+use mrl_embedding::{FolderLock, is_unfinished, remove_unfinished, write_atomically};
 use mrl_eval::{Document, NamedFile};
 
 use super::{marker::Marker, place::check_folder};
@@ -46,6 +46,8 @@ impl OutputFolder {
     /// Writes `files`, each whole or not at all, and gives their paths. Files of the same document that an earlier call left there
     /// and that are not among them are removed; those of others stay.
     pub fn write(&self, files: Vec<NamedFile>) -> Result<Vec<PathBuf>> {
+        // Of two calls at once, the second waits: otherwise each would write some of the files.
+        let _lock = FolderLock::take(&self.path, || {});
         let mut marker = self.marker()?;
         let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
         self.check_names(&marker, &names)?;

@@ -9,7 +9,7 @@ use mrl_cli::{
     progress::{Progress, answer, note},
 };
 use mrl_config::{NetworkChoice, ResolvedData, check_split_folder};
-use mrl_data::{DatasetKind, ImageSet, OpenOptions, Split};
+use mrl_data::{DatasetKind, ImageSet, MAX_MEGAPIXELS, OpenOptions, Split};
 use mrl_embedding::EmbeddingSet;
 use mrl_train::{Embedder, embed_pixels};
 
@@ -71,6 +71,7 @@ pub(super) fn open_source(
         split_folder: args.split_folder.clone().or(of_run.and_then(|data| data.split_folder.clone())),
         subset_per_class: args.subset_per_class,
         max_corrupt: args.max_corrupt.unwrap_or(0),
+        max_megapixels: args.max_megapixels.unwrap_or(MAX_MEGAPIXELS),
         ..OpenOptions::default()
     };
     open_images(dataset, data_dir, split, &options)

@@ -1,6 +1,8 @@
 //! The programs as a user runs them: one binary for all tests, with a small vocabulary in `common`.
 
 mod adapt;
+#[cfg(unix)]
+mod at_once;
 mod browser;
 mod common;
 mod data;
@@ -9,6 +11,8 @@ mod earlier;
 mod errors;
 mod evaluation;
 mod fold;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod held_out;
 mod index;
 #[cfg(unix)]
@@ -26,3 +30,5 @@ mod reference;
 mod resume;
 mod steps;
 mod vectors;
+#[cfg(unix)]
+mod writers;

@@ -22,10 +22,11 @@ const FORMATS: [ImageFormat; 7] = [
     ImageFormat::Pnm,
 ];
 
-/// The most pixels of an image, about those of a medium-format camera, so that a small file cannot fill the memory.
-const MOST_PIXELS: u64 = 128 << 20;
-/// The most bytes a decoder may need, 16-bit and alpha included.
-const MOST_BYTES: u64 = 512 << 20;
+/// Millions of pixels that an image has at most where nobody says otherwise, about those of a medium-format camera, so that a small file
+/// cannot fill the memory.
+pub const MAX_MEGAPIXELS: u32 = 134;
+/// The most bytes that a decoder may need for each pixel of the largest image, 16-bit and alpha included.
+const BYTES_PER_PIXEL: u64 = 4;
 /// The longest file that is read.
 const LONGEST_FILE: u64 = 512 << 20;
 
@@ -44,15 +45,15 @@ pub(super) struct Decoded {
 /// When the file cannot be read, or is no image that can be decoded.
 pub fn read_image(path: &Path) -> Result<Image<'static>, DataError> {
     let Decoded { width, height, pixels } =
-        decode_file(path).map_err(|problem| DataError::Damaged { path: path.to_owned(), problem })?;
+        decode_file(path, None).map_err(|problem| DataError::Damaged { path: path.to_owned(), problem })?;
     Ok(Image::new(width, height, pixels))
 }
 
-/// Reads and decodes a file.
+/// Reads and decodes a file with at most so many million pixels, by an option of the user, or [`MAX_MEGAPIXELS`] where there is none.
 ///
 /// # Errors
 /// Says what is wrong with the file or the image. The caller puts the file's name before it.
-pub(super) fn decode_file(path: &Path) -> Result<Decoded, String> {
+pub(super) fn decode_file(path: &Path, max_megapixels: Option<u32>) -> Result<Decoded, String> {
     let unreadable = |error: io::Error| format!("cannot be read ({error})");
     // Before it is opened: a pipe would wait for someone who writes to it.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -65,17 +66,17 @@ pub(super) fn decode_file(path: &Path) -> Result<Decoded, String> {
     }
     let mut bytes = Vec::with_capacity(length as usize);
     file.take(LONGEST_FILE).read_to_end(&mut bytes).map_err(unreadable)?;
-    decode(&bytes)
+    decode(&bytes, max_megapixels)
 }
 
 /// Decodes an image, whose format its content tells.
-pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, String> {
+fn decode(bytes: &[u8], max_megapixels: Option<u32>) -> Result<Decoded, String> {
     // A decoder that panics on a damaged file shall cost that image, not the run.
-    catch_unwind(|| decode_unguarded(bytes))
+    catch_unwind(|| decode_unguarded(bytes, max_megapixels))
         .unwrap_or_else(|_| Err("is damaged (the decoder gave up)".into()))
 }
 
-fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, String> {
+fn decode_unguarded(bytes: &[u8], max_megapixels: Option<u32>) -> Result<Decoded, String> {
     if bytes.is_empty() {
         return Err("is empty".into());
     }
@@ -88,13 +89,19 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, String> {
     }
     reader.set_format(format);
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_BYTES);
+    let (megapixels, cure) = match max_megapixels {
+        Some(most) => (most, "make it smaller, or raise --max-megapixels"),
+        None => (MAX_MEGAPIXELS, "make it smaller"),
+    };
+    let most_pixels = 1_000_000 * u64::from(megapixels);
+    let most_bytes = BYTES_PER_PIXEL * most_pixels;
+    limits.max_alloc = Some(most_bytes);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_BYTES {
+    if u64::from(width) * u64::from(height) > most_pixels || decoder.total_bytes() > most_bytes {
         return Err(format!(
-            "is {width} x {height} pixels; an image may have at most {MOST_PIXELS} pixels and {MOST_BYTES} decoded bytes; make it smaller"
+            "is {width} x {height} pixels; an image may have at most {megapixels} million pixels and {most_bytes} decoded bytes; {cure}"
         ));
     }
     if width == 0 || height == 0 {

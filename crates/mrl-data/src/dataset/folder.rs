@@ -124,7 +124,7 @@ fn decode(
     options: &OpenOptions,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<(Source, Selected<()>), DataError> {
-    let stored = StoredSize::for_views(options.view_size);
+    let stored = StoredSize::new(options);
     let room = Room::new(options.cache_bytes);
     let load =
         |path: &Path| stored.load(path).map(|decoded| ((decoded.width, decoded.height), room.keep(decoded)));

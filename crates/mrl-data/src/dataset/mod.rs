@@ -18,7 +18,7 @@ mod subset;
 
 use std::path::{Path, PathBuf};
 
-pub use decode::read_image;
+pub use decode::{MAX_MEGAPIXELS, read_image};
 pub use folder::splits_of_folder;
 pub use image_file::{FORMATS as IMAGE_FORMATS, is_image_file};
 pub use kind::{DatasetKind, Split};
@@ -36,6 +36,8 @@ pub struct OpenOptions {
     pub split_folder: Option<PathBuf>,
     /// How many images of a folder may be corrupt; those are skipped and listed in [`ImageSet::skipped`].
     pub max_corrupt: usize,
+    /// Images of a folder with more million pixels than this count as corrupt: a small file could otherwise fill the memory.
+    pub max_megapixels: u32,
     /// Takes only the first so many images of each class, in the set's order.
     pub subset_per_class: Option<usize>,
     /// The side, in pixels, of the views that will be cut from a folder's images: of a larger image the shorter side is
@@ -55,6 +57,7 @@ impl Default for OpenOptions {
             download: true,
             split_folder: None,
             max_corrupt: 0,
+            max_megapixels: MAX_MEGAPIXELS,
             subset_per_class: None,
             view_size: None,
             pixel_cache: None,

@@ -9,8 +9,9 @@ use std::{
 };
 
 use fetch::{Policy, Source, md5_of};
+use mrl_embedding::FolderLock;
 
-use crate::{DataError, DatasetKind, Progress, lock::FolderLock};
+use crate::{DataError, DatasetKind, Progress};
 
 /// An official archive.
 pub(crate) struct Archive {

@@ -448,6 +448,18 @@ fn a_cut_file_of_every_format_is_corrupt() {
 }
 
 #[test]
+fn a_larger_image_is_read_where_the_user_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    image::GrayImage::new(1500, 1000).save(folder.path().join("large.png")).unwrap();
+    let open = |max_megapixels| {
+        open_folder(folder.path(), Split::Train, &OpenOptions { max_megapixels, ..offline() })
+    };
+    let error = open(1).unwrap_err().to_string();
+    assert!(error.contains("is 1500 x 1000 pixels; an image may have at most 1 million pixels"), "{error}");
+    assert_eq!(open(2).unwrap().len(), 1);
+}
+
+#[test]
 fn a_decompression_bomb_is_refused_by_its_header() {
     let folder = tempfile::tempdir().unwrap();
     let mut bytes = fs::read(goldens().join("images/rgb-bmp.bmp")).unwrap();
@@ -457,7 +469,7 @@ fn a_decompression_bomb_is_refused_by_its_header() {
     fs::write(folder.path().join("bomb.bmp"), bytes).unwrap();
     assert_eq!(
         message(DatasetKind::Folder, folder.path(), Split::Train),
-        "DIR/bomb.bmp: is 60000 x 60000 pixels; an image may have at most 134217728 pixels and 536870912 decoded bytes; make it smaller; corrupt images so far: 1, \
-         at most 0 are skipped; mend or remove the file, or raise --max-corrupt"
+        "DIR/bomb.bmp: is 60000 x 60000 pixels; an image may have at most 134 million pixels and 536000000 decoded bytes; make it smaller, or raise \
+         --max-megapixels; corrupt images so far: 1, at most 0 are skipped; mend or remove the file, or raise --max-corrupt"
     );
 }

@@ -14,7 +14,7 @@ pub(super) use file::PixelFile;
 use file::Unusable;
 use key::Name;
 use layout::{HEADER_BYTES, Place};
-use mrl_embedding::{remove_unfinished, write_atomically};
+use mrl_embedding::{FolderLock, remove_unfinished, write_atomically};
 
 use super::{
     room::Room,
@@ -22,7 +22,7 @@ use super::{
     select::{Selected, check_corrupt, select},
     stored::StoredSize,
 };
-use crate::{DataError, OpenOptions, Progress, Split, dataset::decode::Decoded, lock::FolderLock};
+use crate::{DataError, OpenOptions, Progress, Split, dataset::decode::Decoded};
 
 /// Images decoded at once, at most.
 const MOST_AT_ONCE: usize = 256;
@@ -42,7 +42,7 @@ pub(super) fn open(
     options: &OpenOptions,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<Option<(PixelFile, Selected<()>)>, DataError> {
-    let stored = StoredSize::for_views(options.view_size);
+    let stored = StoredSize::new(options);
     let name = Name::new(scan, split, options.subset_per_class, stored);
     // A folder for each request: what is locked and cleaned up there is of this one alone.
     let builder = Builder { folder: cache.join(&name.request), name, scan, options, stored, progress };

@@ -5,7 +5,7 @@ use std::path::Path;
 use mrl_resize::Resize;
 
 use crate::{
-    DataError,
+    DataError, OpenOptions,
     dataset::decode::{Decoded, decode_file},
 };
 
@@ -22,19 +22,25 @@ const CHUNK_BYTES: usize = 256 << 20;
 /// A camera's image, 4000 × 3000 × 3.
 const PHOTO_BYTES: usize = 36 << 20;
 
-/// The longest that an image's shorter side may be; nothing where images stay as they are.
+/// How large the images of a folder may be, in their files and when they are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StoredSize(Option<usize>);
+pub(super) struct StoredSize {
+    /// The longest that a kept image's shorter side may be; nothing where images stay as they are.
+    shorter: Option<usize>,
+    /// The most million pixels that an image may have in its file.
+    max_megapixels: u32,
+}
 
 impl StoredSize {
-    /// The size for images of which views of `view_size` pixels are cut.
-    pub(super) fn for_views(view_size: Option<usize>) -> Self {
-        Self(view_size.map(|size| size.max(1).saturating_mul(VIEWS)))
+    /// The size for images of which views of the options' size are cut.
+    pub(super) fn new(options: &OpenOptions) -> Self {
+        let shorter = options.view_size.map(|size| size.max(1).saturating_mul(VIEWS));
+        Self { shorter, max_megapixels: options.max_megapixels }
     }
 
-    /// The longest shorter side in pixels; 0 where there is no limit.
-    pub(super) fn limit(self) -> u64 {
-        self.0.unwrap_or(0) as u64
+    /// All that the kept pixels depend on: the longest shorter side, 0 where there is no limit, and the most million pixels of a file.
+    pub(super) fn numbers(self) -> [u64; 2] {
+        [self.shorter.unwrap_or(0) as u64, self.max_megapixels.into()]
     }
 
     /// Reads and decodes a file, and shrinks the image where it is too large.
@@ -42,7 +48,7 @@ impl StoredSize {
     /// # Errors
     /// Says what is wrong with the file or the image. The caller puts the file's name before it.
     pub(super) fn load(self, path: &Path) -> Result<Decoded, String> {
-        decode_file(path).map(|decoded| self.shrink(decoded))
+        decode_file(path, Some(self.max_megapixels)).map(|decoded| self.shrink(decoded))
     }
 
     /// Loads again what was an image before.
@@ -59,7 +65,7 @@ impl StoredSize {
     fn shrink(self, decoded: Decoded) -> Decoded {
         let Decoded { width, height, pixels } = &decoded;
         let shorter = *width.min(height);
-        let Some(limit) = self.0.filter(|&limit| limit < shorter) else { return decoded };
+        let Some(limit) = self.shorter.filter(|&limit| limit < shorter) else { return decoded };
         let [to_width, to_height] = [*width, *height].map(|side| side * limit / shorter);
         let mut resized = vec![0; to_width * to_height * 3];
         Resize::default().bilinear(pixels, [*width, *height], &mut resized, [to_width, to_height]);
@@ -69,7 +75,8 @@ impl StoredSize {
     /// How many images, at most `most`, are decoded at once when all of them wait to be written: at least one a thread.
     /// They are taken to be of 3 × 2.
     pub(super) fn chunk(self, most: usize) -> usize {
-        let usual = self.0.map_or(PHOTO_BYTES, |limit| limit.saturating_mul(limit).saturating_mul(9) / 2);
+        let usual =
+            self.shorter.map_or(PHOTO_BYTES, |limit| limit.saturating_mul(limit).saturating_mul(9) / 2);
         (CHUNK_BYTES / usual.max(1)).min(most).max(rayon::current_num_threads())
     }
 }
@@ -78,14 +85,17 @@ impl StoredSize {
 mod tests {
     use super::*;
 
+    fn stored(view_size: Option<usize>) -> StoredSize {
+        StoredSize::new(&OpenOptions { view_size, ..OpenOptions::default() })
+    }
+
     fn image(width: usize, height: usize) -> Decoded {
         let pixels = (0..width * height * 3).map(|place| (place * 7 % 251) as u8).collect();
         Decoded { width, height, pixels }
     }
 
     fn size(view_size: usize, width: usize, height: usize) -> (usize, usize) {
-        let Decoded { width, height, pixels } =
-            StoredSize::for_views(Some(view_size)).shrink(image(width, height));
+        let Decoded { width, height, pixels } = stored(Some(view_size)).shrink(image(width, height));
         assert_eq!(pixels.len(), width * height * 3);
         (width, height)
     }
@@ -101,15 +111,15 @@ mod tests {
     #[test]
     fn an_image_that_is_small_enough_stays_as_it_is() {
         for (width, height) in [(16, 16), (16, 90), (3, 5)] {
-            assert_eq!(StoredSize::for_views(Some(8)).shrink(image(width, height)), image(width, height));
+            assert_eq!(stored(Some(8)).shrink(image(width, height)), image(width, height));
         }
-        assert_eq!(StoredSize::for_views(None).shrink(image(900, 700)), image(900, 700));
+        assert_eq!(stored(None).shrink(image(900, 700)), image(900, 700));
     }
 
     #[test]
     fn large_images_wait_in_small_chunks() {
         let threads = rayon::current_num_threads();
-        let chunk = |view_size| StoredSize::for_views(view_size).chunk(256);
+        let chunk = |view_size| stored(view_size).chunk(256);
         assert_eq!(chunk(Some(32)), 256.max(threads));
         assert_eq!((chunk(Some(usize::MAX)), chunk(None)), (threads, threads.max(7)));
     }

@@ -37,7 +37,8 @@ impl Name {
         let root = scan.root.canonicalize().unwrap_or_else(|_| scan.root.clone());
         add(&mut hash, root.as_os_str().as_encoded_bytes());
         add(&mut hash, split.to_string().as_bytes());
-        for number in [u64::from(VERSION), stored.limit(), subset_per_class.unwrap_or(0) as u64] {
+        let [shorter, megapixels] = stored.numbers();
+        for number in [u64::from(VERSION), shorter, megapixels, subset_per_class.unwrap_or(0) as u64] {
             hash.update(number.to_le_bytes());
         }
         let request = hex(&hash.clone().finalize()[..8]);
