@@ -22,11 +22,13 @@ fn both(world: &World, words: [&str; 2]) -> [Output; 2] {
 }
 
 /// Of two commands at once, one at least has done its work, and the other, if it has not, says why not. Gives what it says.
-fn refusals(outputs: [Output; 2]) -> Vec<String> {
+fn refusals(outputs: &[Output; 2]) -> Vec<String> {
     let failed = outputs.iter().filter(|output| !output.status.success());
     let messages: Vec<String> = failed.map(|output| text(&output.stderr)).collect();
     assert!(messages.len() < 2, "{messages:?}");
-    messages.iter().for_each(|message| says(message, &["another process"]));
+    for message in &messages {
+        says(message, &["another process"]);
+    }
     messages
 }
 
@@ -39,7 +41,7 @@ fn write_both(writer: &Writer, more: &str) {
     let wholes = ["one", "other"].map(|folder| writer.written(folder));
     assert!(wholes[0] != wholes[1], "{more} changes nothing");
     for _ in 0..ROUNDS {
-        refusals(both(world, [&writer.words("both"), &with_more("both")]));
+        refusals(&both(world, [&writer.words("both"), &with_more("both")]));
         let written = writer.written("both");
         assert!(
             wholes.contains(&written),
@@ -63,7 +65,7 @@ fn one_of_two_outputs_is_there_as_a_whole() {
 fn two_changes_of_an_index_happen_one_after_the_other() {
     let world = named_index();
     let words = ["index add i.index --input new.safetensors", "index remove i.index --ids-from removed.txt"];
-    let refused = refusals(both(&world, words));
+    let refused = refusals(&both(&world, words));
     // Which one it was is seen by the rows.
     let rows = checked_rows(&world, "i.index");
     match (refused.len(), rows) {
@@ -79,6 +81,6 @@ fn a_run_has_one_training_at_a_time() {
     let world = World::new();
     succeed(world.train("whole", ""));
     let train = "train --preset tiny.toml --data-dir data --out run --resume";
-    refusals(both(&world, [train; 2]));
+    refusals(&both(&world, [train; 2]));
     assert!(world.results("run") == world.results("whole"), "the run ends differently");
 }

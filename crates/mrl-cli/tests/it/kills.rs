@@ -1,6 +1,7 @@
 //! Programs that are killed at random moments: what they write is as it was before, or whole, and the next call does its work.
 
 use std::{
+    fs,
     os::unix::process::ExitStatusExt,
     process::Stdio,
     thread::sleep,
@@ -122,4 +123,30 @@ fn indexes_are_changed_as_a_whole() {
 fn a_tuning_that_is_killed_leaves_the_schedule_as_it_was_or_the_new_one() {
     let world = named_index();
     println!("{}", kill_change(&world, "index tune i.index --graph none", 400, 400));
+}
+
+#[test]
+fn trainings_go_on_to_the_same_bits() {
+    // So often one run is killed, before it may end.
+    const KILLS_OF_A_RUN: u64 = 5;
+    let world = World::new();
+    let begin = Instant::now();
+    succeed(world.train("whole", ""));
+    let whole = begin.elapsed();
+    let results = world.results("whole");
+    let mut hits = 0;
+    for round in 0..rounds() {
+        let mut child =
+            world.train("cut", "--resume").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(whole.mul_f64(moment(round)));
+        child.kill().unwrap();
+        hits += u64::from(child.wait().unwrap().signal() == Some(9));
+        if (round + 1) % KILLS_OF_A_RUN == 0 {
+            succeed(world.train("cut", "--resume"));
+            assert!(world.results("cut") == results, "the killed run ends differently");
+            fs::remove_dir_all(world.path("cut")).unwrap();
+        }
+    }
+    assert!(hits > 0, "no kill hit a training");
+    println!("`mrl train`: {hits} of {} kills hit it", rounds());
 }

@@ -1,4 +1,5 @@
 mod archives;
+mod killed;
 mod server;
 mod transfers;
 

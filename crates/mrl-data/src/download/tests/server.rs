@@ -19,6 +19,8 @@ pub(super) enum Reply {
     Stall(usize),
     /// All of the file, whatever was asked for.
     IgnoreRange,
+    /// As asked, a thousand bytes a millisecond.
+    Slow,
     /// The range that was asked for, but one byte late.
     WrongRange,
     /// Other bytes of the same length.
@@ -116,6 +118,10 @@ fn answer(mut stream: TcpStream, reply: &Reply, file: &[u8], start: Option<u64>)
             thread::sleep(Duration::from_secs(20));
             Ok(())
         }
+        Reply::Slow => body.chunks(1_000).try_for_each(|piece| {
+            thread::sleep(Duration::from_millis(1));
+            stream.write_all(piece)
+        }),
         _ => stream.write_all(&body),
     }
 }
