@@ -76,6 +76,9 @@ pub trait Observer {
         Err(TrainError::Evaluation("the observer judges, and has no neighbours_kept".to_owned()))
     }
 
+    /// Called after `step` steps, when the shorter prefixes begin to be trained (`run.nest_after`).
+    fn nesting(&mut self, _step: u64) {}
+
     /// Called while images are embedded to rotate the features after `step` steps (`run.rotate_after`): how many of how many are done.
     fn rotating(&mut self, _step: u64, _done: usize, _total: usize) {}
 
@@ -251,6 +254,7 @@ impl<'a> Run<'a> {
             }
             if self.trainer.nesting_begins() {
                 self.trainer.reset_prefixes();
+                observer.nesting(self.trainer.step);
             }
             let next = |_| next_batch(&mut batches, config, self.labels.as_deref());
             let record = self.trainer.step((0..accumulated).map(next))?;

@@ -11,7 +11,7 @@ use mrl_cli::{
     args::{FoldArgs, ImageArgs},
     commands::of_file,
     outputs::{FileKind, OutputFile},
-    progress::{Progress, answer},
+    progress::{Progress, answer, note},
 };
 use mrl_config::{FoldChoice, NetworkChoice};
 use mrl_data::ImageSet;
@@ -98,7 +98,17 @@ fn unfold(encoder: &Embedder, out: Option<&Path>) -> Result<()> {
     }
     encoder.write_with(None, file)?;
     answer(&format!("{}: no rotation any more", file.display()));
+    tell_stale(out);
     Ok(())
+}
+
+/// Says what an encoder that was changed in its place leaves behind.
+fn tell_stale(out: Option<&Path>) {
+    if out.is_none() {
+        note(
+            "sets and indexes of this encoder hold its former numbers; run mrl embed and mrl index build again",
+        );
+    }
 }
 
 /// Fits a rotation to the embeddings of some images, and folds it in where it helps.
@@ -117,6 +127,7 @@ fn fold_one(encoder: &Embedder, images: &Arc<ImageSet>, args: &FoldArgs) -> Resu
         encoder.write_with(Some(&trial.fold().after(encoder.fold())), file)?;
         let why = if record.helps() { "" } else { ", because of --always" };
         answer(&format!("{}: folded, {}{why}", file.display(), args.with));
+        tell_stale(args.out.as_deref());
     } else if args.out.is_some() {
         encoder.write_with(encoder.fold(), file)?;
         answer(&format!("{}: written as it was, not folded; --always folds it even so", file.display()));

@@ -272,6 +272,10 @@ impl Observer for Watcher {
         Ok(neighbours_kept::kept(whole, shortened, dims))
     }
 
+    fn nesting(&mut self, step: u64) {
+        self.progress.note(&format!("step {step}: prefixes are trained from now on"));
+    }
+
     fn rotating(&mut self, step: u64, done: usize, total: usize) {
         let message = format!("rotating the features: {done} of {total} images");
         self.progress.at(step, self.total_steps, &message);

@@ -175,6 +175,11 @@ fn a_graph_is_built_walked_and_kept() {
     let shown =
         text(&succeed(world.mrl("index tune pixels.index --k 3 --recall 0.5 --graph 16 --dry-run")).stdout);
     assert!(shown.contains("building the graph took"), "{shown}");
+    let built = succeed(world.mrl("index build --input train.safetensors --dims 16,64 --out pixels.index"));
+    says(
+        &text(&built.stderr),
+        &["searches of the index that was there followed", "mrl index tune pixels.index"],
+    );
     let message = fail(world.mrl("index tune pixels.index --graph 7"), 2);
     says(&message, &["cannot be on 7 dims", "16, 64"]);
     says(&fail(world.mrl("index tune pixels.index --graph some"), 2), &["auto, none or the dims"]);

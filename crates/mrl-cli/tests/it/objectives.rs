@@ -157,6 +157,11 @@ fn options_that_do_not_go_together_are_refused() {
             "--head-hidden 0 --head-nest-hidden=false",
             "leave head-nest-hidden out, or give head-hidden 1 or more",
         ),
+        (
+            "--small-view-scale 0.5",
+            "--small-view-scale is of small views, and there are none; add --small-views N",
+        ),
+        ("--small-crop-scale 0.1,0.3", "--small-crop-scale is of small views, and there are none"),
         ("--projection-dim 0", "projection-dim 0 must be between 1 and 65536"),
     ] {
         says(&world.refused(options), &[part]);

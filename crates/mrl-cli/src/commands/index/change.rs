@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::of_rows;
 use anyhow::{Context, Result};
+use mrl_embedding::quoted;
 use mrl_retrieve::{BuildOptions, Id, IdKind, Index, Writer};
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     args::{AddArgs, BuildArgs, RemoveArgs},
     commands::input,
     outputs::{INDEX, OutputFile},
-    progress::answer,
+    progress::{answer, note},
 };
 
 pub(super) fn build(args: &BuildArgs) -> Result<()> {
@@ -22,11 +23,18 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
         shortlist_dtype: args.shortlist_dtype,
         graph: args.graph,
     };
+    let before = Index::open(&args.out).ok().and_then(|index| index.schedule().cloned());
     let rows = input::open(&args.input, &[])?;
     let built =
         if args.force { options.build_over(&*rows, &args.out) } else { options.build(&*rows, &args.out) };
     let index = of_rows(&args.input.input, built)?;
     tell(&args.out, &index);
+    if let Some(schedule) = before {
+        note(&format!(
+            "searches of the index that was there followed {schedule}; this one has no schedule yet: mrl index tune {}",
+            quoted(&args.out)
+        ));
+    }
     Ok(())
 }
 
