@@ -28,10 +28,8 @@ pub fn train_config(args: &TrainArgs) -> Result<CheckedConfig> {
     // First alone, so that what is wrong with a preset is not said of the options.
     below.config()?;
     let config = Settings::typed(&args.sections)?.over(below)?.config()?;
-    let small_views = config.run.small_views;
-    let checked = config.check()?;
-    check_effect(args, small_views)?;
-    Ok(checked)
+    check_effect(args, config.run.small_views)?;
+    Ok(config.check()?)
 }
 
 /// Refuses options of small views where there are none: they would do nothing.
@@ -41,13 +39,11 @@ fn check_effect(args: &TrainArgs, small_views: usize) -> Result<()> {
         ("--small-view-scale", run.small_view_scale.is_some()),
         ("--small-crop-scale", run.small_crop_scale.is_some()),
     ];
-    match given.into_iter().find(|(_, is_given)| *is_given && small_views == 0) {
-        Some((option, _)) => Err(UsageError(format!(
-            "{option} is of small views, and there are none; add --small-views N, or leave it out"
-        ))
-        .into()),
-        None => Ok(()),
-    }
+    let without_effect = given.into_iter().find(|&(_, is_given)| is_given && small_views == 0);
+    without_effect.map_or(Ok(()), |(option, _)| {
+        let problem = "has no effect without small views; add --small-views N, or leave it out";
+        Err(UsageError(format!("{option} {problem}")).into())
+    })
 }
 
 fn no_run(out: &Path) -> anyhow::Error {

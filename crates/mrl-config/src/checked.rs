@@ -101,6 +101,7 @@ impl Config {
                 self.run.nest_after.is_none() || self.model.head != Head::Fixed,
                 "nest-after is for heads that train prefixes, and the head fixed trains all dims alone; use nest-after 0, or another head",
             ),
+            (self.data.max_megapixels >= 1, "max-megapixels must be 1 or more"),
             (self.data.subset_per_class != Some(0), "subset-per-class must be 1 or more"),
             (self.model.width > 0.0 && self.model.width <= 16.0, "width must be above 0 and at most 16"),
             (

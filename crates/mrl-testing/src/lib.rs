@@ -1,4 +1,4 @@
-//! What tests of several crates share: how many random cases they try.
+//! What tests of several crates share: how many random cases they try, and at which moments they kill a program.
 //!
 //! `cargo xtask test` tries few, so that it is quick; `cargo xtask test --long` tries all. `MRL_TEST_SCALE` is the share of them, above 0;
 //! more than 1 tries more cases than the tests ask for.
@@ -28,6 +28,12 @@ pub fn scaled(full: u32) -> u32 {
 fn share_of(full: u32, share: f64) -> u32 {
     let cases = (f64::from(full) * share).ceil() as u32;
     cases.max(FEWEST.min(full))
+}
+
+/// A share from 0 to 1 that follows from `round`, for tests that do something at random moments: multiples of the golden ratio are spread evenly.
+#[must_use]
+pub fn moment(round: u32) -> f64 {
+    (f64::from(round) * 0.618_033_988_749_895 + 0.3).fract()
 }
 
 #[cfg(test)]

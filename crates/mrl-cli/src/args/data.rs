@@ -22,7 +22,7 @@ pub struct LookArgs {
     /// For --dataset folder: the folder of the split, relative to DIR, if its name is not that of a split; `.` takes all of DIR.
     #[arg(long, value_name = "NAME")]
     pub split_folder: Option<PathBuf>,
-    /// Images of a folder with more million pixels than N count as corrupt [default: 134].
+    /// Treat images of a folder with more than N million pixels as corrupt. The limit keeps a small file from filling the memory [default: 134].
     #[arg(long, value_name = "N")]
     pub max_megapixels: Option<u32>,
     /// Print everything as JSON, with all corrupt files, copies and near duplicates.

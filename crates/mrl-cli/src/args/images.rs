@@ -26,7 +26,7 @@ pub struct ImageArgs {
     /// Skip up to N corrupt images of a folder [default: 0].
     #[arg(long, value_name = "N")]
     pub max_corrupt: Option<usize>,
-    /// Images of a folder with more million pixels than N count as corrupt [default: 134].
+    /// Treat images of a folder with more than N million pixels as corrupt. The limit keeps a small file from filling the memory [default: that of the run, or 134].
     #[arg(long, value_name = "N")]
     pub max_megapixels: Option<u32>,
 }

@@ -88,7 +88,7 @@ pub struct DataArgs {
     /// Skip up to N corrupt images of a folder
     #[arg(long, value_name = "N")]
     pub max_corrupt: Option<usize>,
-    /// Images of a folder with more million pixels than N count as corrupt: a small file could otherwise fill the memory
+    /// Treat images of a folder with more than N million pixels as corrupt. The limit keeps a small file from filling the memory
     #[arg(long, value_name = "N")]
     pub max_megapixels: Option<u32>,
     /// Hold out this share of each class from training. The held-out images are the same for every seed. Use 0 to turn off a preset's

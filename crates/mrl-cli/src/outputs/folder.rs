@@ -11,6 +11,7 @@ use mrl_embedding::{FolderLock, is_unfinished, remove_unfinished, write_atomical
 use mrl_eval::{Document, NamedFile};
 
 use super::{marker::Marker, place::check_folder};
+use crate::progress::note;
 
 /// The folder that `--out` names, for the files of a document.
 pub struct OutputFolder {
@@ -40,14 +41,14 @@ impl OutputFolder {
 
     /// Makes the folder, and marks it as ours, before anything else is put into it.
     pub fn claim(&self) -> Result<()> {
+        let _lock = self.lock()?;
         self.mark(&self.marker()?)
     }
 
     /// Writes `files`, each whole or not at all, and gives their paths. Files of the same document that an earlier call left there
     /// and that are not among them are removed; those of others stay.
     pub fn write(&self, files: Vec<NamedFile>) -> Result<Vec<PathBuf>> {
-        // Of two calls at once, the second waits: otherwise each would write some of the files.
-        let _lock = FolderLock::take(&self.path, || {});
+        let _lock = self.lock()?;
         let mut marker = self.marker()?;
         let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
         self.check_names(&marker, &names)?;
@@ -57,6 +58,13 @@ impl OutputFolder {
         // Before the files: what a crash leaves is listed, too.
         self.mark(&marker)?;
         files.into_iter().map(|(name, bytes)| self.write_file(&name, &bytes)).collect()
+    }
+
+    /// Makes the folder, and keeps other calls of `mrl eval` from it: without the lock each would write some of the files. A second call waits.
+    fn lock(&self) -> Result<FolderLock> {
+        fs::create_dir_all(&self.path).map_err(|error| failed(&self.path, &error))?;
+        let waiting = || note(&format!("{}: another process is writing there; waiting", self.path.display()));
+        Ok(FolderLock::take(&self.path, waiting))
     }
 
     /// Reads the marker of the folder. Returns an empty marker if there is none and the folder is missing or empty. With `force`, a
@@ -114,9 +122,7 @@ impl OutputFolder {
     }
 
     fn mark(&self, marker: &Marker) -> Result<()> {
-        fs::create_dir_all(&self.path)
-            .and_then(|()| remove_unfinished(&self.path))
-            .map_err(|error| failed(&self.path, &error))?;
+        remove_unfinished(&self.path).map_err(|error| failed(&self.path, &error))?;
         marker.write(&self.path).map_err(|error| failed(&Marker::path(&self.path), &error))
     }
 

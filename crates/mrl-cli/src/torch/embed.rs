@@ -71,7 +71,10 @@ pub(super) fn open_source(
         split_folder: args.split_folder.clone().or(of_run.and_then(|data| data.split_folder.clone())),
         subset_per_class: args.subset_per_class,
         max_corrupt: args.max_corrupt.unwrap_or(0),
-        max_megapixels: args.max_megapixels.unwrap_or(MAX_MEGAPIXELS),
+        max_megapixels: args
+            .max_megapixels
+            .or(of_run.map(|data| data.max_megapixels))
+            .unwrap_or(MAX_MEGAPIXELS),
         ..OpenOptions::default()
     };
     open_images(dataset, data_dir, split, &options)

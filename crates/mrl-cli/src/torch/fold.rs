@@ -35,16 +35,22 @@ pub(crate) fn fold(args: &FoldArgs) -> Result<Ending> {
     let files = encoders(args)?;
     check_options(args, &files)?;
     let encoders = files.iter().map(|file| Embedder::read(file)).collect::<Result<Vec<_>, _>>()?;
+    let mut changed = false;
     if args.with == FoldChoice::None {
         for encoder in &encoders {
-            unfold(encoder, args.out.as_deref())?;
+            changed |= unfold(encoder, args.out.as_deref())?;
         }
-        return Ok(Ending::Done);
+    } else {
+        let trained_on = encoders.first().map(|encoder| &encoder.config().data);
+        let images = Arc::new(open_source(&args.images, trained_on, args.out.as_deref())?);
+        for encoder in &encoders {
+            changed |= fold_one(encoder, &images, args)?;
+        }
     }
-    let trained_on = encoders.first().map(|encoder| &encoder.config().data);
-    let images = Arc::new(open_source(&args.images, trained_on, args.out.as_deref())?);
-    for encoder in &encoders {
-        fold_one(encoder, &images, args)?;
+    if changed && args.out.is_none() {
+        note(
+            "embedding sets and indexes made with this encoder before are out of date; run mrl embed and mrl index build again",
+        );
     }
     Ok(Ending::Done)
 }
@@ -89,52 +95,42 @@ fn check_options(args: &FoldArgs, files: &[PathBuf]) -> Result<()> {
     output(out).check(&[] as &[&Path])
 }
 
-/// Removes the linear map.
-fn unfold(encoder: &Embedder, out: Option<&Path>) -> Result<()> {
+/// Removes the linear map. False if there is none.
+fn unfold(encoder: &Embedder, out: Option<&Path>) -> Result<bool> {
     let file = out.unwrap_or(encoder.source());
     if encoder.fold().is_none() && out.is_none() {
         answer(&format!("{}: no rotation is folded into it; it stays as it is", file.display()));
-        return Ok(());
+        return Ok(false);
     }
     encoder.write_with(None, file)?;
     answer(&format!("{}: no rotation any more", file.display()));
-    tell_stale(out);
-    Ok(())
+    Ok(true)
 }
 
-/// Says what an encoder that was changed in its place leaves behind.
-fn tell_stale(out: Option<&Path>) {
-    if out.is_none() {
-        note(
-            "sets and indexes of this encoder hold its former numbers; run mrl embed and mrl index build again",
-        );
-    }
-}
-
-/// Fits a rotation to the embeddings of some images, and folds it in where it helps.
-fn fold_one(encoder: &Embedder, images: &Arc<ImageSet>, args: &FoldArgs) -> Result<()> {
+/// Fits a rotation to the embeddings of some images, and folds it in where it helps. False if it does not.
+fn fold_one(encoder: &Embedder, images: &Arc<ImageSet>, args: &FoldArgs) -> Result<bool> {
     let progress = Progress::new(&format!("{} network: embedding", encoder.network()));
     let embeddings = encoder
         .embed_some(Arc::clone(images), &mut |done, total| progress.at(done as u64, total as u64, ""))?;
     progress.finish();
     let trial = FoldTrial::new(args.with, &embeddings, &encoder.config().model.nesting);
     let trial = of_file(images.name(), trial, |error| matches!(error, TrainError::Vectors(_)))?;
-    let Some(trial) = trial else { return Ok(()) };
+    let Some(trial) = trial else { return Ok(false) };
     let record = trial.judge(|whole, shortened, dims| Ok::<_, TrainError>(kept(whole, shortened, dims)))?;
     answer(&table(encoder.network(), &record));
     let file = args.out.as_deref().unwrap_or(encoder.source());
-    if record.helps() || args.always {
+    let folds = record.helps() || args.always;
+    if folds {
         encoder.write_with(Some(&trial.fold().after(encoder.fold())), file)?;
         let why = if record.helps() { "" } else { ", because of --always" };
         answer(&format!("{}: folded, {}{why}", file.display(), args.with));
-        tell_stale(args.out.as_deref());
     } else if args.out.is_some() {
         encoder.write_with(encoder.fold(), file)?;
         answer(&format!("{}: written as it was, not folded; --always folds it even so", file.display()));
     } else {
         answer(&format!("{}: stays as it is, not folded; --always folds it even so", file.display()));
     }
-    Ok(())
+    Ok(folds)
 }
 
 /// The table of the neighbours kept with and without the rotation, and the decision.

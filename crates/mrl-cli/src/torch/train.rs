@@ -14,7 +14,7 @@ use mrl_cli::{
     settings,
 };
 use mrl_config::{CheckedConfig, NetworkChoice, ResolvedConfig, ResolvedData};
-use mrl_data::{DatasetKind, MAX_MEGAPIXELS, OpenOptions, Split, splits_of_folder};
+use mrl_data::{DatasetKind, OpenOptions, Split, splits_of_folder};
 use mrl_embedding::{EmbeddingSet, quoted};
 use mrl_train::{
     EvalRecord, FoldRecord, HeldOutKnn1, Observer, Outcome, RunFolder, Start, StepRecord, TrainError,
@@ -150,16 +150,12 @@ fn embed_options(data: &ResolvedData) -> String {
         0 => String::new(),
         most => format!(" --max-corrupt {most}"),
     };
-    let max_megapixels = match data.max_megapixels {
-        MAX_MEGAPIXELS => String::new(),
-        most => format!(" --max-megapixels {most}"),
-    };
     let is_folder = data.dataset == Some(DatasetKind::Folder);
     let has_test =
         || data.data_dir.as_ref().is_some_and(|folder| splits_of_folder(folder).contains(&Split::Test));
     let split =
         if is_folder && (data.split_folder.is_some() || !has_test()) { data.split } else { Split::Test };
-    format!(" --split {split}{max_corrupt}{max_megapixels} --out {split}.safetensors")
+    format!(" --split {split}{max_corrupt} --out {split}.safetensors")
 }
 
 fn describe(config: &ResolvedConfig) -> String {
@@ -273,7 +269,7 @@ impl Observer for Watcher {
     }
 
     fn nesting(&mut self, step: u64) {
-        self.progress.note(&format!("step {step}: prefixes are trained from now on"));
+        self.progress.note(&format!("step {step}: the shorter prefixes are trained from now on"));
     }
 
     fn rotating(&mut self, step: u64, done: usize, total: usize) {

@@ -1,6 +1,12 @@
 //! Two programs that write to one place at once: the result is that of one of them, or of one after the other.
 
-use std::process::Output;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Output, Stdio},
+};
+
+use mrl_embedding::FolderLock;
 
 use crate::{
     common::{World, succeed, text},
@@ -15,13 +21,13 @@ const ROUNDS: usize = 3;
 fn both(world: &World, words: [&str; 2]) -> [Output; 2] {
     let children = words.map(|words| {
         let mut command = world.mrl(words);
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     });
     children.map(|child| child.wait_with_output().unwrap())
 }
 
-/// Of two commands at once, one at least has done its work, and the other, if it has not, says why not. Gives what it says.
+/// At least one of two commands succeeds. A command that fails must name the other process. Returns the messages of the failed ones.
 fn refusals(outputs: &[Output; 2]) -> Vec<String> {
     let failed = outputs.iter().filter(|output| !output.status.success());
     let messages: Vec<String> = failed.map(|output| text(&output.stderr)).collect();
@@ -62,11 +68,30 @@ fn one_of_two_outputs_is_there_as_a_whole() {
 }
 
 #[test]
+fn a_report_waits_for_another_one() {
+    let writer = writers::report();
+    let words = writer.words(".");
+    let report = writer.world.path("report");
+    fs::create_dir(&report).unwrap();
+    let lock = FolderLock::take(&report, || ());
+    let mut child = writer.world.mrl(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(child.stderr.take().unwrap());
+    // It ends here, or says at the end that it failed.
+    let waits = said
+        .lines()
+        .map_while(Result::ok)
+        .any(|line| line.contains("another process is writing there; waiting"));
+    assert!(waits && fs::read_dir(&report).unwrap().next().is_none());
+    drop(lock);
+    assert!(child.wait().unwrap().success() && report.join("report.json").exists());
+}
+
+#[test]
 fn two_changes_of_an_index_happen_one_after_the_other() {
     let world = named_index();
     let words = ["index add i.index --input new.safetensors", "index remove i.index --ids-from removed.txt"];
     let refused = refusals(&both(&world, words));
-    // Which one it was is seen by the rows.
+    // The count of rows shows which change was made.
     let rows = checked_rows(&world, "i.index");
     match (refused.len(), rows) {
         (0, _) => {}

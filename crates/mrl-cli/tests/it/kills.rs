@@ -14,14 +14,9 @@ use crate::{
 };
 
 /// Kills of each command: few, or all by `cargo xtask test --long`.
-fn rounds() -> u64 {
+fn rounds() -> u32 {
     const ALL: u32 = 200;
-    if mrl_testing::scaled(ALL) < ALL { 5 } else { ALL.into() }
-}
-
-/// A share from 0 to 1 that follows from `round`: the fractions of multiples of the golden ratio are spread evenly.
-fn moment(round: u64) -> f64 {
-    (round as f64 * 0.618_033_988_749_895 + 0.3).fract()
+    if mrl_testing::scaled(ALL) < ALL { 5 } else { ALL }
 }
 
 /// Kills `mrl` with these words at random moments, each time in the world as it is now, and hands the world to `check`. At least one kill must
@@ -36,9 +31,9 @@ fn kill(world: &World, words: &str, check: impl Fn(&World)) -> String {
     for round in 0..rounds() {
         restore(folder, &before);
         let mut child = world.mrl(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        sleep(whole.mul_f64(moment(round)).max(Duration::from_millis(1)));
+        sleep(whole.mul_f64(mrl_testing::moment(round)).max(Duration::from_millis(1)));
         child.kill().unwrap();
-        hits += u64::from(child.wait().unwrap().signal() == Some(9));
+        hits += u32::from(child.wait().unwrap().signal() == Some(9));
         check(world);
     }
     assert!(hits > 0, "no kill hit `mrl {words}`");
@@ -127,8 +122,8 @@ fn a_tuning_that_is_killed_leaves_the_schedule_as_it_was_or_the_new_one() {
 
 #[test]
 fn trainings_go_on_to_the_same_bits() {
-    // So often one run is killed, before it may end.
-    const KILLS_OF_A_RUN: u64 = 5;
+    // Kills of one run before it may finish.
+    const KILLS_OF_A_RUN: u32 = 5;
     let world = World::new();
     let begin = Instant::now();
     succeed(world.train("whole", ""));
@@ -138,9 +133,9 @@ fn trainings_go_on_to_the_same_bits() {
     for round in 0..rounds() {
         let mut child =
             world.train("cut", "--resume").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        sleep(whole.mul_f64(moment(round)));
+        sleep(whole.mul_f64(mrl_testing::moment(round)));
         child.kill().unwrap();
-        hits += u64::from(child.wait().unwrap().signal() == Some(9));
+        hits += u32::from(child.wait().unwrap().signal() == Some(9));
         if (round + 1) % KILLS_OF_A_RUN == 0 {
             succeed(world.train("cut", "--resume"));
             assert!(world.results("cut") == results, "the killed run ends differently");

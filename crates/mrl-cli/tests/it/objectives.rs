@@ -63,7 +63,7 @@ fn metrics_show_what_an_objective_has() {
         train(&world, out, options);
         world.results(out).2
     };
-    for line in metrics("relic", "--objective relic --dim-weights 4,2,1,0.5") {
+    for line in metrics("relic", "--objective relic --dim-weights 4,2,1,0.5 --nest-after 0") {
         assert!(line["temperature"].is_number());
         let per_dim = line["loss_per_dim"].as_array().unwrap();
         let weighted =
@@ -159,9 +159,9 @@ fn options_that_do_not_go_together_are_refused() {
         ),
         (
             "--small-view-scale 0.5",
-            "--small-view-scale is of small views, and there are none; add --small-views N",
+            "--small-view-scale has no effect without small views; add --small-views N",
         ),
-        ("--small-crop-scale 0.1,0.3", "--small-crop-scale is of small views, and there are none"),
+        ("--small-crop-scale 0.1,0.3", "--small-crop-scale has no effect without small views"),
         ("--projection-dim 0", "projection-dim 0 must be between 1 and 65536"),
     ] {
         says(&world.refused(options), &[part]);

@@ -93,8 +93,11 @@ fn several_views_train_and_resume_to_the_same_bits() {
     for (options, part) in [
         ("--views 1", "views must be 2 or more for the objective"),
         ("--views 60 --small-views 5", "views and small-views are 65 together; use at most 64"),
-        ("--small-view-scale 2", "small-view-scale 2 must be above 0 and at most 1"),
-        ("--small-crop-scale 0.4,0.1", "small-crop-scale 0.4,0.1 must be two increasing shares"),
+        ("--small-views 1 --small-view-scale 2", "small-view-scale 2 must be above 0 and at most 1"),
+        (
+            "--small-views 1 --small-crop-scale 0.4,0.1",
+            "small-crop-scale 0.4,0.1 must be two increasing shares",
+        ),
         ("--small-crop-scale 0.4", "it has 1 number; give two, as 0.05,0.3"),
     ] {
         let message = fail(world.train("refused", options), 2);

@@ -22,10 +22,9 @@ const FORMATS: [ImageFormat; 7] = [
     ImageFormat::Pnm,
 ];
 
-/// Millions of pixels that an image has at most where nobody says otherwise, about those of a medium-format camera, so that a small file
-/// cannot fill the memory.
+/// The default limit of an image, in million pixels (about a medium-format camera). It keeps a small file from filling the memory.
 pub const MAX_MEGAPIXELS: u32 = 134;
-/// The most bytes that a decoder may need for each pixel of the largest image, 16-bit and alpha included.
+/// Bytes of decoded data allowed per pixel of the limit: enough for 8-bit RGBA. Images of 16 bits reach the limit with fewer pixels.
 const BYTES_PER_PIXEL: u64 = 4;
 /// The longest file that is read.
 const LONGEST_FILE: u64 = 512 << 20;
@@ -49,7 +48,8 @@ pub fn read_image(path: &Path) -> Result<Image<'static>, DataError> {
     Ok(Image::new(width, height, pixels))
 }
 
-/// Reads and decodes a file with at most so many million pixels, by an option of the user, or [`MAX_MEGAPIXELS`] where there is none.
+/// Decodes a file of at most `max_megapixels` million pixels. `None` means [`MAX_MEGAPIXELS`], for callers without that option; the error then
+/// does not name it.
 ///
 /// # Errors
 /// Says what is wrong with the file or the image. The caller puts the file's name before it.

@@ -23,15 +23,15 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
         shortlist_dtype: args.shortlist_dtype,
         graph: args.graph,
     };
-    let before = Index::open(&args.out).ok().and_then(|index| index.schedule().cloned());
+    let replaced = Index::open(&args.out).ok().and_then(|index| index.schedule().cloned());
     let rows = input::open(&args.input, &[])?;
     let built =
         if args.force { options.build_over(&*rows, &args.out) } else { options.build(&*rows, &args.out) };
     let index = of_rows(&args.input.input, built)?;
     tell(&args.out, &index);
-    if let Some(schedule) = before {
+    if let Some(schedule) = replaced {
         note(&format!(
-            "searches of the index that was there followed {schedule}; this one has no schedule yet: mrl index tune {}",
+            "the replaced index had the search schedule {schedule}; the new index has none; to tune one: mrl index tune {}",
             quoted(&args.out)
         ));
     }

@@ -38,9 +38,14 @@ impl StoredSize {
         Self { shorter, max_megapixels: options.max_megapixels }
     }
 
-    /// All that the kept pixels depend on: the longest shorter side, 0 where there is no limit, and the most million pixels of a file.
-    pub(super) fn numbers(self) -> [u64; 2] {
-        [self.shorter.unwrap_or(0) as u64, self.max_megapixels.into()]
+    /// The longest shorter side in pixels; 0 where there is no limit.
+    pub(super) fn shorter(self) -> u64 {
+        self.shorter.unwrap_or(0) as u64
+    }
+
+    /// The most million pixels that an image may have in its file.
+    pub(super) fn max_megapixels(self) -> u32 {
+        self.max_megapixels
     }
 
     /// Reads and decodes a file, and shrinks the image where it is too large.

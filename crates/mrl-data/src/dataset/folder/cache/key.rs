@@ -6,11 +6,11 @@ use sha2::{Digest, Sha256};
 
 use super::layout::{Key, VERSION};
 use crate::{
-    Split,
+    MAX_MEGAPIXELS, Split,
     dataset::folder::{scan::Scan, stored::StoredSize},
 };
 
-/// The name of a cache. It has two parts: what was asked for (folder, split, subset, stored size), which is a folder, and what
+/// The name of a cache. It has two parts: what was asked for (folder, split, subset, stored size, largest image), which is a folder, and what
 /// was there (paths, sizes and times of change of the files), which is a file in it.
 ///
 /// A file that is exchanged for another of the same size and time of change is not noticed.
@@ -37,9 +37,12 @@ impl Name {
         let root = scan.root.canonicalize().unwrap_or_else(|_| scan.root.clone());
         add(&mut hash, root.as_os_str().as_encoded_bytes());
         add(&mut hash, split.to_string().as_bytes());
-        let [shorter, megapixels] = stored.numbers();
-        for number in [u64::from(VERSION), shorter, megapixels, subset_per_class.unwrap_or(0) as u64] {
+        for number in [u64::from(VERSION), stored.shorter(), subset_per_class.unwrap_or(0) as u64] {
             hash.update(number.to_le_bytes());
+        }
+        // The name of a cache with the default limit stays what it was before there was another one.
+        if stored.max_megapixels() != MAX_MEGAPIXELS {
+            hash.update(stored.max_megapixels().to_le_bytes());
         }
         let request = hex(&hash.clone().finalize()[..8]);
         for path in &scan.paths {
