@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(found.log_loss, 1.0);
     }
 
-    /// As `docs/report.md` says.
+    /// As `docs/reference/report.md` says.
     #[test]
     fn a_row_of_an_unknown_class_is_wrong_and_has_no_log_loss() {
         let known = Outcome { class: 0, right: true, confidence: 1.0, log_loss: Some(0.5) };

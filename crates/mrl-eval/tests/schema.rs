@@ -1,4 +1,4 @@
-//! The files that `mrl eval` writes are what `docs/report.md` says, and can be read back.
+//! The files that `mrl eval` writes are what `docs/reference/report.md` says, and can be read back.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -60,7 +60,7 @@ fn every_field_is_documented_and_the_report_can_be_read_back() {
     let named = ["one", "two"].map(str::to_owned).into_iter().zip(reports);
     write(folder.path(), Comparison::of(named.collect()).unwrap().files().unwrap());
 
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/report.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/report.md");
     let page = fs::read_to_string(page).unwrap();
     for file in ["report.json", "summary.json", "compare.json"] {
         let value: Value = serde_json::from_slice(&fs::read(folder.path().join(file)).unwrap()).unwrap();
@@ -69,7 +69,10 @@ fn every_field_is_documented_and_the_report_can_be_read_back() {
         found.remove("fixed");
         assert!(found.len() > 10, "{file}");
         for key in found {
-            assert!(page.contains(&format!("`{key}`")), "docs/report.md does not speak of `{key}` of {file}");
+            assert!(
+                page.contains(&format!("`{key}`")),
+                "docs/reference/report.md does not speak of `{key}` of {file}"
+            );
         }
     }
 }

@@ -43,20 +43,22 @@ fn the_command_line_reference_is_up_to_date() {
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
         write!(page, "\n## {name}\n\n```text\n{}\n```\n", help.join("\n").trim_end()).unwrap();
     }
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cli.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&file, &page).unwrap();
     }
     let written = fs::read_to_string(&file).unwrap_or_default();
-    assert!(written == page, "docs/cli.md is stale: UPDATE_DOCS=1 cargo test -p mrl-cli docs");
+    assert!(written == page, "docs/reference/cli.md is stale: UPDATE_DOCS=1 cargo test -p mrl-cli docs");
 }
 
 /// Each `mrl …` in an indented block is parsed, and the settings of `mrl train` are checked. `…` stands for options that are left out.
 #[test]
 fn commands_in_the_pages_are_commands() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let pages = docs.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    let folders =
+        ["docs", "docs/reference", "docs/tutorials"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
+    let files = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let pages = files.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
     let mut seen = 0;
     for page in pages.chain([root.join("README.md")]) {
         let text = fs::read_to_string(&page).unwrap();
