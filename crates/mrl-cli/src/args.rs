@@ -28,15 +28,31 @@ pub use index::{
 };
 pub use train::{Sections, TrainArgs};
 
-const ENVIRONMENT: &str = "\
+const AFTER_HELP: &str = "\
+From images to a report and a search:
+  mrl train --dataset cifar10 --data-dir data --out runs/cifar10
+  mrl embed --run runs/cifar10 --split train --out train.safetensors
+  mrl embed --run runs/cifar10 --split test --out test.safetensors
+  mrl eval --train train.safetensors --test test.safetensors --out report
+  mrl index build --input train.safetensors --out train.index
+
 Environment:
   MRL_SIMD  Widest vector instructions for views, evaluation and search: scalar, avx2 or avx512
             (on ARM scalar or neon) [default: the widest of the processor]";
 
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  A first look at CIFAR-10, on 10,000 images with a quarter of the channels:
+    mrl train --dataset cifar10 --data-dir data --out runs/look --subset-per-class 1000 --width 0.25 --epochs 15
+  Your own photos, with the accuracy of a tenth of them every five epochs:
+    mrl train --dataset folder --data-dir photos --image-size 96 --holdout 0.1 --eval-every 5 --out runs/photos
+  Continue after an interruption:
+    mrl train --resume --out runs/photos";
+
 /// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is
 /// worth, and search by them.
 #[derive(Debug, Parser)]
-#[command(name = "mrl", version, max_term_width = 100, after_help = ENVIRONMENT)]
+#[command(name = "mrl", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -71,6 +87,7 @@ pub enum Command {
     /// Show what a folder of images or another data set holds: classes, sizes, corrupt files and duplicates.
     Data(LookArgs),
     /// Train an encoder, on images without labels or by their labels.
+    #[command(after_help = TRAIN_EXAMPLES)]
     Train(Box<TrainArgs>),
     /// Turn images into an embedding set.
     Embed(EmbedArgs),

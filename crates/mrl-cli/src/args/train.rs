@@ -69,6 +69,7 @@ pub struct Sections {
 
 /// The images to train on.
 #[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Images")]
 pub struct DataArgs {
     /// The format of the images
     #[arg(long, value_parser = choice::<DatasetKind>())]
@@ -103,6 +104,7 @@ pub struct DataArgs {
 
 /// The encoder and its nested heads.
 #[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     /// The architecture
     #[arg(long, value_parser = choice::<Encoder>())]
@@ -143,6 +145,7 @@ pub struct ModelArgs {
 
 /// The loss and its parameters.
 #[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Objective")]
 pub struct ObjectiveArgs {
     /// The loss, nested over the prefixes; supervised needs labels, the others look at none
     #[arg(long = "objective", id = "objective", value_name = "OBJECTIVE", value_parser = PossibleValuesParser::new(Objective::VARIANTS))]
@@ -173,6 +176,7 @@ pub struct ObjectiveArgs {
 
 /// How long, in which batches, on what.
 #[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Run")]
 pub struct RunArgs {
     /// Passes over the images
     #[arg(long, value_name = "N", conflicts_with = "max_steps")]
@@ -242,6 +246,7 @@ pub struct RunArgs {
 
 /// How gradients change weights, and how fast.
 #[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Optimiser")]
 pub struct OptimiserArgs {
     /// The rule by which gradients change weights. If it differs from the preset's, give --lr and --weight-decay; between adam and adamw,
     /// only --weight-decay
@@ -284,6 +289,7 @@ pub struct OptimiserArgs {
 
 /// How the views of an image are made.
 #[derive(Clone, Debug, Default, Args, Serialize)]
+#[command(next_help_heading = "Views")]
 pub struct AugmentationArgs {
     /// How the views of an image are drawn. It replaces the preset's whole augmentation section; a preset file can also change single
     /// settings of it

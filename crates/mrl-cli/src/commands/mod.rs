@@ -12,9 +12,16 @@ pub use eval::eval;
 pub use images::{IMAGENET, native_size, of_run_elsewhere, open_images};
 pub use index::index;
 
-use std::fmt::Display;
+use std::{fmt::Display, path::Path};
 
 use anyhow::Result;
+use mrl_embedding::quoted;
+
+/// The command that makes an index of an embedding set which was just written.
+pub fn suggested_index(set: &Path) -> String {
+    let [input, index] = [quoted(set), quoted(&set.with_extension("index"))];
+    format!("search with: mrl index build --input {input} --out {index}")
+}
 
 /// Names `file` in an error that is of what it holds.
 pub fn of_file<T, E: std::error::Error + Send + Sync + 'static>(

@@ -6,12 +6,12 @@ use anyhow::Result;
 use mrl_cli::{
     Ending, UsageError,
     args::{AdaptCommand, ApplyArgs, FitArgs},
-    commands::{input, of_file},
+    commands::{input, of_file, suggested_index},
     outputs::{FileKind, OutputFile, SET},
     progress::{Progress, answer, note},
 };
 use mrl_config::AdaptObjective;
-use mrl_embedding::EmbeddingSet;
+use mrl_embedding::{EmbeddingSet, quoted};
 use mrl_train::{AdaptOptions, Adapter, TrainError};
 
 use super::{
@@ -49,6 +49,7 @@ fn apply(args: &ApplyArgs) -> Result<()> {
     let adapted = of_vectors(&args.input.input, adapter.apply(&input::read(&args.input)?))?;
     adapted.write(&args.out)?;
     answer(&format!("{}: {} vectors of {} numbers", args.out.display(), adapted.len(), adapted.width()));
+    note(&suggested_index(&args.out));
     Ok(())
 }
 
@@ -96,6 +97,16 @@ fn fit(args: &FitArgs) -> Result<()> {
         None => {}
     }
     answer(&format!("{}: a {} of {} numbers", args.out.display(), adapter.form(), set.width()));
+    let column = args
+        .input
+        .column
+        .as_ref()
+        .map(|name| format!(" --column {}", quoted(Path::new(name))))
+        .unwrap_or_default();
+    let [adapter, input] = [&args.out, &args.input.input].map(|path| quoted(path));
+    note(&format!(
+        "apply with: mrl adapt apply --adapter {adapter} --input {input}{column} --out adapted.safetensors"
+    ));
     Ok(())
 }
 

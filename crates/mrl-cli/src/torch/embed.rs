@@ -4,7 +4,7 @@ use anyhow::Result;
 use mrl_cli::{
     Ending, UsageError,
     args::{EmbedArgs, ImageArgs, SearchArgs},
-    commands::{native_size, of_run_elsewhere, open_images},
+    commands::{native_size, of_run_elsewhere, open_images, suggested_index},
     outputs::{OutputFile, SET, check_apart},
     progress::{Progress, answer, note},
 };
@@ -25,6 +25,7 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<Ending> {
     let set = embed_images(args, encoder.as_ref(), &images)?;
     set.write(&args.out)?;
     answer(&format!("{}: {} embeddings of {} numbers", args.out.display(), set.len(), set.width()));
+    note(&suggested_index(&args.out));
     Ok(Ending::Done)
 }
 

@@ -178,7 +178,7 @@ fn a_graph_is_built_walked_and_kept() {
     let built = succeed(world.mrl("index build --input train.safetensors --dims 16,64 --out pixels.index"));
     says(
         &text(&built.stderr),
-        &["the replaced index had the search schedule", "mrl index tune pixels.index"],
+        &["the replaced index had the search schedule", "tune with: mrl index tune pixels.index"],
     );
     let message = fail(world.mrl("index tune pixels.index --graph 7"), 2);
     says(&message, &["cannot be on 7 dims", "16, 64"]);

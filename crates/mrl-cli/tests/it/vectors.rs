@@ -206,6 +206,8 @@ fn commands_that_are_suggested_work_when_pasted() {
     let pasted = paste(&world, &text(&trained.stderr), "embed with: ").output().unwrap();
     assert!(pasted.status.success(), "{}", text(&pasted.stderr));
     assert_eq!(EmbeddingSet::read(world.path("test.safetensors")).unwrap().len(), 20);
+    let built = succeed(paste(&world, &text(&pasted.stderr), "search with: "));
+    succeed(paste(&world, &text(&built.stderr), "tune with: "));
     // From elsewhere, the folder of the images is not where the run says.
     let elsewhere = tempfile::tempdir().unwrap();
     let run: PathBuf = world.path("my run");

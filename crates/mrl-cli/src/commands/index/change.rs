@@ -30,11 +30,9 @@ pub(super) fn build(args: &BuildArgs) -> Result<()> {
     let index = of_rows(&args.input.input, built)?;
     tell(&args.out, &index);
     if let Some(schedule) = replaced {
-        note(&format!(
-            "the replaced index had the search schedule {schedule}; the new index has none; to tune one: mrl index tune {}",
-            quoted(&args.out)
-        ));
+        note(&format!("the replaced index had the search schedule {schedule}; the new index has none"));
     }
+    note(&format!("tune with: mrl index tune {}", quoted(&args.out)));
     Ok(())
 }
 

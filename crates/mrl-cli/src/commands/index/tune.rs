@@ -1,7 +1,7 @@
 use std::{fmt::Write, path::Path};
 
 use anyhow::{Result, anyhow};
-use mrl_embedding::EmbeddingSet;
+use mrl_embedding::{EmbeddingSet, quoted};
 use mrl_retrieve::{Index, TuneOptions, Tuning, Writer};
 use mrl_vectors::ReadOptions;
 
@@ -10,7 +10,7 @@ use crate::{
     args::TuneArgs,
     commands::input,
     outputs::{CHART, OutputFile},
-    progress::answer,
+    progress::{answer, note},
 };
 
 pub(super) fn tune(args: &TuneArgs) -> Result<()> {
@@ -46,6 +46,7 @@ pub(super) fn tune(args: &TuneArgs) -> Result<()> {
     }
     if !args.dry_run {
         answer(&format!("{}: searches follow {} from now on", args.index.display(), tuning.best));
+        note(&format!("search with: mrl index search {} --queries QUERIES.safetensors", quoted(&args.index)));
     }
     Ok(())
 }
