@@ -42,12 +42,11 @@ Environment:
 
 const TRAIN_EXAMPLES: &str = "\
 Examples:
-  A first look at CIFAR-10, on 10,000 images with a quarter of the channels:
-    mrl train --dataset cifar10 --data-dir data --out runs/look --subset-per-class 1000 --width 0.25 --epochs 15
+  A first look at CIFAR-10, on 10,000 images (add --width 0.25 for a quarter of the channels):
+    mrl train --dataset cifar10 --data-dir data --subset-per-class 1000 --epochs 15 --out runs/look
   Your own photos, with the accuracy of a tenth of them every five epochs:
-    mrl train --dataset folder --data-dir photos --image-size 96 --holdout 0.1 --eval-every 5 --out runs/photos
-  Continue after an interruption:
-    mrl train --resume --out runs/photos";
+    mrl train --dataset folder --data-dir photos --holdout 0.1 --eval-every 5 --out runs/photos
+  Continue after an interruption: mrl train --resume --out runs/photos";
 
 /// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is
 /// worth, and search by them.

@@ -30,7 +30,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 #[test]
 fn a_run_ends_with_the_rotation_that_mrl_fold_finds() {
     let world = World::new();
-    let said = text(&succeed(train(&world, "folded", "")).stderr);
+    let said = text(&succeed(train(&world, "folded", "--rotate-after 0")).stderr);
     says(
         &said,
         &[
@@ -40,7 +40,7 @@ fn a_run_ends_with_the_rotation_that_mrl_fold_finds() {
             "it helps, folded into the encoder",
         ],
     );
-    let plain = text(&succeed(train(&world, "plain", "--fold none")).stderr);
+    let plain = text(&succeed(train(&world, "plain", "--rotate-after 0 --fold none")).stderr);
     assert!(!plain.contains("nearest"), "{plain}");
 
     let before = embed(&world, "--run plain --network online", "plain.safetensors");
@@ -85,7 +85,7 @@ fn resumes_over_the_rotation(world: &World, out: &str) {
 #[test]
 fn a_run_that_rotates_trains_prefixes_before_and_after() {
     let world = World::new();
-    let rotated = "--rotate-after 0.5 --nest-after 0 --fold none";
+    let rotated = "--rotate-after 0.5 --fold none";
     let said = text(&succeed(train(&world, "run", rotated)).stderr);
     says(&said, &["step 20: the features are rotated to their principal components"]);
     assert!(

@@ -63,7 +63,7 @@ fn metrics_show_what_an_objective_has() {
         train(&world, out, options);
         world.results(out).2
     };
-    for line in metrics("relic", "--objective relic --dim-weights 4,2,1,0.5 --nest-after 0") {
+    for line in metrics("relic", "--objective relic --dim-weights 4,2,1,0.5") {
         assert!(line["temperature"].is_number());
         let per_dim = line["loss_per_dim"].as_array().unwrap();
         let weighted =

@@ -27,7 +27,7 @@ pub(super) fn give_way(under: &mut Table, over: &mut Table) -> Result<(), Incomp
     replace_any(under, over, "run", &["epochs", "max_steps"]);
     replace_any(under, over, "optimiser", &WARMUP_KEYS);
     for_no_holdout(under, over);
-    for_nesting_from_the_start(under, over);
+    for_rotation(under, over);
     remove_if_zero(under, over, "model", "embedding_dim");
     for_augmentation(under, over);
     Ok(())
@@ -148,15 +148,23 @@ fn for_no_holdout(under: &mut Table, over: &mut Table) {
     remove_if_zero(under, over, "data", "holdout");
 }
 
-/// `nest_after = 0` turns it off. The head `fixed`, which trains no prefixes, turns off both `nest_after` and `rotate_after`, unless they are given
-/// with it. `rotate_after = 0` stays: without it, `nest_after` says when to rotate.
-fn for_nesting_from_the_start(under: &mut Table, over: &mut Table) {
+/// `nest_after` also says when to rotate, unless `rotate_after` is given with it. A share of 0 turns either off; `rotate_after = 0` stays beside
+/// `nest_after`, which would rotate. The head `fixed`, which trains no prefixes, turns off both, unless they are given with it.
+fn for_rotation(under: &mut Table, over: &mut Table) {
+    let nests_late =
+        |table: &Table| value(table, "run", "nest_after").is_some_and(|share| !is_zero(Some(share)));
+    if nests_late(over) && value(over, "run", "rotate_after").is_none() {
+        remove(under, "run", &["rotate_after"]);
+    }
     for key in ["nest_after", "rotate_after"] {
         if value(over, "run", key).is_none() && text(over, "model", "head") == Some("fixed") {
             remove(under, "run", &[key]);
         }
     }
     remove_if_zero(under, over, "run", "nest_after");
+    if !nests_late(under) && !nests_late(over) {
+        remove_if_zero(under, over, "run", "rotate_after");
+    }
 }
 
 /// A setting that is off unless it is given can be turned off by 0.

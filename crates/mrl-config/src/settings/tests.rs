@@ -110,6 +110,10 @@ fn nesting_can_begin_late_or_at_once() {
     assert_eq!(late().config().unwrap().run.nest_after, Some(0.5));
     assert_eq!(over(late(), "[run]\nnest_after = 0").unwrap().run.nest_after, None);
     assert_eq!(over(late(), "[model]\nhead = \"fixed\"").unwrap().run.nest_after, None);
+    // The default rotates without late nesting; with it, the rotation is where prefixes begin.
+    assert_eq!(Config::default().run.rotate_after, Some(0.5));
+    assert_eq!(late().config().unwrap().run.rotate_after, None);
+    assert_eq!(over(Settings::default(), "[run]\nrotate_after = 0").unwrap().run.rotate_after, None);
     let both = over(late(), "[model]\nhead = \"fixed\"\n[run]\nnest_after = 0.3").unwrap();
     assert!(both.check().unwrap_err().to_string().starts_with("nest-after is for heads that train prefixes"));
     let rotated = Settings::parse("[run]\nrotate_after = 0.5").unwrap().over(Settings::default()).unwrap();
