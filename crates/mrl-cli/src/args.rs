@@ -48,8 +48,8 @@ Examples:
     mrl train --dataset folder --data-dir photos --holdout 0.1 --eval-every 5 --out runs/photos
   Continue after an interruption: mrl train --resume --out runs/photos";
 
-/// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each length is
-/// worth, and search by them.
+/// Matryoshka embeddings: train an encoder whose prefixes are embeddings of their own, embed with it, see what each dim is worth,
+/// and search by them.
 #[derive(Debug, Parser)]
 #[command(name = "mrl", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -90,11 +90,11 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Turn images into an embedding set.
     Embed(EmbedArgs),
-    /// Fold a rotation into trained encoders, so that their prefixes are principal components and whole vectors keep their cosines.
+    /// Fold a rotation into trained encoders, so that their prefixes are principal components and full vectors keep their cosines.
     Fold(FoldArgs),
-    /// Measure what each length of an embedding is worth: probe, neighbours, retrieval, beside PCA and chance.
+    /// Measure what each dim of an embedding is worth: probe, neighbours, retrieval, beside PCA and random projections.
     Eval(EvalArgs),
-    /// Make the prefixes of frozen vectors useful, whatever made them.
+    /// Make the prefixes of frozen vectors of any encoder useful.
     #[command(subcommand)]
     Adapt(AdaptCommand),
     /// Search vectors: short prefixes to shortlist, the full vector to rank.
@@ -168,10 +168,10 @@ pub struct EvalArgs {
     /// images, or its two embedding sets. The same name may be given for several widths. What both have measured is compared.
     #[arg(long, value_name = "NAME=REPORT|TRAIN,TEST", value_parser = baseline)]
     pub baseline: Vec<Baseline>,
-    /// The lengths to measure [default: those that were trained].
+    /// The dims to measure [default: those that were trained].
     #[arg(long, value_name = "8,16,…", value_delimiter = ',')]
     pub dims: Option<Vec<usize>>,
-    /// Prefixes as they are, and what else makes short rows of long ones [default: all but pca-uncentred].
+    /// Prefixes as they are, and other ways to reduce the dims [default: all but pca-uncentred].
     #[arg(long, value_delimiter = ',', value_parser = choice::<Method>())]
     pub methods: Option<Vec<Method>>,
     /// What to measure [default: all].

@@ -90,7 +90,7 @@ pub struct BuildArgs {
     /// How the numbers for shortlists are stored; ranking always uses the vectors as they were given.
     #[arg(long, value_parser = choice::<Dtype>(), default_value = "int8")]
     pub shortlist_dtype: Dtype,
-    /// A prefix that shortlists, which gets a graph to walk along (--schedule g64:100,512); tune adds one where it is faster.
+    /// A prefix that shortlists, which gets a graph for beam search (--schedule g64:100,512); tune adds one where it is faster.
     #[arg(long, value_name = "DIM")]
     pub graph: Option<usize>,
     /// The index to write; an index that is there is replaced when the new one is whole, any other file is not.

@@ -96,8 +96,8 @@ pub struct DataArgs {
     /// holdout
     #[arg(long, value_name = "SHARE")]
     pub holdout: Option<f64>,
-    /// The side in pixels of embedded images and of the largest training views [default: the side of the images, or 224 if the images have
-    /// different sides]
+    /// The side in pixels of embedded images and of the largest training views [default: the side of the images; of a folder,
+    /// 224 if sides differ or are above 224]
     #[arg(long, value_name = "N")]
     pub image_size: Option<usize>,
 }
@@ -206,8 +206,8 @@ pub struct RunArgs {
     /// The least and the largest share of the image's area that a small view shows
     #[arg(long, value_name = "LOW,HIGH", value_parser = two_shares)]
     pub small_crop_scale: Option<[f64; 2]>,
-    /// After this share of the steps, rotate the features to their principal components, and train on. Use 0 for no rotation [default: the share of
-    /// --nest-after]
+    /// After this share of the steps, rotate the features to their principal components, and train on. Use 0 for no rotation. With
+    /// --nest-after alone, its share is used
     #[arg(long, value_name = "SHARE")]
     pub rotate_after: Option<f64>,
     /// Train all dims alone for this share of the steps, and the shorter prefixes too only after it. Use 0 to train all prefixes from the first step
