@@ -1,5 +1,8 @@
 """The result of a proof as a picture: accuracy by dims, a panel for each measure."""
 
+import textwrap
+from pathlib import Path
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -30,6 +33,7 @@ def draw(path, about, dims, result):
         panel.set(title=TITLES[measure], xlabel="dims (log scale)", ylabel="accuracy, %")
     handles, labels = panels[0][0].get_legend_handles_labels()
     panels[0][0].legend(handles[::-1], labels[::-1], fontsize=8, loc="lower right")
-    options = " ".join([about["recipe"], *about["options"]])
-    figure.suptitle(f"{about['dataset']}, {about['judged']}, mean of {len(about['seeds'])} seeds: {options}", fontsize=10)
+    options = " ".join([Path(about["recipe"]).name, *about["options"]])
+    title = f"{about['dataset']}, {about['judged']}, mean of {len(about['seeds'])} seeds: {options}"
+    figure.suptitle(textwrap.fill(title, 75 * len(result)), fontsize=10)
     figure.savefig(path, dpi=110)
