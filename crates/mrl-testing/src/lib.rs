@@ -1,4 +1,4 @@
-//! What tests of several crates share: how many random cases they try, and at which moments they kill a program.
+//! Helpers for the tests of several crates: the count of random cases, and random moments to kill a program.
 //!
 //! `cargo xtask test` tries few, so that it is quick; `cargo xtask test --long` tries all. `MRL_TEST_SCALE` is the share of them, above 0;
 //! more than 1 tries more cases than the tests ask for.

@@ -46,6 +46,7 @@ fn kill_writer(writer: &Writer) -> String {
     let before = files(world.folder.path());
     succeed(world.mrl(&words));
     let whole = writer.written(".");
+    assert!(!whole.is_empty(), "{words}");
     restore(world.folder.path(), &before);
     kill(world, &words, |world| {
         for (name, bytes) in writer.written(".") {

@@ -1,32 +1,36 @@
 //! Commands that write files, for the tests of what may happen to them meanwhile: kills, full disks, and others that write there too.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use mrl_embedding::EmbeddingSet;
 use serde_json::Value;
 
 use crate::{
-    common::{World, succeed, text},
+    common::{World, snapshot, succeed, text},
     evaluation::world,
 };
 
 /// A command whose output is files that are equal each time.
 pub(crate) struct Writer {
     pub(crate) world: World,
-    /// What is typed after `mrl`, with `{}` for the folder of the output.
+    /// The arguments of `mrl`; `{}` stands for the folder of the output.
     words: &'static str,
     /// The file or folder in it that is written.
     out: &'static str,
 }
 
 impl Writer {
-    /// What is typed after `mrl`, to write into this folder.
+    /// Makes the folder, and returns the arguments of `mrl` that write into it.
     pub(crate) fn words(&self, folder: &str) -> String {
         fs::create_dir_all(self.world.path(folder)).unwrap();
         self.words.replace("{}", folder)
     }
 
-    /// What lies where it writes.
+    /// The files that the command wrote into this folder, unfinished ones included.
     pub(crate) fn written(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
         let mut all = files(&self.world.path(folder));
         all.retain(|name, _| name.starts_with(self.out) || is_unfinished(name));
@@ -79,17 +83,8 @@ pub(crate) fn photos(world: &World) {
 
 /// All files below a folder, by their path in it.
 pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let name = entry.file_name().into_string().unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            let below = files(&entry.path());
-            found.extend(below.into_iter().map(|(path, bytes)| (format!("{name}/{path}"), bytes)));
-        } else {
-            found.insert(name, fs::read(entry.path()).unwrap());
-        }
-    }
-    found
+    let relative = |path: PathBuf| path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+    snapshot(folder).into_iter().map(|(path, bytes)| (relative(path), bytes)).collect()
 }
 
 /// Puts a folder back into the state `before`.
